@@ -1,0 +1,46 @@
+# Two commands do everything on a fresh Linux machine with Python 3.11+ and make:
+#   make quickstart   set up, search the quickstart's detector, show the front, export the best engine
+#   make test         set up, then lint, types, floors, tests
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STUDY := studies/quickstart/quickstart.yaml
+RUNS := runs/quickstart
+
+.PHONY: quickstart test install install-dev clean
+
+quickstart: install
+	$(BIN)/python studies/quickstart/pictures.py --out studies/quickstart/data
+	$(BIN)/qpareto run $(STUDY)
+	$(BIN)/qpareto front $(STUDY) --plot $(RUNS)/front.html > /dev/null
+	rm -rf $(RUNS)/best
+	$(BIN)/qpareto export $(STUDY) -o $(RUNS)/best --max-map-drop 0.01
+	@echo "The front is drawn in $(RUNS)/front.html; the engine is in $(RUNS)/best."
+
+test: install-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	cd $(VENV) && bin/mypy --config-file ../pyproject.toml -p qpareto
+	MYPYPATH=tests $(BIN)/mypy tests benchmarks studies
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest
+
+# What is tested is what users get: the package as installed, never the checkout.
+install: $(VENV)/.dependencies
+	rm -rf build qpareto.egg-info
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --force-reinstall .
+
+install-dev: $(VENV)/.dev-dependencies install
+
+$(VENV)/.dependencies: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt setuptools .
+	touch $@
+
+$(VENV)/.dev-dependencies: $(VENV)/.dependencies
+	$(BIN)/pip install --quiet --constraint constraints.txt ".[dev,yolo]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist qpareto.egg-info runs studies/quickstart/data

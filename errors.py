@@ -1,0 +1,68 @@
+"""Every error that qpareto raises on purpose.
+
+    QParetoError                 one sentence for the user, exit code 1
+    ├── StudyFileError           the study file, or a value set over it
+    ├── ModelError               the model cannot be read or cannot be quantized
+    ├── DatasetError             images or annotations
+    ├── StudyError               a study that cannot be opened, continued or exported from
+    ├── StorageError             the database cannot be reached
+    ├── DiskError                the cache or an output folder cannot be written: stops the run
+    └── CandidateError           one candidate cannot be measured: its trial fails, the study goes on
+        ├── QuantizationError    ModelOpt refused, or the graph is not the mask that was asked for
+        └── EngineError          an engine did not build, load or run, or ran out of time
+
+Anything else that escapes is a bug of ours and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class QParetoError(Exception):
+    """What was found and what to do about it, in one sentence."""
+
+
+class StudyFileError(QParetoError):
+    """The study file is missing, malformed, of another version, or holds a refused value."""
+
+
+class ModelError(QParetoError):
+    """The model is missing, unreadable, dynamic, or has nothing to quantize."""
+
+
+class DatasetError(QParetoError):
+    """Images or annotations are missing, corrupt, contradictory, or too few."""
+
+
+class StudyError(QParetoError):
+    """The stored study does not fit what was asked of it."""
+
+
+class StorageError(QParetoError):
+    """The study's database cannot be reached or read."""
+
+
+class DiskError(QParetoError):
+    """A file cannot be written: no space, no permission. No later trial would fare better."""
+
+
+class CandidateError(QParetoError):
+    """One candidate cannot be measured.
+
+    Args:
+        message: the reason, kept with the failed trial.
+        log_path: the log of the step that failed, if it left one.
+    """
+
+    def __init__(self, message: str, *, log_path: Path | None = None) -> None:
+        super().__init__(message if log_path is None else f"{message} Its log: {log_path}")
+        self.log_path = log_path
+
+
+class QuantizationError(CandidateError):
+    """ModelOpt failed on this choice, or the effective mask is not the requested one."""
+
+
+class EngineError(CandidateError):
+    """An engine did not build, load or run, crashed, or outlasted its time limit."""
