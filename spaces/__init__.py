@@ -1,0 +1,1 @@
+"""What may be searched: a model's layers, masks, calibration choices, candidates. Imports nothing above it."""

@@ -1,0 +1,54 @@
+"""Calibration choices: by which method, and from how many images, activation ranges are found."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import QParetoError
+
+METHODS = ("max", "entropy", "percentile", "mse")
+
+
+@dataclass(frozen=True, order=True)
+class CalibrationChoice:
+    """One way to calibrate.
+
+    Args:
+        method: `max` and `entropy` are ModelOpt's own; `percentile` (the 99.999th) and `mse` (least squared
+            rounding and clipping error) come from ONNX Runtime's histograms.
+        size: how many calibration images, at least 1. Sizes are nested: n images are the first n of one order.
+    """
+
+    method: str
+    size: int
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise QParetoError(f"The calibration method '{self.method}' is not one of {', '.join(METHODS)}.")
+        if self.size < 1:
+            raise QParetoError(f"A calibration needs at least 1 image, not {self.size}.")
+
+    @classmethod
+    def parse(cls, text: str) -> CalibrationChoice:
+        """`max:64` as it is written on the command line.
+
+        Raises:
+            QParetoError: the text is not METHOD:SIZE with a known method and a positive size.
+        """
+        method, colon, size = text.partition(":")
+        if not colon or not size.isdecimal():
+            raise QParetoError(f"'{text}' is no calibration choice: write METHOD:SIZE, such as max:64.")
+        return cls(method, int(size))
+
+    def __str__(self) -> str:
+        return f"{self.method}:{self.size}"
+
+
+def calibration_order(images: Iterable[Path], *, seed: int) -> tuple[Path, ...]:
+    """One seeded order of the images, wherever their folder lies: first sorted by path, then shuffled."""
+    order = sorted(images)
+    random.Random(seed).shuffle(order)
+    return tuple(order)

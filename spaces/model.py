@@ -1,0 +1,91 @@
+"""The detector that a study quantizes: one ONNX file, its single image input, its outputs, its metadata."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import ModelError
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectorModel:
+    """What is known of a model without running it."""
+
+    path: Path
+    content_hash: str  # SHA-256 of the file, 32 hex digits
+    input_name: str
+    input_shape: tuple[int, int, int, int]  # batch, 3, height, width
+    output_shapes: tuple[tuple[int, ...], ...]  # in graph order
+    metadata: Mapping[str, str]  # what the exporter left: names, stride, task, ...
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """Names by class index, if the exporter wrote them (`names` as Ultralytics does)."""
+        try:
+            names = ast.literal_eval(self.metadata.get("names", ""))
+        except (SyntaxError, ValueError):
+            return None
+        return tuple(str(names[i]) for i in sorted(names)) if isinstance(names, dict) else None
+
+
+def read_model(path: Path) -> DetectorModel:
+    """Read an ONNX detector and check that it is one that can be searched.
+
+    Raises:
+        ModelError: the file is missing, truncated or not ONNX; its input is not one static
+            [batch, 3, height, width] image; its outputs are not static.
+    """
+    graph = load_onnx(path)
+    inputs = [i for i in graph.graph.input if i.name not in {w.name for w in graph.graph.initializer}]
+    if len(inputs) != 1:
+        raise ModelError(f"{path.name} has {len(inputs)} inputs, but a detector takes one image batch: export it anew.")
+    shape = _static_shape(inputs[0], path)
+    if len(shape) != 4 or shape[1] != 3 or min(shape) < 1 or shape[2] % 32 or shape[3] % 32:
+        raise ModelError(
+            f"{path.name} takes an input of shape {list(shape)}, but qpareto needs [batch, 3, height, width] "
+            "with height and width multiples of 32: export it with a static image size such as imgsz=640."
+        )
+    return DetectorModel(
+        path=path,
+        content_hash=hashlib.sha256(path.read_bytes()).hexdigest()[:32],
+        input_name=inputs[0].name,
+        input_shape=(shape[0], shape[1], shape[2], shape[3]),
+        output_shapes=tuple(_static_shape(output, path) for output in graph.graph.output),
+        metadata={entry.key: entry.value for entry in graph.metadata_props},
+    )
+
+
+def load_onnx(path: Path) -> Any:
+    """The `onnx.ModelProto` in a file, checked to be one.
+
+    Raises:
+        ModelError: the file is missing, truncated or not ONNX.
+    """
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    if not path.is_file():
+        raise ModelError(f"There is no model at {path}: name an .onnx file, or a .pt that Ultralytics can export.")
+    try:
+        graph = onnx.load(path)
+        onnx.checker.check_model(graph)
+    except (DecodeError, onnx.checker.ValidationError, OSError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ModelError(f"{path} is not a readable ONNX model ({reason}): export or download it again.") from error
+    return graph
+
+
+def _static_shape(value: Any, path: Path) -> tuple[int, ...]:
+    dims = value.type.tensor_type.shape.dim
+    if any(not d.HasField("dim_value") for d in dims):
+        named = [d.dim_param or "?" if not d.HasField("dim_value") else d.dim_value for d in dims]
+        raise ModelError(
+            f"'{value.name}' of {path.name} has the dynamic shape {named}, but an engine is built for one shape: "
+            "export it with dynamic=False."
+        )
+    return tuple(d.dim_value for d in dims)

@@ -1,0 +1,136 @@
+"""The space of a study: its candidates, and their form as Optuna parameters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..errors import ModelError, QParetoError
+from .calibration import CalibrationChoice
+from .candidate import Candidate
+from .layers import Layer, matching
+from .masks import LayerMask
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+
+FLOAT, INT8 = "float", "int8"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Space:
+    """Which candidates a study may try.
+
+    Args:
+        layers: names of all layers that can run in INT8, in graph order: what masks are told over.
+        groups: parameter name -> the layers that it turns, in graph order; disjoint. Layers in no group stay float.
+        methods, sizes: the calibration choices, at least one of each.
+    """
+
+    layers: tuple[str, ...]
+    groups: Mapping[str, tuple[str, ...]]
+    methods: tuple[str, ...]
+    sizes: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if not self.groups:
+            raise ModelError("The space has no layer to search: loosen `space.mask.layers` or `keep_float`.")
+        for choice in self.calibrations:
+            CalibrationChoice.__post_init__(choice)
+
+    @property
+    def calibrations(self) -> tuple[CalibrationChoice, ...]:
+        return tuple(CalibrationChoice(method, size) for method in self.methods for size in self.sizes)
+
+    @property
+    def searched(self) -> LayerMask:
+        """The mask with every searched layer INT8: the most that a candidate can have."""
+        return LayerMask.from_names(self.layers, [name for group in self.groups.values() for name in group])
+
+    def distributions(self) -> dict[str, BaseDistribution]:
+        """Optuna's distributions: the calibration choice, and one float/int8 switch a group."""
+        from optuna.distributions import CategoricalDistribution
+
+        switch = CategoricalDistribution((FLOAT, INT8))
+        return {
+            "calibration.method": CategoricalDistribution(self.methods),
+            "calibration.size": CategoricalDistribution(self.sizes),
+            **dict.fromkeys(self.groups, switch),
+        }
+
+    def candidate(self, params: Mapping[str, Any]) -> Candidate:
+        """The candidate that a trial's parameters stand for; inverse of `params`."""
+        int8 = [name for group, names in self.groups.items() if params[group] == INT8 for name in names]
+        choice = CalibrationChoice(params["calibration.method"], params["calibration.size"])
+        return Candidate(choice, LayerMask.from_names(self.layers, int8))
+
+    def params(self, candidate: Candidate) -> dict[str, Any]:
+        """The parameters that stand for a candidate.
+
+        Raises:
+            QParetoError: the candidate is not in the space: part of a group is INT8, a layer that stays float is,
+                or its calibration choice is not offered.
+        """
+        switches = {
+            group: INT8 if all(name in candidate.mask for name in names) else FLOAT
+            for group, names in self.groups.items()
+        }
+        choice = candidate.calibration
+        params = {"calibration.method": choice.method, "calibration.size": choice.size, **switches}
+        if choice not in self.calibrations or self.candidate(params).mask != candidate.mask:
+            raise QParetoError(f"{candidate} is not in this study's space: see `space:` in the study file.")
+        return params
+
+    def accepts(self, candidate: Candidate) -> bool:
+        """Whether the space holds this candidate."""
+        try:
+            self.params(candidate)
+        except QParetoError:
+            return False
+        return True
+
+
+def space_of_layers(
+    layers: Sequence[Layer],
+    *,
+    methods: Sequence[str],
+    sizes: Sequence[int],
+    only: Literal["all"] | Sequence[str] = "all",
+    keep_float: Sequence[str] = (),
+    groups: Literal["layer", "block"] = "layer",
+) -> Space:
+    """The space that a study file's `space:` section describes.
+
+    Args:
+        layers: those that can run in INT8, in graph order.
+        only: `all`, or regular expressions of names or blocks that may be INT8.
+        keep_float: regular expressions of names or blocks that stay float.
+        groups: whether each layer has a switch of its own, or each block one.
+
+    Raises:
+        ModelError: a pattern matches nothing, or nothing is left to search.
+    """
+    chosen = {x.name for x in layers} if only == "all" else set(matching(layers, only))
+    chosen -= set(matching(layers, keep_float))
+    switches: dict[str, list[Layer]] = {}
+    for layer in layers:
+        if layer.name in chosen:
+            switches.setdefault(layer.block if groups == "block" else layer.name, []).append(layer)
+    return Space(
+        layers=tuple(x.name for x in layers),
+        groups={
+            f"{i:03d} {_short(key)}": tuple(x.name for x in turned) for i, (key, turned) in enumerate(switches.items())
+        },
+        methods=tuple(methods),
+        sizes=tuple(sizes),
+    )
+
+
+def _short(name: str) -> str:
+    """`model.23.cv3.0.1.0` of `/model.23/cv3.0/cv3.0.1/cv3.0.1.0/conv/Conv`: what is told once is enough."""
+    parts = re.sub(r"(/conv)?/Conv$", "", name).strip("/").split("/")
+    return ".".join(
+        part for part, following in zip(parts, [*parts[1:], ""], strict=True) if not following.startswith(part)
+    )

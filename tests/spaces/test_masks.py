@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from qpareto.errors import QParetoError
+from qpareto.spaces.layers import Layer
+from qpareto.spaces.masks import LayerMask
+
+NAMES = tuple(f"layer{i}" for i in range(11))
+LAYERS = tuple(Layer(name=n, op="Conv", block=f"model.{i // 3}", macs=1, weights=1) for i, n in enumerate(NAMES))
+masks = st.integers(0, 2 ** len(NAMES) - 1).map(lambda bits: LayerMask(NAMES, bits))
+
+
+@given(masks)
+def test_a_mask_is_read_back_from_its_word_and_from_its_names(mask: LayerMask) -> None:
+    assert LayerMask.from_word(NAMES, mask.word) == mask
+    assert LayerMask.from_names(NAMES, list(mask)) == mask
+    assert len(mask.word) == 3
+
+
+@given(masks, masks)
+def test_set_operations_are_those_of_the_names(one: LayerMask, other: LayerMask) -> None:
+    a, b = set(one), set(other)
+    assert set(one | other) == a | b
+    assert set(one & other) == a & b
+    assert set(one - other) == a - b
+    assert set(one ^ other) == a ^ b
+    assert set(~one) == set(NAMES) - a
+    assert (len(one), bool(one)) == (len(a), bool(a))
+    assert all((name in one) == (name in a) for name in NAMES)
+
+
+@given(st.lists(masks))
+def test_masks_are_ordered_and_hashable(found: list[LayerMask]) -> None:
+    assert [m.bits for m in sorted(found)] == sorted(m.bits for m in found)
+    assert len(set(found)) == len({m.bits for m in found})
+
+
+def test_a_mask_is_written_to_a_file_and_read_back(tmp_path: Path) -> None:
+    mask = LayerMask.from_names(NAMES, ["layer1", "layer7"])
+    mask.to_file(tmp_path / "mask.txt")
+    assert (tmp_path / "mask.txt").read_text() == "layer1\nlayer7\n"
+    assert LayerMask.from_file(NAMES, tmp_path / "mask.txt") == mask
+
+
+def test_comments_and_empty_lines_of_a_mask_file_do_not_count(tmp_path: Path) -> None:
+    (tmp_path / "mask.txt").write_text("# by hand\n\n  layer3  \n")
+    assert list(LayerMask.from_file(NAMES, tmp_path / "mask.txt")) == ["layer3"]
+
+
+def test_a_mask_from_blocks_has_all_their_layers() -> None:
+    assert list(LayerMask.from_blocks(LAYERS, ["model.1"])) == ["layer3", "layer4", "layer5"]
+
+
+def test_what_is_no_mask_of_this_model_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
+    calls: list[Callable[[], LayerMask]] = [
+        lambda: LayerMask.from_names(NAMES, ["layer99"]),
+        lambda: LayerMask.from_blocks(LAYERS, ["model.99"]),
+        lambda: LayerMask.from_word(NAMES, "xyz"),
+        lambda: LayerMask.from_word(NAMES, "fff"),
+        lambda: LayerMask.from_word(NAMES, "1"),
+        lambda: LayerMask.from_file(NAMES, tmp_path / "absent"),
+        lambda: LayerMask.from_file(NAMES, tmp_path / "binary"),
+    ]
+    for call in calls:
+        with pytest.raises(QParetoError):
+            call()
+
+
+def test_masks_of_two_models_do_not_mix() -> None:
+    with pytest.raises(ValueError, match="two models"):
+        LayerMask.all(NAMES) | LayerMask.all(NAMES[1:])
