@@ -1,0 +1,24 @@
+"""Engines: build a quantized ONNX for a device, load it, run it, time it. One contract, one file a kind."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from ...errors import StudyFileError
+from .base import Availability, Engine, EngineKind, EngineOptions
+
+__all__ = ["KINDS", "Availability", "Engine", "EngineKind", "EngineOptions", "engine_kind"]
+
+KINDS = {"openvino": "OpenVinoKind"}  # kind -> class in the module of the same name, imported when asked for
+
+
+def engine_kind(name: str) -> EngineKind:
+    """The kind of this name.
+
+    Raises:
+        StudyFileError: there is no such kind.
+    """
+    if name not in KINDS:
+        raise StudyFileError(f"engine.kind is '{name}', but qpareto knows: {', '.join(KINDS)}.")
+    kind: EngineKind = getattr(import_module(f".{name}", __name__), KINDS[name])()
+    return kind

@@ -1,0 +1,128 @@
+"""The contract that every kind of engine keeps; `tests/contracts/engines.py` is its test suite."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineOptions:
+    """How an engine is built and run: the study file's `engine:` section.
+
+    Args:
+        kind: a name from `engines.KINDS`.
+        batch: images an inference takes, at least 1.
+        float_type: what layers outside the mask run in; one of the kind's `float_types`.
+        threads: CPU threads an inference may use, at least 1; kinds that run on a GPU ignore it.
+        build_timeout_s, run_timeout_s: a build, or a timing or evaluation, that takes longer is killed and its
+            candidate fails.
+    """
+
+    kind: str = "openvino"
+    batch: int = 1
+    float_type: str = "fp32"
+    threads: int = 2
+    build_timeout_s: float = 600.0
+    run_timeout_s: float = 3600.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Availability:
+    """What a kind can do on this machine, and if it cannot, why, in a sentence a user can act on."""
+
+    can_build: bool
+    can_run: bool
+    reason: str | None = None
+    details: Mapping[str, str] = field(default_factory=dict)  # library version, device, instruction sets
+
+
+class Engine(ABC):
+    """A loaded engine, ready to run. Use as a context manager; closed engines refuse to run."""
+
+    input_shape: tuple[int, int, int, int]  # batch, channels, height, width
+
+    @abstractmethod
+    def infer(self, images: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+        """Run once.
+
+        Args:
+            images: `input_shape`, RGB in 0..1.
+
+        Returns:
+            The model's outputs in graph order, float32 copies that later calls leave alone.
+
+        Raises:
+            EngineError: the engine failed.
+            ValueError: images has another shape.
+        """
+
+    @abstractmethod
+    def load_input(self, images: NDArray[np.float32]) -> None:
+        """Put the input for `run_once_ms` where the device reads it, outside of any timing."""
+
+    @abstractmethod
+    def run_once_ms(self) -> float:
+        """Milliseconds of one inference on the loaded input, by the best clock that the device has.
+
+        Excludes preprocessing, transfers and postprocessing.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Free what the engine holds. May be called twice."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class EngineKind(ABC):
+    """One way to build and run engines. Stateless: every call says all that it needs."""
+
+    name: ClassVar[str]
+    float_types: ClassVar[tuple[str, ...]]  # the default first
+    runs_on_host_cpu: ClassVar[bool]  # then builds and evaluations disturb timing, and wait for it
+
+    @abstractmethod
+    def availability(self) -> Availability:
+        """Never raises: a missing library or device is a reason, not an error."""
+
+    @abstractmethod
+    def device_name(self) -> str:
+        """The device that engines run on here, as its driver or the operating system names it."""
+
+    @abstractmethod
+    def versions(self) -> dict[str, str]:
+        """Version of every library and driver that decides what an engine is."""
+
+    @abstractmethod
+    def faster_float_type(self, options: EngineOptions) -> str | None:
+        """A float type that this device runs faster than the study's, and that the study should beat."""
+
+    @abstractmethod
+    def build(self, onnx_path: Path, engine_dir: Path, options: EngineOptions) -> None:
+        """Build an engine from a Q/DQ graph into an existing, empty folder. Called in a child process.
+
+        Raises:
+            EngineError: the library refused the graph or the options.
+        """
+
+    @abstractmethod
+    def load(self, engine_dir: Path, options: EngineOptions) -> Engine:
+        """Load what `build` left in the folder.
+
+        Raises:
+            EngineError: the folder holds no engine of this kind, or one that this device cannot run.
+        """

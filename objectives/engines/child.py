@@ -1,0 +1,95 @@
+"""A process of its own for work that may crash, hang or eat all memory: building engines."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ...errors import CandidateError, EngineError, QParetoError
+from ..store import disk_errors
+
+_SCRIPT = Path(__file__).with_name("child_main.py")
+
+T = TypeVar("T")
+
+
+def run_in_child(function: Callable[..., T], *args: Any, timeout_s: float, log_path: Path) -> T:
+    """Call a function in a fresh Python process and return its result.
+
+    The child has this process's environment and search path but none of its memory; it does not import `__main__`.
+    It dies with this process, and with the call: on a time-out or Ctrl-C its whole process group is killed.
+
+    Args:
+        function: of an importable module, not of `__main__`.
+        args: anything that can be pickled.
+        timeout_s: seconds until it is killed.
+        log_path: gets everything that the child prints, native libraries included; left in place.
+
+    Raises:
+        QParetoError: raised by the function: as itself, an EngineError with the log's path.
+        EngineError: it raised anything else, crashed, ran out of time, or ended without a result.
+        DiskError: the log cannot be written.
+    """
+    if function.__module__ == "__main__":
+        raise ValueError(f"{function.__qualname__} is defined in __main__, which a child process does not import")
+    request = pickle.dumps(sys.path) + pickle.dumps((function, args))
+    child = _start(log_path)
+    try:
+        answer, _ = child.communicate(request, timeout=timeout_s)
+    except subprocess.TimeoutExpired:
+        raise EngineError(
+            f"{function.__name__} did not end within {timeout_s:g} s and was stopped: "
+            "raise engine.build_timeout_s if it needs longer.",
+            log_path=log_path,
+        ) from None
+    finally:
+        _stop(child)
+    result: T = _result(function.__name__, child.returncode, answer, log_path)
+    return result
+
+
+def _start(log_path: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-P", str(_SCRIPT), str(os.getpid())]  # -P: the script's folder shadows no library
+    with disk_errors(log_path.parent):
+        log_path.parent.mkdir(parents=True, exist_ok=True)
+        with log_path.open("wb") as log:
+            return subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True
+            )
+
+
+def _stop(child: subprocess.Popen[bytes]) -> None:
+    """Kill the child and whatever it started, if it still runs."""
+    if child.poll() is None:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.communicate()
+
+
+def _result(name: str, status: int, answer: bytes, log_path: Path) -> Any:
+    if status != 0 or not answer:
+        raise EngineError(f"{name} {_ending(status)}.", log_path=log_path)
+    succeeded, value = pickle.loads(answer)
+    if succeeded:
+        return value
+    if isinstance(value, CandidateError) and value.log_path is None:
+        raise type(value)(str(value), log_path=log_path)
+    if isinstance(value, QParetoError):
+        raise value
+    if isinstance(value, MemoryError):
+        raise EngineError(f"{name} ran out of memory: free some, or lower engine.batch.", log_path=log_path)
+    reason = value if isinstance(value, str) else f"{type(value).__name__}: {value}"
+    raise EngineError(f"{name} failed with {reason.strip().splitlines()[0].rstrip('.')}.", log_path=log_path)
+
+
+def _ending(status: int) -> str:
+    if status >= 0:
+        return f"ended with exit status {status} and no result"
+    if -status == signal.SIGKILL:
+        return "was killed (SIGKILL), most likely because memory ran out: free some, or lower engine.batch"
+    return f"crashed with {signal.Signals(-status).name} ({signal.strsignal(-status)})"

@@ -1,0 +1,69 @@
+"""The script that a child process runs: one function, one answer. `child.py` starts it and reads the answer.
+
+It imports nothing of this package, whose folder it cannot know before it has been told the parent's search path.
+Standard input: two pickles, the search path and (function, arguments). Standard output: one pickle, the answer.
+Whatever the function prints, native libraries included, goes to standard error, which is the log.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import faulthandler
+import os
+import pickle
+import resource
+import signal
+import sys
+import traceback
+from typing import Any, BinaryIO
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def main() -> None:
+    _die_with_parent(int(sys.argv[1]))
+    faulthandler.enable()  # a crash in native code leaves the Python stack in the log
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    with _answer_channel() as channel:
+        channel.write(_answer(sys.stdin.buffer))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # the answer is out: a native library that crashes in its own clean-up must not spoil it
+
+
+def _answer(request: BinaryIO) -> bytes:
+    """Pickle of (True, result), of (False, the exception), or of (False, its text) if that cannot be pickled."""
+    sys.path[:] = pickle.load(request)
+    try:
+        function, arguments = pickle.load(request)
+        return pickle.dumps((True, function(*arguments)))
+    except Exception as error:
+        traceback.print_exc()
+        return pickle.dumps((False, _portable(error)))
+
+
+def _portable(error: Exception) -> Any:
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:  # whatever an exception's own pickling raises, its text remains
+        return f"{type(error).__name__}: {error}"
+    return error
+
+
+def _answer_channel() -> BinaryIO:
+    """Keep standard output for the answer alone: from here on, descriptor 1 is the log."""
+    channel = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return channel
+
+
+def _die_with_parent(parent: int) -> None:
+    """Be killed when the parent is, however it ends. Elsewhere than on Linux, the time limit alone remains."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it died before the line above
+            os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""A mask applied to a calibrated model: ModelOpt's full Q/DQ graph, less what the mask calls float.
+
+docs/quantization.md tells the rule for the nodes around the layers, and why it is this one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ...errors import QuantizationError
+from ...spaces.masks import LayerMask
+from .graph import DEQUANTIZE, QUANTIZE, QdqGraph, check_mask, graph_hash
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuantizedModel:
+    """A graph that was checked to be its mask."""
+
+    model: Any  # onnx.ModelProto
+    graph_hash: str  # under which results are shared: equal graphs are one trial
+    mask: LayerMask
+
+
+class CalibratedModel:
+    """ModelOpt's Q/DQ graph with every layer in INT8 that it can quantize, ready to take any mask.
+
+    Args:
+        path: what `calibrated_model` left. Scales are float32; weights are float32 before their QuantizeLinear.
+    """
+
+    def __init__(self, path: Path) -> None:
+        import onnx
+
+        self.graph = QdqGraph(onnx.load(path))
+        self.layers = self.graph.quantized_layers()
+        if not self.layers:
+            raise QuantizationError("ModelOpt quantized no layer of this model: it may hold only layers it refuses.")
+
+    def with_mask(self, mask: LayerMask) -> QuantizedModel:
+        """The graph in which exactly the mask's layers run in INT8, checked to be so.
+
+        Raises:
+            QuantizationError: the mask names a layer that ModelOpt does not quantize, or the check fails.
+        """
+        if refused := sorted(set(mask) - set(self.layers)):
+            raise QuantizationError(f"ModelOpt does not quantize '{refused[0]}': leave it out of the mask.")
+        int8 = frozenset(mask)
+        model = self._rewired(int8)
+        check_mask(QdqGraph(model), int8=int8, floats=set(self.layers) - int8)
+        return QuantizedModel(model=model, graph_hash=graph_hash(model), mask=mask)
+
+    def _rewired(self, int8: frozenset[str]) -> Any:
+        """Let every node that is not to read INT8 read the float tensor, then drop what nobody reads."""
+        import onnx
+
+        model = onnx.ModelProto()
+        model.CopyFrom(self.graph.model)
+        for node in model.graph.node:
+            if not self._reads_int8(node, int8):
+                for i, tensor in enumerate(node.input):
+                    node.input[i] = self.graph.source_of_dequantized(tensor) or tensor
+        _drop_unread(model.graph)
+        return model
+
+    def _reads_int8(self, node: Any, int8: frozenset[str]) -> bool:
+        """A searched layer: if the mask says so. Any other node: if all its neighbouring layers are INT8."""
+        if node.op_type in (QUANTIZE, DEQUANTIZE):
+            return True
+        if node.name in self._searched:
+            return node.name in int8
+        around = self._neighbours.get(node.name)
+        return around is None or (bool(around) and around <= int8)
+
+    @cached_property
+    def _searched(self) -> frozenset[str]:
+        return frozenset(self.layers)
+
+    @cached_property
+    def _neighbours(self) -> dict[str, frozenset[str]]:
+        """For each other node that reads a dequantized tensor: the layers that its result reaches first.
+
+        Where it reaches none (it feeds only the model's outputs): the layers that it comes from.
+        """
+        below = self._layers_below()
+        found = {}
+        for node in self.graph.nodes:
+            other = node.name not in self._searched and node.op_type not in (QUANTIZE, DEQUANTIZE)
+            if other and any(self.graph.source_of_dequantized(tensor) is not None for tensor in node.input):
+                found[node.name] = below[node.name] or self._layers_above(node)
+        return found
+
+    def _layers_below(self) -> dict[str, frozenset[str]]:
+        """For each node, the searched layers that its result reaches before any other searched layer."""
+        below: dict[str, frozenset[str]] = {}
+        for node in reversed(self.graph.nodes):
+            reached: set[str] = set()
+            for reader in (r for tensor in node.output for r in self.graph.consumers[tensor] if r.op_type != "Shape"):
+                reached |= {reader.name} if reader.name in self._searched else below[reader.name]
+            below[node.name] = frozenset(reached)
+        return below
+
+    def _layers_above(self, node: Any) -> frozenset[str]:
+        between = [node, *self.graph.values_above(node, until=self._searched)]
+        producers = (self.graph.producer.get(tensor) for other in between for tensor in other.input)
+        return frozenset(p.name for p in producers if p is not None) & self._searched
+
+
+def _drop_unread(graph: Any) -> None:
+    """Remove nodes and initializers that no output depends on, from the last node to the first."""
+    read = {value.name for value in graph.output}
+    kept = []
+    for node in reversed(graph.node):
+        if read.intersection(node.output):
+            read.update(node.input)
+            kept.append(node)
+    kept.reverse()
+    if len(kept) == len(graph.node):
+        return
+    weights = [weight for weight in graph.initializer if weight.name in read]
+    values = [value for value in graph.value_info if value.name in read]
+    _replace(graph.node, kept)
+    _replace(graph.initializer, weights)
+    _replace(graph.value_info, values)
+
+
+def _replace(field: Any, items: list[Any]) -> None:
+    copies = [type(item).FromString(item.SerializeToString()) for item in items]
+    del field[:]
+    field.extend(copies)

@@ -1,0 +1,195 @@
+"""Calibration: ModelOpt once per (model, images, method, size), streamed, in a child process, kept by content."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import DatasetError, QuantizationError
+from ...spaces.calibration import CalibrationChoice
+from ...spaces.model import DetectorModel
+from ..engines.child import run_in_child
+from ..store import Store, content_key
+from ..tensors import tensor_from_pixels
+from .apply_mask import CalibratedModel
+
+TIMEOUT_S = 2 * 3600.0  # entropy takes up to 0.5 s an image on two cores
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibrationSet:
+    """Calibration images in their seeded order; a choice of size n takes the first n.
+
+    Args:
+        pixels: a `.npy` file, uint8 [n, height, width, 3], RGB, letterboxed to the model's size.
+        hashes: content hash of each image's file, in the same order.
+    """
+
+    pixels: Path
+    hashes: tuple[str, ...]
+
+
+def calibrated_model(
+    model: DetectorModel, images: CalibrationSet, choice: CalibrationChoice, store: Store
+) -> CalibratedModel:
+    """The model with every layer in INT8 that ModelOpt can quantize, its scales found by this choice.
+
+    The graph is what `modelopt.onnx.quantization.quantize` writes with `passes=[]` and float32 outside of INT8.
+    Memory does not grow with the choice's size: images are read one batch at a time.
+
+    Raises:
+        DatasetError: the set has fewer images than the choice asks for.
+        QuantizationError: ModelOpt refused the model.
+        DiskError: the cache cannot be written.
+    """
+    if choice.size > len(images.hashes):
+        raise DatasetError(
+            f"A calibration of {choice.size} images was asked for, but the calibration set has {len(images.hashes)}: "
+            "add images or lower space.calibration.sizes."
+        )
+    key = content_key(
+        model=model.content_hash,
+        images=images.hashes[: choice.size],
+        method=choice.method,
+        tools={name: version(name) for name in ("nvidia-modelopt", "onnxruntime-gpu", "onnx")},
+    )
+
+    def fill(folder: Path) -> None:
+        run_in_child(
+            _calibrate,
+            model,
+            images.pixels,
+            choice,
+            folder,
+            timeout_s=TIMEOUT_S,
+            log_path=store.root / "logs" / f"calibrate-{key}.log",
+        )
+
+    return _read(store.make("calibrated", key, fill) / "calibrated.onnx")
+
+
+def structure_of_model(model: DetectorModel, store: Store) -> CalibratedModel:
+    """The model with every layer in INT8 that ModelOpt quantizes when it is let, its scales without meaning.
+
+    What ModelOpt refuses depends on the graph and its shapes, not on the data, so one grey image is enough to have it
+    tell; that costs its fixed few seconds, once a model. With an empty mask this is the reference's graph.
+    """
+    _, _, height, width = model.input_shape
+    key = content_key(height=height, width=width, value=114)
+
+    def fill(folder: Path) -> None:
+        np.save(folder / "pixels.npy", np.full((1, height, width, 3), 114, np.uint8))
+
+    grey = CalibrationSet(pixels=store.make("grey", key, fill) / "pixels.npy", hashes=(key,))
+    return calibrated_model(model, grey, CalibrationChoice("max", 1), store)
+
+
+@lru_cache(maxsize=8)
+def _read(path: Path) -> CalibratedModel:
+    return CalibratedModel(path)
+
+
+def _calibrate(model: DetectorModel, pixels: Path, choice: CalibrationChoice, folder: Path) -> None:
+    """Run in a child process: leaves `calibrated.onnx` in the folder."""
+    scratch = folder / "scratch"  # ModelOpt writes its intermediate files beside the model
+    scratch.mkdir()
+    shutil.copyfile(model.path, scratch / "model.onnx")
+    target = folder / "calibrated.onnx"
+    rows = np.load(pixels, mmap_mode="r")[: choice.size]
+    feeds = CalibrationFeeds(rows, input_name=model.input_name, batch=model.input_shape[0])
+    try:
+        if choice.method in ("max", "entropy"):
+            _quantize(scratch / "model.onnx", target, feeds, method=choice.method)
+        else:
+            _quantize_with_own_ranges(scratch / "model.onnx", target, feeds, method=choice.method)
+    except Exception as error:  # the border to ModelOpt and ONNX Runtime, which raise whatever they met
+        raise QuantizationError(
+            f"ModelOpt could not calibrate with {choice} ({type(error).__name__}: {error})."
+        ) from error
+    shutil.rmtree(scratch)
+
+
+class CalibrationFeeds:
+    """Images as ONNX Runtime's calibrators read them, a batch at a time, from disk where they lie there.
+
+    Args:
+        pixels: uint8 [n, height, width, 3]; a last batch that is not full is filled with its last image.
+    """
+
+    def __init__(self, pixels: NDArray[np.uint8], *, input_name: str, batch: int) -> None:
+        self._pixels, self._input_name, self._batch = pixels, input_name, batch
+        self.rewind()
+
+    def first(self, size: int) -> CalibrationFeeds:
+        """The same, of the first `size` images, from the start."""
+        return CalibrationFeeds(self._pixels[:size], input_name=self._input_name, batch=self._batch)
+
+    def __iter__(self) -> Iterator[dict[str, NDArray[np.float32]]]:
+        for start in range(0, len(self._pixels), self._batch):
+            rows = np.minimum(np.arange(start, start + self._batch), len(self._pixels) - 1)
+            yield {self._input_name: tensor_from_pixels(self._pixels[rows])}
+
+    def get_first(self) -> dict[str, NDArray[np.float32]]:
+        return next(iter(self))
+
+    def get_next(self) -> dict[str, NDArray[np.float32]] | None:
+        return next(self._rest, None)
+
+    def rewind(self) -> None:
+        self._rest = iter(self)
+
+
+def _quantize(source: Path, target: Path, feeds: CalibrationFeeds, *, method: str, cache: Path | None = None) -> None:
+    from modelopt.onnx.quantization import quantize
+
+    quantize(
+        str(source),
+        quantize_mode="int8",
+        calibration_data_reader=_reader(feeds),
+        calibration_method=method,
+        calibration_cache_path=str(cache) if cache else None,
+        calibration_eps=["cpu"],
+        high_precision_dtype="fp32",
+        nodes_to_quantize=[],  # ModelOpt's defaults are mutable: never share its lists
+        nodes_to_exclude=[],
+        op_types_to_quantize=[],
+        op_types_to_exclude=[],
+        passes=[],
+        output_path=str(target),
+    )
+
+
+def _reader(feeds: CalibrationFeeds) -> Any:
+    """ModelOpt wants an instance of ONNX Runtime's own class; any object with `get_next` counts as one."""
+    from onnxruntime.quantization import CalibrationDataReader
+
+    CalibrationDataReader.register(type(feeds))
+    return feeds
+
+
+def _quantize_with_own_ranges(source: Path, target: Path, feeds: CalibrationFeeds, *, method: str) -> None:
+    """Have ModelOpt place Q/DQ, find the ranges from histograms, and have ModelOpt apply them through its cache."""
+    from .ranges import activation_ranges
+
+    placed, cache = source.with_name("placed.onnx"), source.with_name("calibration.cache")
+    _quantize(source, placed, feeds.first(1), method="max")
+    write_calibration_cache(cache, activation_ranges(placed, feeds, method=method))
+    _quantize(source, target, feeds.first(1), method="max", cache=cache)
+
+
+def write_calibration_cache(path: Path, ranges: Mapping[str, float]) -> None:
+    """Write symmetric INT8 ranges in TensorRT's text format: `tensor: scale`, a big-endian float32 in hexadecimal.
+
+    Args:
+        ranges: activation tensor -> largest magnitude that INT8 is to represent; its scale is that over 127.
+    """
+    lines = [f"{name}: {np.array(limit / 127, '>f4').tobytes().hex()}\n" for name, limit in ranges.items()]
+    path.write_text("TRT-8501-EntropyCalibration2\n" + "".join(lines), encoding="utf-8")

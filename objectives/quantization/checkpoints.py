@@ -1,0 +1,66 @@
+"""Checkpoints: a `.pt` exported to ONNX by Ultralytics, with its class names and stride in the metadata."""
+
+from __future__ import annotations
+
+import shutil
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+
+from ...errors import ModelError
+from ..engines.child import run_in_child
+from ..store import Store, content_key, file_hash
+
+TIMEOUT_S = 1800.0
+OPSET = 17
+
+
+def onnx_from_checkpoint(path: Path, *, imgsz: int, batch: int, store: Store) -> Path:
+    """Export a checkpoint, unless that was done before: static shapes, float32, nothing fused away.
+
+    Ultralytics (AGPL-3.0, the extra `yolo`) is used through its public interface, in a child process.
+
+    Args:
+        imgsz: height and width in pixels, a multiple of 32.
+        batch: images an inference takes.
+
+    Raises:
+        ModelError: the file is missing, Ultralytics is not installed, or it cannot export the checkpoint.
+    """
+    if not path.is_file():
+        raise ModelError(f"There is no checkpoint at {path}: name a .pt that Ultralytics wrote, or an .onnx.")
+    if find_spec("ultralytics") is None:
+        raise ModelError(
+            f"{path.name} is exported by Ultralytics, which is not installed: pip install 'qpareto[yolo]'."
+        )
+    key = content_key(checkpoint=file_hash(path), imgsz=imgsz, batch=batch, opset=OPSET, ultralytics=_ultralytics())
+    log_path = store.root / "logs" / f"export-{key}.log"
+
+    def fill(folder: Path) -> None:
+        run_in_child(_export, path, imgsz, batch, folder, timeout_s=TIMEOUT_S, log_path=log_path)
+
+    return store.make("exported", key, fill) / f"{path.stem}.onnx"
+
+
+def _ultralytics() -> str:
+    for name in ("ultralytics-opencv-headless", "ultralytics"):
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            continue
+    return "unknown"
+
+
+def _export(path: Path, imgsz: int, batch: int, folder: Path) -> None:
+    """Run in a child process: leaves `<stem>.onnx` in the folder."""
+    from ultralytics import YOLO
+
+    copy = folder / path.name  # the exporter writes beside the checkpoint
+    shutil.copyfile(path, copy)
+    try:
+        YOLO(copy).export(
+            format="onnx", imgsz=imgsz, batch=batch, opset=OPSET, dynamic=False, simplify=False, half=False, nms=False
+        )
+    except Exception as error:  # the border to Ultralytics and torch, which raise whatever they met
+        raise ModelError(f"Ultralytics could not export {path.name} ({type(error).__name__}: {error}).") from error
+    copy.unlink()

@@ -1,0 +1,137 @@
+"""Reading a Q/DQ graph: what each node reads, which layers really run in INT8, and the graph's canonical hash."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from functools import cached_property
+from typing import Any
+
+from ...errors import QuantizationError
+from ...spaces.layers import LAYER_OPS
+
+QUANTIZE, DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
+
+
+class QdqGraph:
+    """An index over an `onnx.ModelProto` that is only read."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.nodes: list[Any] = list(model.graph.node)
+        self.initializers = {weight.name: weight for weight in model.graph.initializer}
+
+    @cached_property
+    def producer(self) -> dict[str, Any]:
+        """Tensor -> the node that writes it; inputs and initializers have none."""
+        return {name: node for node in self.nodes for name in node.output}
+
+    @cached_property
+    def consumers(self) -> dict[str, list[Any]]:
+        """Tensor -> the nodes that read it, in graph order."""
+        found: dict[str, list[Any]] = defaultdict(list)
+        for node in self.nodes:
+            for name in dict.fromkeys(node.input):
+                found[name].append(node)
+        return found
+
+    def source_of_dequantized(self, tensor: str) -> str | None:
+        """The float tensor behind a Q/DQ pair, or None if the tensor comes from no DequantizeLinear."""
+        dequantize = self.producer.get(tensor)
+        if dequantize is None or dequantize.op_type != DEQUANTIZE:
+            return None
+        quantize = self.producer.get(dequantize.input[0])
+        if quantize is None or quantize.op_type != QUANTIZE:
+            raise QuantizationError(f"'{dequantize.name}' has no QuantizeLinear before it: not a graph of ModelOpt's.")
+        return str(quantize.input[0])
+
+    def is_quantized(self, node: Any) -> bool:
+        """Whether both operands of a layer come straight from DequantizeLinear."""
+        return all(self.source_of_dequantized(tensor) is not None for tensor in node.input[:2])
+
+    def quantized_layers(self) -> tuple[str, ...]:
+        """Names of the layers whose weight and activation both pass through Q/DQ, in graph order."""
+        return tuple(node.name for node in self.nodes if node.op_type in LAYER_OPS and self.is_quantized(node))
+
+    def values_above(self, node: Any, *, until: Collection[str]) -> Iterator[Any]:
+        """Nodes that a node's operands come from, back to the nodes named in `until`, which are left out.
+
+        Shape is not passed: it reads no values.
+        """
+        seen: set[str] = set()
+        waiting = list(node.input)
+        while waiting:
+            above = self.producer.get(waiting.pop())
+            if above is None or above.name in seen or above.name in until or above.op_type == "Shape":
+                continue
+            seen.add(above.name)
+            yield above
+            waiting.extend(above.input)
+
+
+def check_mask(graph: QdqGraph, *, int8: Collection[str], floats: Collection[str]) -> None:
+    """Hold the graph against the mask that it is to be: the effective mask equals the requested one.
+
+    An INT8 layer reads both operands straight from DequantizeLinear. A float layer reads neither from it, and no
+    Q/DQ pair stands anywhere between it and the searched layers before it.
+
+    Raises:
+        QuantizationError: the first layer for which this does not hold.
+    """
+    searched = {*int8, *floats}
+    named = {node.name: node for node in graph.nodes}
+    if missing := sorted(searched - named.keys()):
+        raise QuantizationError(f"The quantized graph lost the layer '{missing[0]}' of {len(searched)}.")
+    for name in int8:
+        if not graph.is_quantized(named[name]):
+            raise QuantizationError(f"The mask calls '{name}' INT8, but the graph does not quantize both its operands.")
+    for name in floats:
+        above = graph.values_above(named[name], until=searched)
+        if found := next((node for node in above if node.op_type in (QUANTIZE, DEQUANTIZE)), None):
+            raise QuantizationError(f"The mask calls '{name}' float, but '{found.name}' stands before it.")
+
+
+def graph_hash(model: Any) -> str:
+    """Canonical hash of an `onnx.ModelProto`: 32 hex digits, one for all graphs that compute the same way.
+
+    A Merkle hash: each tensor's digest covers the operation that wrote it, its attributes and its operands'
+    digests; inputs count by position, constants by content. Names, node order and metadata do not count.
+    """
+    digests = {value.name: _digest("input", i, _type_bytes(value)) for i, value in enumerate(model.graph.input)}
+    digests.update({weight.name: _digest("constant", _constant_bytes(weight)) for weight in model.graph.initializer})
+    digests[""] = b""
+    for node in model.graph.node:
+        attributes = sorted(_attribute_bytes(attribute) for attribute in node.attribute)
+        operands = [digests[name] for name in node.input]
+        whole = _digest(node.op_type, node.domain, len(attributes), *attributes, *operands)
+        digests.update({name: _digest(whole, i) for i, name in enumerate(node.output) if name})
+    opsets = sorted((entry.domain, entry.version) for entry in model.opset_import)
+    return _digest(str(opsets), *(digests[value.name] for value in model.graph.output)).hex()[:32]
+
+
+def _digest(*parts: str | int | bytes) -> bytes:
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part if isinstance(part, bytes) else str(part).encode()
+        digest.update(len(data).to_bytes(8, "little"))
+        digest.update(data)
+    return digest.digest()
+
+
+def _type_bytes(value: Any) -> bytes:
+    return bytes(value.type.SerializeToString(deterministic=True))
+
+
+def _constant_bytes(tensor: Any) -> bytes:
+    """Type, shape and values, whether they are stored raw or in a typed field."""
+    from onnx import numpy_helper
+
+    values = numpy_helper.to_array(tensor)
+    return b"".join((str(values.dtype).encode(), str(values.shape).encode(), values.tobytes()))
+
+
+def _attribute_bytes(attribute: Any) -> bytes:
+    if attribute.HasField("t"):
+        return _digest(attribute.name, _constant_bytes(attribute.t))
+    return bytes(attribute.SerializeToString(deterministic=True))
