@@ -1,0 +1,254 @@
+"""OpenVINO on the CPU: the engine kind that runs anywhere, without a GPU or a download.
+
+An engine is OpenVINO's own format (IR): `engine.xml`, the graph, and `engine.bin`, the weights, INT8 ones as bytes.
+
+How the graph is read decides what it computes. `Core.read_model` of a Q/DQ graph, compiled as it is, ran Concats
+of differently scaled inputs with a step of 1.0 instead of their own scale (OpenVINO 2026.4): YOLO11n's best score
+fell from 0.95 to 0.22, silently. After OpenVINO's common transformations ("MOC", which `openvino.convert_model`
+applies, and with it everybody who ships an IR) it agrees with ONNX Runtime to within rounding, is a little faster,
+and its weights take a quarter of the space. `convert_model` itself sends usage data over the network, so `build`
+calls the two transformations directly; the engine contract's Concat test guards the result.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import EngineError
+from .base import Availability, Engine, EngineKind, EngineOptions
+
+_PRECISION_HINTS = {"fp32": "f32", "bf16": "bf16"}
+_INSTRUCTION_SETS = {  # Linux's flag -> the name that vendors use
+    "avx2": "AVX2",
+    "avx_vnni": "AVX-VNNI",
+    "avx512_vnni": "AVX512-VNNI",
+    "avx512_bf16": "AVX512-BF16",
+    "amx_int8": "AMX-INT8",
+    "amx_bf16": "AMX-BF16",
+}
+_EXACT_INT8 = {"AVX-VNNI", "AVX512-VNNI", "AMX-INT8"}
+_FAST_BF16 = {"AVX512-BF16", "AMX-BF16"}
+
+
+class OpenVinoKind(EngineKind):
+    """INT8 where the graph has Q/DQ, FP32 or BF16 elsewhere; one stream, for latency."""
+
+    name: ClassVar[str] = "openvino"
+    float_types: ClassVar[tuple[str, ...]] = ("fp32", "bf16")
+    runs_on_host_cpu: ClassVar[bool] = True
+
+    def availability(self) -> Availability:
+        try:
+            import openvino
+
+            devices = openvino.Core().available_devices
+        except (ImportError, RuntimeError) as error:
+            reason = f"OpenVINO does not load ({error}): install it with 'pip install openvino'."
+            return Availability(can_build=False, can_run=False, reason=reason)
+        if "CPU" not in devices:
+            reason = "OpenVINO finds no CPU plugin: reinstall it with 'pip install --force-reinstall openvino'."
+            return Availability(can_build=False, can_run=False, reason=reason)
+        found = instruction_sets()
+        details = {"device": self.device_name(), **self.versions(), "instructions": ", ".join(sorted(found)) or "none"}
+        return Availability(can_build=True, can_run=True, details=details | {"int8": _int8_verdict(found)})
+
+    def device_name(self) -> str:
+        return _cpu_info().get("model name") or platform.processor() or platform.machine()
+
+    def versions(self) -> dict[str, str]:
+        return {"openvino": metadata.version("openvino")}
+
+    def faster_float_type(self, options: EngineOptions) -> str | None:
+        return "bf16" if options.float_type == "fp32" and _FAST_BF16 & instruction_sets() else None
+
+    def build(self, onnx_path: Path, engine_dir: Path, options: EngineOptions) -> None:
+        import openvino
+        from openvino._offline_transformations import (
+            apply_moc_transformations,
+            compress_quantize_weights_transformation,
+        )
+
+        _check_float_type(options)
+        with _one_sentence(f"OpenVINO cannot read {onnx_path.name}"):
+            model = openvino.Core().read_model(onnx_path)
+        _set_batch(model, options.batch, onnx_path.name)
+        with _one_sentence(f"OpenVINO cannot convert {onnx_path.name}"):
+            apply_moc_transformations(model, cf=False, smart_reshape=True)
+            compress_quantize_weights_transformation(model)
+        _save(model, engine_dir, onnx_path.stat().st_size)
+        self.load(engine_dir, options).close()  # proves the files themselves, not the graph in memory
+
+    def load(self, engine_dir: Path, options: EngineOptions) -> Engine:
+        import openvino
+
+        _check_float_type(options)
+        path = engine_dir / "engine.xml"
+        if not path.is_file():
+            raise EngineError(f"{engine_dir} holds no OpenVINO engine (there is no engine.xml): build it again.")
+        config = {
+            "INFERENCE_PRECISION_HINT": _PRECISION_HINTS[options.float_type],
+            "INFERENCE_NUM_THREADS": options.threads,
+            "NUM_STREAMS": 1,
+            "PERFORMANCE_HINT": "LATENCY",
+        }
+        core = openvino.Core()
+        with _one_sentence(f"OpenVINO cannot load {path}"):
+            compiled = core.compile_model(core.read_model(path), "CPU", config)
+            threads = compiled.get_property("INFERENCE_NUM_THREADS")
+        if threads != options.threads:
+            raise EngineError(
+                f"The study asks for {options.threads} threads, but OpenVINO runs this engine on {threads} here: "
+                f"set engine.threads={threads}, so that the figures say what was measured."
+            )
+        return OpenVinoEngine(compiled)
+
+
+class OpenVinoEngine(Engine):
+    """A compiled model with one request for results and one, with an input of its own, for timing.
+
+    `infer` and `run_once_ms` release Python's lock while they run. An engine serves one thread at a time.
+    """
+
+    def __init__(self, compiled: Any) -> None:
+        if len(compiled.inputs) != 1 or len(compiled.inputs[0].shape) != 4:
+            found = [list(port.shape) for port in compiled.inputs]
+            raise EngineError(f"This engine takes inputs of shapes {found}, but a detector takes one image batch.")
+        batch, channels, height, width = (int(n) for n in compiled.inputs[0].shape)
+        self.input_shape = (batch, channels, height, width)
+        self._request: Any = compiled.create_infer_request()
+        self._timed_request: Any = compiled.create_infer_request()
+        self._loaded: NDArray[np.float32] | None = None
+
+    def infer(self, images: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+        self._refuse_if_closed()
+        self._refuse_other_shape(images)
+        with _one_sentence("OpenVINO cannot run the engine"):
+            self._request.infer([np.ascontiguousarray(images, dtype=np.float32)], share_inputs=True)
+        return tuple(np.array(tensor.data, dtype=np.float32) for tensor in self._request.output_tensors)
+
+    def load_input(self, images: NDArray[np.float32]) -> None:
+        import openvino
+
+        self._refuse_if_closed()
+        self._refuse_other_shape(images)
+        self._loaded = np.array(images, dtype=np.float32, order="C")  # kept alive: the tensor only borrows it
+        self._timed_request.set_input_tensor(openvino.Tensor(self._loaded, shared_memory=True))
+
+    def run_once_ms(self) -> float:
+        self._refuse_if_closed()
+        if self._loaded is None:
+            raise EngineError("There is no input to time the engine on: call load_input first.")
+        with _one_sentence("OpenVINO cannot run the engine"):
+            start_ns = time.perf_counter_ns()
+            self._timed_request.infer()
+            return (time.perf_counter_ns() - start_ns) / 1e6
+
+    def close(self) -> None:
+        self._request = self._timed_request = self._loaded = None
+
+    def _refuse_if_closed(self) -> None:
+        if self._request is None:
+            raise EngineError("This engine is closed: load it again.")
+
+    def _refuse_other_shape(self, images: NDArray[np.float32]) -> None:
+        if images.shape != self.input_shape:
+            raise ValueError(f"the engine takes {list(self.input_shape)}, got {list(images.shape)}")
+
+
+def instruction_sets() -> frozenset[str]:
+    """What this CPU has of AVX2 and the extensions that decide INT8 and BF16 speed; empty where Linux does not say."""
+    flags = set(_cpu_info().get("flags", "").split())
+    return frozenset(name for flag, name in _INSTRUCTION_SETS.items() if flag in flags)
+
+
+def _cpu_info() -> dict[str, str]:
+    """The first processor's entry in /proc/cpuinfo; empty on other systems."""
+    try:
+        first = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split("\n\n")[0]
+    except OSError:
+        return {}
+    return {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in first.splitlines())}
+
+
+def _int8_verdict(found: frozenset[str]) -> str:
+    if found & _EXACT_INT8:
+        return "exact"
+    if "AVX2" not in found:
+        return "unknown: this CPU's instruction sets cannot be read"
+    return (
+        "may saturate: without VNNI or AMX, sums of INT8 products are cut off at 16 bits, "
+        "so accuracy measured here can be below what a GPU or a newer CPU gets from the same file"
+    )
+
+
+def _check_float_type(options: EngineOptions) -> None:
+    if options.float_type not in _PRECISION_HINTS:
+        known = " and ".join(_PRECISION_HINTS)
+        raise EngineError(
+            f"OpenVINO runs float layers in {known}, not in '{options.float_type}': set engine.float_type."
+        )
+    if options.float_type == "bf16":
+        import openvino
+
+        if "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            raise EngineError("This CPU has no BF16 arithmetic: set engine.float_type=fp32.")
+
+
+def _set_batch(model: Any, batch: int, name: str) -> None:
+    """Give the graph another batch size, if nothing in it is fixed to the one that it was exported with.
+
+    Raises:
+        EngineError: some shape is fixed, whether it then fails or silently mixes the images of a batch.
+    """
+    before = [list(output.shape) for output in model.outputs]
+    exported = model.inputs[0].shape[0]
+    if exported == batch:
+        return
+    advice = f"{name} was exported for batch {exported} and cannot run batch {batch}: export it with batch={batch}."
+    try:
+        model.reshape([batch, *model.inputs[0].shape[1:]])
+    except RuntimeError as error:
+        raise EngineError(advice) from error
+    if [list(output.shape) for output in model.outputs] != [[batch, *shape[1:]] for shape in before]:
+        raise EngineError(advice)
+
+
+def _save(model: Any, engine_dir: Path, size_bytes: int) -> None:
+    """Write the IR, weights as they are.
+
+    Raises:
+        OSError: the folder cannot be written.
+        EngineError: OpenVINO fails for another reason.
+    """
+    import openvino
+
+    try:
+        openvino.save_model(model, engine_dir / "engine.xml", compress_to_fp16=False)
+    except RuntimeError as error:
+        # OpenVINO does not say why a file cannot be written; a write of our own does.
+        (engine_dir / "engine.bin").write_bytes(bytes(size_bytes))
+        raise EngineError(f"OpenVINO cannot write the engine: {_last_line(error)}.") from error
+
+
+@contextmanager
+def _one_sentence(what: str) -> Iterator[None]:
+    """OpenVINO's many lines as one sentence; the whole stays in the log by way of the cause."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise EngineError(f"{what}: {_last_line(error)}.") from error
+
+
+def _last_line(error: RuntimeError) -> str:
+    """OpenVINO lists source locations first and says what is wrong last."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1].rstrip(".")[:300] if lines else type(error).__name__

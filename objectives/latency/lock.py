@@ -1,0 +1,76 @@
+"""One timing at a time on one device, on the whole machine."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..store import disk_errors
+
+_log = logging.getLogger(__name__)
+
+
+@contextmanager
+def device_lock(device: str, *, exclusive: bool) -> Iterator[None]:
+    """Hold a device: alone for timing, shared for work that would disturb a timing, such as builds and evaluations.
+
+    Waits as long as it takes. The kernel frees the lock of a process that dies. Who waits to hold a device alone
+    also keeps newcomers out, so that a stream of shared holders cannot keep it waiting for ever. Not reentrant:
+    a thread that holds a device and asks for it again waits for itself.
+
+    The lock is a file in $QPARETO_LOCK_DIR, or else in `qpareto-locks` of the machine's temporary folder, and works
+    between all processes, of any user, that see the same folder; containers need a common one.
+
+    Args:
+        device: its name; names that differ in punctuation alone are the same device.
+
+    Raises:
+        DiskError: the folder cannot be written.
+    """
+    stem = re.sub(r"[^a-z0-9]+", "-", device.lower()).strip("-")
+    folder = _folder()
+    with disk_errors(folder):
+        door, room = _opened(folder / f"{stem}.door"), _opened(folder / f"{stem}.room")
+    try:
+        _wait_for(door, fcntl.LOCK_EX, device)
+        _wait_for(room, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH, device)
+        fcntl.flock(door, fcntl.LOCK_UN)
+        yield
+    finally:
+        os.close(room)
+        os.close(door)
+
+
+def _wait_for(lock: int, operation: int, device: str) -> None:
+    try:
+        fcntl.flock(lock, operation | fcntl.LOCK_NB)
+    except BlockingIOError:
+        _log.info("Waiting for another process that uses %s.", device)
+        fcntl.flock(lock, operation)
+
+
+def _folder() -> Path:
+    return Path(os.environ.get("QPARETO_LOCK_DIR") or Path(tempfile.gettempdir()) / "qpareto-locks")
+
+
+def _opened(path: Path) -> int:
+    """Open a lock file, which reading suffices for, creating it for every user if it is new."""
+    try:
+        path.parent.mkdir(parents=True)
+    except FileExistsError:
+        pass
+    else:
+        path.parent.chmod(0o1777)  # whatever this user's umask: others add their devices, and delete none
+    try:
+        created = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDONLY)
+    except FileExistsError:
+        # Without O_CREAT: Linux refuses that on another user's file in a folder that everyone may write to.
+        return os.open(path, os.O_RDONLY)
+    os.fchmod(created, 0o644)
+    return created

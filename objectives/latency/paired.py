@@ -1,0 +1,187 @@
+"""Latency of an engine against the reference engine, both timed in the same breath."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..engines import Engine
+from .interval import BATCHES, median_interval
+from .telemetry import HostLoad
+
+TimedRun = Callable[[], float]  # one inference; its milliseconds, above 0
+
+_STEADY_RUNS = 10  # runs whose median is compared with that of the runs before them
+_STEADY_WITHIN = 0.05
+_LOOK_GROWTH = 1.25  # the interval is looked at rarely: each look is a chance to stop on a lucky one
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatencyBudget:
+    """How long latency is measured.
+
+    Args:
+        ci_width: enough is measured when the ratio's 95 % interval, high less low, is at most this part of the ratio.
+        min_pairs: measured in any case, however long they take; at least 20.
+        max_pairs, max_seconds: no more is measured than this, even if the interval is still wide.
+        warmup_seconds: warm-up ends when both engines are steady, at the latest after this.
+        repeats: how often a measurement that other programs disturbed is made again.
+    """
+
+    ci_width: float = 0.01
+    min_pairs: int = 40
+    max_pairs: int = 2000
+    max_seconds: float = 20.0
+    warmup_seconds: float = 2.0
+    repeats: int = 2
+
+    def __post_init__(self) -> None:
+        if not 2 * BATCHES <= self.min_pairs <= self.max_pairs:
+            raise ValueError(f"need {2 * BATCHES} <= min_pairs <= max_pairs, got {self.min_pairs} and {self.max_pairs}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairedLatency:
+    """What was measured. Everything timed after the warm-up counts; nothing is dropped.
+
+    Args:
+        pairs: timed pairs, even.
+        reference_ms, candidate_ms: medians.
+        candidate_p95_ms: 95th percentile.
+        ratio: candidate over reference; below 1 is faster. Median over blocks of two pairs.
+        ratio_ci: its 95 % interval, low <= ratio <= high.
+        foreign_load: share of the machine's CPU time that others used meanwhile, 0..1; None if unknown.
+        flags: `wide_interval` (the budget ended first), `not_steady` (the warm-up ended first), `foreign_load`
+            (disturbed, and so were its repeats), `load_unknown` (this system does not tell).
+    """
+
+    pairs: int
+    reference_ms: float
+    candidate_ms: float
+    candidate_p95_ms: float
+    ratio: float
+    ratio_ci: tuple[float, float]
+    foreign_load: float | None = None
+    flags: tuple[str, ...] = ()
+
+
+def paired_latency(
+    reference: Engine, candidate: Engine, *, budget: LatencyBudget, load: HostLoad | None = None
+) -> PairedLatency:
+    """Time two engines, whose inputs are loaded, while nothing else uses the machine.
+
+    Waits for quiet first. A measurement that was disturbed all the same is repeated, and the least disturbed one
+    is returned, flagged. If the machine does not become quiet, one measurement is made and flagged: repeating it
+    would not help.
+    """
+    watch = load or HostLoad()
+    disturbed: list[tuple[float, PairedTimes]] = []
+    for _ in range(1 + budget.repeats):
+        quiet = watch.wait_until_quiet()
+        times, share = watch.watched(lambda: interleaved(reference.run_once_ms, candidate.run_once_ms, budget))
+        if share is None:
+            return _summary(times, budget, None, ("load_unknown",))
+        if share <= watch.limit:
+            return _summary(times, budget, share, ())
+        disturbed.append((share, times))
+        if not quiet:
+            break
+    share, times = min(disturbed, key=lambda attempt: attempt[0])
+    return _summary(times, budget, share, ("foreign_load",))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PairedTimes:
+    """Milliseconds of timed runs in blocks of reference, candidate, candidate, reference.
+
+    Args:
+        blocks: (n_blocks, 4), in the order of running.
+        steady: whether the warm-up ended because both were steady.
+    """
+
+    blocks: NDArray[np.float64]
+    steady: bool
+
+    @property
+    def reference_ms(self) -> NDArray[np.float64]:
+        return self.blocks[:, [0, 3]].ravel()
+
+    @property
+    def candidate_ms(self) -> NDArray[np.float64]:
+        return self.blocks[:, [1, 2]].ravel()
+
+    def ratio(self) -> tuple[float, float, float]:
+        """Candidate over reference with its 95 % interval: ratio, low, high.
+
+        One value a block: the geometric mean of its two ratios, in which a drift of the machine's speed and any
+        advantage of running second cancel.
+        """
+        logs = np.log(self.blocks)
+        median, low, high = median_interval((logs[:, 1] + logs[:, 2] - logs[:, 0] - logs[:, 3]) / 2)
+        return math.exp(median), math.exp(low), math.exp(high)
+
+
+def interleaved(reference: TimedRun, candidate: TimedRun, budget: LatencyBudget) -> PairedTimes:
+    """Warm both up, then run blocks until the ratio's interval is narrow enough or the budget is spent."""
+    steady = _warm_up(reference, candidate, budget.warmup_seconds)
+    rows: list[tuple[float, float, float, float]] = []
+    deadline = time.monotonic() + budget.max_seconds
+    next_look = math.ceil(budget.min_pairs / 2)
+    while True:
+        rows.append((reference(), candidate(), candidate(), reference()))
+        spent = 2 * len(rows) >= budget.max_pairs or time.monotonic() >= deadline
+        if len(rows) < next_look and not (spent and 2 * len(rows) >= budget.min_pairs):
+            continue
+        times = PairedTimes(blocks=np.array(rows), steady=steady)
+        if spent or _is_narrow(times, budget):
+            return times
+        next_look = math.ceil(len(rows) * _LOOK_GROWTH)
+
+
+def _is_narrow(times: PairedTimes, budget: LatencyBudget) -> bool:
+    ratio, low, high = times.ratio()
+    return high - low <= budget.ci_width * ratio
+
+
+def _warm_up(reference: TimedRun, candidate: TimedRun, limit_s: float) -> bool:
+    """Run both in turn until both are steady; False if the time was up first."""
+    deadline = time.monotonic() + limit_s
+    runs: list[tuple[float, float]] = []
+    while True:
+        runs.append((reference(), candidate()))
+        if _is_steady(runs):
+            return True
+        if time.monotonic() >= deadline:
+            return False
+
+
+def _is_steady(runs: list[tuple[float, float]]) -> bool:
+    if len(runs) < 2 * _STEADY_RUNS:
+        return False
+    earlier, latest = np.median(np.array(runs[-2 * _STEADY_RUNS :]).reshape(2, _STEADY_RUNS, 2), axis=1)
+    return bool(np.all(np.abs(latest / earlier - 1) <= _STEADY_WITHIN))
+
+
+def _summary(
+    times: PairedTimes, budget: LatencyBudget, foreign_load: float | None, flags: tuple[str, ...]
+) -> PairedLatency:
+    ratio, low, high = times.ratio()
+    if high - low > budget.ci_width * ratio:
+        flags = (*flags, "wide_interval")
+    if not times.steady:
+        flags = (*flags, "not_steady")
+    return PairedLatency(
+        pairs=2 * len(times.blocks),
+        reference_ms=float(np.median(times.reference_ms)),
+        candidate_ms=float(np.median(times.candidate_ms)),
+        candidate_p95_ms=float(np.percentile(times.candidate_ms, 95)),
+        ratio=ratio,
+        ratio_ci=(low, high),
+        foreign_load=foreign_load,
+        flags=flags,
+    )

@@ -1,0 +1,80 @@
+"""An engine is built once, in a child process, and a failed build leaves its log and nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from contracts.engines import SHAPE, SmallDetector, random_images
+from qpareto.errors import DiskError, EngineError
+from qpareto.objectives.engines import EngineOptions, engine_kind
+from qpareto.objectives.engines.build import build_engine, engine_bytes, engine_from_onnx
+from qpareto.objectives.store import Store
+
+OPTIONS = EngineOptions(threads=1, build_timeout_s=60)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+@pytest.fixture
+def graph(tmp_path: Path) -> Path:
+    return SmallDetector(quantized=True).save(tmp_path / "graph.onnx")
+
+
+def test_an_engine_is_built_runs_and_leaves_no_log(store: Store, graph: Path) -> None:
+    folder = engine_from_onnx(graph, "a hash", OPTIONS, store)
+    with engine_kind("openvino").load(folder, OPTIONS) as engine:
+        assert engine.input_shape == SHAPE
+        engine.infer(random_images(0))
+    assert {file.name for file in folder.iterdir()} == {"engine.xml", "engine.bin"}
+    assert not any((store.root / "logs").iterdir())
+
+
+def test_the_same_graph_and_options_are_built_once(store: Store, graph: Path) -> None:
+    first = engine_from_onnx(graph, "a hash", OPTIONS, store)
+    graph.unlink()
+    patient = dataclasses.replace(OPTIONS, build_timeout_s=1)
+    assert engine_from_onnx(graph, "a hash", patient, store) == first
+
+
+def test_another_graph_or_other_options_are_another_engine(store: Store, graph: Path) -> None:
+    engine_from_onnx(graph, "a hash", OPTIONS, store)
+    graph.unlink()
+    for graph_hash, options in (("another", OPTIONS), ("a hash", dataclasses.replace(OPTIONS, batch=2))):
+        with pytest.raises(EngineError):  # it does not take the first one, and has nothing to build from
+            engine_from_onnx(graph, graph_hash, options, store)
+
+
+def test_a_failed_build_leaves_its_log_and_no_entry(store: Store, graph: Path) -> None:
+    graph.write_bytes(b"no graph")
+    with pytest.raises(EngineError, match=r"OpenVINO cannot read graph\.onnx.* Its log: ") as error:
+        engine_from_onnx(graph, "a hash", OPTIONS, store)
+    assert error.value.log_path is not None
+    assert error.value.log_path.parent == store.root / "logs"
+    assert "Traceback" in error.value.log_path.read_text()
+    assert not any((store.root / "engines").iterdir())
+
+
+def test_a_build_that_outlasts_its_limit_fails_and_leaves_no_entry(store: Store, graph: Path) -> None:
+    with pytest.raises(EngineError, match="build_engine did not end within"):
+        engine_from_onnx(graph, "a hash", dataclasses.replace(OPTIONS, build_timeout_s=0.01), store)
+    assert not any((store.root / "engines").iterdir())
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_a_disk_error_not_a_bad_candidate(graph: Path, tmp_path: Path) -> None:
+    for name in ("engine.xml", "engine.bin"):
+        (tmp_path / name).symlink_to("/dev/full")
+    with pytest.raises(DiskError, match="No space left"):
+        build_engine(graph, tmp_path, OPTIONS)
+
+
+def test_engine_bytes_counts_every_file(tmp_path: Path) -> None:
+    (tmp_path / "engine.bin").write_bytes(bytes(1000))
+    (tmp_path / "tactics").mkdir()
+    (tmp_path / "tactics" / "cache").write_bytes(bytes(24))
+    assert engine_bytes(tmp_path) == 1024

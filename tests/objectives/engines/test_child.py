@@ -1,0 +1,175 @@
+"""Real faults, from the standard library: a child may do anything and the parent gets a result or one sentence."""
+
+from __future__ import annotations
+
+import builtins
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from qpareto.errors import DiskError, EngineError, StudyFileError
+from qpareto.objectives.engines import engine_kind
+from qpareto.objectives.engines.child import run_in_child
+from qpareto.objectives.engines.openvino import instruction_sets
+
+KILLED = (
+    "import sys, time; sys.path[:] = {path!r}\n"
+    "from pathlib import Path\n"
+    "from qpareto.objectives.engines.child import run_in_child\n"
+    "import subprocess\n"
+    "run_in_child(subprocess.run, ['sh', '-c', {shell!r}], timeout_s=60, log_path=Path({log!r}))\n"
+)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "logs" / "child.log"
+
+
+def test_the_result_comes_back_and_so_do_large_arguments(log: Path) -> None:
+    large = np.arange(3_000_000, dtype=np.float32)
+    assert run_in_child(np.sum, large, timeout_s=60, log_path=log) == np.sum(large)
+    assert run_in_child(instruction_sets, timeout_s=60, log_path=log) == instruction_sets()
+
+
+def test_a_large_result_comes_back(log: Path) -> None:
+    assert len(run_in_child(os.urandom, 50_000_000, timeout_s=60, log_path=log)) == 50_000_000
+
+
+def test_a_segmentation_fault_is_named_and_its_stack_is_in_the_log(log: Path) -> None:
+    with pytest.raises(
+        EngineError, match=r"string_at crashed with SIGSEGV \(Segmentation fault\)\. Its log: "
+    ) as error:
+        run_in_child(ctypes.string_at, 0, timeout_s=60, log_path=log)
+    assert error.value.log_path == log
+    assert "Segmentation fault" in log.read_text()
+
+
+def test_an_abort_is_named(log: Path) -> None:
+    with pytest.raises(EngineError, match="SIGABRT"):
+        run_in_child(os.abort, timeout_s=60, log_path=log)
+
+
+def test_a_kill_is_told_as_the_want_of_memory_that_it_mostly_is(log: Path) -> None:
+    with pytest.raises(EngineError, match="memory ran out"):
+        run_in_child(signal.raise_signal, signal.SIGKILL, timeout_s=60, log_path=log)
+
+
+@pytest.mark.parametrize("status", [0, 3])
+def test_an_end_without_a_result_is_told_with_its_status(log: Path, status: int) -> None:
+    for leave in (os._exit, sys.exit):
+        with pytest.raises(EngineError, match=rf"ended with exit status {status} and no result"):
+            run_in_child(leave, status, timeout_s=60, log_path=log)
+
+
+def test_a_hang_is_stopped_with_all_that_it_started(log: Path) -> None:
+    start = time.monotonic()
+    with pytest.raises(
+        EngineError, match=r"run did not end within 0\.5 s and was stopped: raise engine\.build_timeout_s"
+    ):
+        run_in_child(subprocess.run, ["sh", "-c", "echo $$; sleep 60"], timeout_s=0.5, log_path=log)
+    assert time.monotonic() - start < 10
+    _expect_gone(int(log.read_text()))
+
+
+def test_memory_that_is_not_there_is_told_as_that(log: Path) -> None:
+    with pytest.raises(EngineError, match="ran out of memory"):
+        run_in_child(bytearray, 1 << 60, timeout_s=60, log_path=log)
+
+
+def test_an_exception_is_one_sentence_and_its_traceback_is_in_the_log(log: Path) -> None:
+    with pytest.raises(EngineError, match=r"^open failed with FileNotFoundError: .*nowhere'\. Its log: "):
+        run_in_child(builtins.open, "/nowhere", timeout_s=60, log_path=log)
+    assert "Traceback" in log.read_text()
+
+
+def test_our_own_errors_come_back_as_themselves(log: Path) -> None:
+    with pytest.raises(StudyFileError, match=r"engine\.kind is 'abacus'"):
+        run_in_child(engine_kind, "abacus", timeout_s=60, log_path=log)
+
+
+def test_an_engine_error_comes_back_with_the_log(log: Path, tmp_path: Path) -> None:
+    from qpareto.objectives.engines import EngineOptions
+    from qpareto.objectives.engines.build import build_engine
+
+    with pytest.raises(EngineError, match="Its log: ") as error:
+        run_in_child(build_engine, tmp_path / "none.onnx", tmp_path, EngineOptions(), timeout_s=60, log_path=log)
+    assert error.value.log_path == log
+
+
+def test_a_result_that_cannot_be_sent_is_told(log: Path) -> None:
+    with pytest.raises(EngineError, match="cannot pickle"):
+        run_in_child(threading.Lock, timeout_s=60, log_path=log)
+
+
+def test_a_function_of_main_is_refused(log: Path) -> None:
+    def local() -> None: ...
+
+    local.__module__ = "__main__"
+    with pytest.raises(ValueError, match="__main__"):
+        run_in_child(local, timeout_s=60, log_path=log)
+
+
+def test_what_python_and_native_code_print_goes_to_the_log_and_not_into_the_result(
+    log: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run_in_child(print, "from Python", timeout_s=60, log_path=log) is None
+    assert log.read_text() == "from Python\n"
+    assert run_in_child(os.system, "echo from a command; echo and its errors >&2", timeout_s=60, log_path=log) == 0
+    assert log.read_text() == "from a command\nand its errors\n"
+    assert capfd.readouterr() == ("", "")
+
+
+def test_huge_output_fills_no_pipe(log: Path) -> None:
+    assert run_in_child(os.system, "head -c 20000000 /dev/zero", timeout_s=60, log_path=log) == 0
+    assert log.stat().st_size == 20_000_000
+
+
+def test_the_environment_is_passed_on(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    assert run_in_child(os.getenv, "OMP_NUM_THREADS", timeout_s=60, log_path=log) == "7"
+
+
+def test_a_log_that_cannot_be_written_is_a_disk_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(DiskError):
+        run_in_child(os.getpid, timeout_s=60, log_path=tmp_path / "file" / "logs" / "child.log")
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
+def test_the_child_ends_with_its_parent(tmp_path: Path, ending: signal.Signals) -> None:
+    log, pid_file = tmp_path / "child.log", tmp_path / "pid"
+    script = KILLED.format(path=sys.path, log=str(log), shell=f"echo $PPID > {pid_file}; exec sleep 60")
+    parent = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL)
+    child = int(_content(pid_file))
+    parent.send_signal(ending)
+    assert parent.wait(timeout=10) != 0
+    _expect_gone(child)
+
+
+def _content(path: Path) -> str:
+    for _ in range(500):
+        if path.exists() and path.read_text().endswith("\n"):
+            return path.read_text()
+        time.sleep(0.02)
+    raise TimeoutError(f"{path} was never written")
+
+
+def _expect_gone(pid: int) -> None:
+    for _ in range(250):
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except FileNotFoundError:
+            return
+        if state == "Z":  # dead; whoever inherited it has not looked yet
+            return
+        time.sleep(0.02)
+    os.kill(pid, signal.SIGKILL)
+    pytest.fail(f"process {pid} outlived its parent")

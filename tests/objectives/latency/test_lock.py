@@ -1,0 +1,136 @@
+"""One process at a time holds a device alone; many may share it; nobody is kept out for ever."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from qpareto.errors import DiskError
+from qpareto.objectives.latency.lock import device_lock
+
+HOLDER = (
+    "import sys; sys.path[:] = {path!r}\n"
+    "from qpareto.objectives.latency.lock import device_lock\n"
+    "with device_lock({device!r}, exclusive={exclusive}):\n"
+    "    print('holds', flush=True); sys.stdin.read()\n"
+)
+
+
+@pytest.fixture(autouse=True)
+def lock_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("QPARETO_LOCK_DIR", str(tmp_path / "locks"))
+    return tmp_path / "locks"
+
+
+@contextmanager
+def held_by_another(device: str, *, exclusive: bool) -> Iterator[subprocess.Popen[str]]:
+    script = HOLDER.format(path=sys.path, device=device, exclusive=exclusive)
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "holds\n"
+        try:
+            yield other
+        finally:
+            other.kill()
+
+
+def _try(device: str, *, exclusive: bool) -> threading.Event:
+    """Set once the lock was had, in a thread of its own."""
+    had = threading.Event()
+
+    def take() -> None:
+        with device_lock(device, exclusive=exclusive):
+            had.set()
+
+    threading.Thread(target=take, daemon=True).start()
+    return had
+
+
+@pytest.mark.parametrize(("theirs", "ours"), [(True, True), (True, False), (False, True)])
+def test_who_holds_a_device_alone_holds_it_alone(theirs: bool, ours: bool) -> None:
+    with held_by_another("CPU", exclusive=theirs):
+        had = _try("CPU", exclusive=ours)
+        assert not had.wait(0.3)
+    assert had.wait(5)  # the kernel frees what a killed process held
+
+
+def test_shared_holders_hold_a_device_together() -> None:
+    with held_by_another("CPU", exclusive=False), device_lock("CPU", exclusive=False):
+        assert _try("CPU", exclusive=False).wait(5)
+
+
+def test_other_devices_are_free() -> None:
+    with held_by_another("GPU 0", exclusive=True), device_lock("GPU 1", exclusive=True):
+        pass
+
+
+def test_who_waits_to_be_alone_is_not_kept_out_by_newcomers() -> None:
+    with held_by_another("CPU", exclusive=False):
+        alone = _try("CPU", exclusive=True)
+        assert not alone.wait(0.3)
+        newcomer = _try("CPU", exclusive=False)
+        assert not newcomer.wait(0.3)
+    assert alone.wait(5)
+    assert newcomer.wait(5)
+
+
+def test_an_error_frees_the_device() -> None:
+    with pytest.raises(KeyError), device_lock("CPU", exclusive=True):
+        raise KeyError
+    assert _try("CPU", exclusive=True).wait(5)
+
+
+def test_a_child_process_does_not_inherit_the_lock() -> None:
+    with device_lock("CPU", exclusive=True):
+        child = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
+    assert _try("CPU", exclusive=True).wait(5)
+    child.kill()
+    child.communicate()
+
+
+def test_waiting_says_what_for(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    with held_by_another("AMD EPYC", exclusive=True):
+        had = _try("AMD EPYC", exclusive=True)
+        for _ in range(100):
+            if caplog.messages:
+                break
+            time.sleep(0.02)
+        assert caplog.messages == ["Waiting for another process that uses AMD EPYC."]
+    assert had.wait(5)
+
+
+def test_every_user_can_lock_here_whatever_the_umask(lock_dir: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        with device_lock("Intel(R) Xeon(R) @ 2.20GHz", exclusive=True):
+            pass
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(lock_dir.stat().st_mode) == 0o1777
+    assert {file.name for file in lock_dir.iterdir()} == {"intel-r-xeon-r-2-20ghz.door", "intel-r-xeon-r-2-20ghz.room"}
+    assert all(stat.S_IMODE(file.stat().st_mode) == 0o644 for file in lock_dir.iterdir())
+
+
+def test_a_folder_that_was_there_keeps_its_permissions(lock_dir: Path) -> None:
+    lock_dir.mkdir(mode=0o700)
+    with device_lock("CPU", exclusive=True):
+        pass
+    assert stat.S_IMODE(lock_dir.stat().st_mode) == 0o700
+
+
+def test_a_folder_that_cannot_be_made_is_a_disk_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("QPARETO_LOCK_DIR", str(tmp_path / "file" / "locks"))
+    with pytest.raises(DiskError), device_lock("CPU", exclusive=True):
+        pass
