@@ -1,0 +1,253 @@
+"""The quickstart's pictures: shapes among clutter, drawn from a seed, with exact boxes.
+
+Picture i of a seed has a random generator of its own: it is the same however many are drawn, and by whom.
+
+    python studies/quickstart/pictures.py --out studies/quickstart/data            # what the study reads
+    python studies/quickstart/pictures.py --yolo build/pictures --count 10000      # what the model was trained on
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from shapes import CLASSES, SHAPES, Array, Polygons, blot, stroke
+
+SIZE = 320  # pixels, both ways
+SEEDS = {"train": 1, "val": 2, "eval": 3, "confirm": 4, "calib": 5}  # no two share a picture
+SUPERSAMPLING = 4  # coverage is counted on a grid so many times finer than the pixels
+MIN_VISIBLE = 0.4  # of an object's own area; less, and it bears no box
+
+
+@dataclass(frozen=True)
+class Thing:
+    """One object that can be seen: its class, the box around its visible pixels, and how many they are."""
+
+    label: int
+    box: tuple[int, int, int, int]  # left, top, width, height; whole pixels, inside the picture
+    area: int
+
+
+class Scene:
+    """A picture in the making, and which object each of its pixels shows."""
+
+    def __init__(self, pixels: Array) -> None:
+        self.pixels = pixels.astype(np.float32)  # (SIZE, SIZE, 3), 0..255, BGR
+        self.owner = np.full(pixels.shape[:2], -1, np.int16)  # index of the object on top; -1: none
+        self.drawn: list[tuple[int, int]] = []  # each object's label and area, seen or not
+
+    def stamp(self, polygons: Polygons, paint: Callable[[int, int], Array], label: int | None = None) -> None:
+        """Draw over what is there.
+
+        Args:
+            polygons: in pixels of the picture; they may reach outside.
+            paint: (height, width) to (height, width, 3) colours.
+            label: the object's class; None for clutter, which bears no box but hides what it covers.
+        """
+        left, top = np.floor(np.min(np.concatenate(polygons), axis=0)).astype(int)
+        cover = _coverage([p - (left, top) for p in polygons])
+        height, width = cover.shape
+        rows = slice(*np.clip((top, top + height), 0, SIZE))
+        columns = slice(*np.clip((left, left + width), 0, SIZE))
+        inside = np.s_[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+        alpha = cover[inside][..., None]
+        under = self.pixels[rows, columns]
+        self.pixels[rows, columns] = under + alpha * (paint(height, width)[inside] - under)
+        self.owner[rows, columns][cover[inside] >= 0.5] = -1 if label is None else len(self.drawn)
+        if label is not None:
+            self.drawn.append((label, int(np.count_nonzero(cover >= 0.5))))
+
+    def things(self) -> list[Thing]:
+        """The objects of which enough can be seen, in the order drawn."""
+        found = []
+        for index, (label, area) in enumerate(self.drawn):
+            rows, columns = np.nonzero(self.owner == index)
+            if rows.size >= max(MIN_VISIBLE * area, 24):
+                left, top = int(columns.min()), int(rows.min())
+                box = (left, top, int(columns.max()) + 1 - left, int(rows.max()) + 1 - top)
+                found.append(Thing(label, box, rows.size))
+        return found
+
+
+def draw_picture(seed: int, index: int) -> tuple[NDArray[np.uint8], list[Thing]]:
+    """Picture `index` of a seed: (SIZE, SIZE, 3) BGR pixels, and what can be seen in it."""
+    rng = np.random.default_rng([seed, index])
+    scene = Scene(_background(rng))
+    for _ in range(rng.integers(3, 10)):
+        scene.stamp(_clutter(rng), _paint(rng))
+    for _ in range(rng.integers(4, 19)):
+        label = int(rng.integers(len(CLASSES)))
+        diameter = 18 * 8 ** (rng.random() ** 1.2)  # 18 to 144 px, small ones more often
+        scene.stamp(_placed(rng, SHAPES[CLASSES[label]](rng), diameter / 2), _paint(rng), label)
+    for _ in range(rng.integers(0, 5)):
+        scene.stamp(_clutter(rng), _paint(rng))
+    return _photographed(rng, scene.pixels), scene.things()
+
+
+def _placed(rng: np.random.Generator, polygons: Polygons, radius: float) -> Polygons:
+    """Turned, squeezed along any axis to as little as 0.6, scaled, and set down with its middle in the picture."""
+
+    def turn() -> Array:
+        a = rng.uniform(0, 2 * np.pi)
+        return np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]])
+
+    matrix = turn() @ np.diag([radius, radius * rng.uniform(0.6, 1)]) @ turn()
+    middle = rng.uniform(0, SIZE, 2)
+    return [p @ matrix.T + middle for p in polygons]
+
+
+def _clutter(rng: np.random.Generator) -> Polygons:
+    """What is no class, set down somewhere."""
+    if rng.random() < 0.6:
+        return _placed(rng, stroke(rng), rng.uniform(20, 120))
+    return _placed(rng, blot(rng), rng.uniform(5, 50))
+
+
+def _coverage(polygons: Polygons) -> Array:
+    """How much of each pixel lies inside, 0..1, on the smallest grid from (0, 0) that holds the polygons."""
+    width, height = np.ceil(np.max(np.concatenate(polygons), axis=0)).astype(int) + 1
+    fine = np.zeros((height * SUPERSAMPLING, width * SUPERSAMPLING), np.uint8)
+    corners = [np.round(p * SUPERSAMPLING * 16 - 8).astype(np.int32) for p in polygons]  # 4 fractional bits
+    cv2.fillPoly(fine, corners, 255, shift=4)
+    cover: Array = cv2.resize(fine, (int(width), int(height)), interpolation=cv2.INTER_AREA)
+    return cover.astype(np.float32) / 255
+
+
+def _paint(rng: np.random.Generator) -> Callable[[int, int], Array]:
+    """A colour that runs into another, often with stripes or grain over it."""
+    colours, angle = rng.uniform(0, 255, (2, 3)), rng.uniform(0, 2 * np.pi)
+    colours[1] = colours[0] + (colours[1] - colours[0]) * rng.uniform(0, 0.6)
+    texture, strength = rng.choice(["plain", "stripes", "grain"]), rng.uniform(10, 45)
+    pitch = rng.uniform(3, 14)
+
+    def paint(height: int, width: int) -> Array:
+        along = np.cos(angle) * np.arange(width)[None, :] + np.sin(angle) * np.arange(height)[:, None]
+        share = (along - along.min()) / max(float(np.ptp(along)), 1.0)
+        pixels: Array = colours[0] + share[..., None] * (colours[1] - colours[0])
+        if texture == "stripes":
+            pixels += strength * np.sin(along / pitch * 2 * np.pi)[..., None]
+        elif texture == "grain":
+            pixels += rng.normal(0, strength / 2, (height, width, 1))
+        return np.clip(pixels, 0, 255)
+
+    return paint
+
+
+def _background(rng: np.random.Generator) -> Array:
+    """A paint of the whole picture under clouds of three sizes."""
+    pixels = _paint(rng)(SIZE, SIZE)
+    for cells in (4, 12, 40):
+        clouds = rng.normal(0, rng.uniform(2, 22), (cells, cells, 3)).astype(np.float32)
+        pixels += cv2.resize(clouds, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
+    return np.clip(pixels, 0, 255)
+
+
+def _photographed(rng: np.random.Generator, pixels: Array) -> NDArray[np.uint8]:
+    """As a poor camera sees it: uneven light, brightness and contrast, blur, noise."""
+    light = cv2.resize(rng.uniform(0.6, 1.25, (2, 2)).astype(np.float32), (SIZE, SIZE))
+    pixels = (pixels * light[..., None] - 128) * rng.uniform(0.5, 1.15) + rng.uniform(85, 165)
+    if rng.random() < 0.7:
+        pixels = cv2.GaussianBlur(pixels, (0, 0), rng.uniform(0.4, 1.7))
+    noisy: Array = pixels + rng.uniform(2, 22) * rng.standard_normal(pixels.shape, np.float32)
+    return np.clip(np.round(noisy), 0, 255).astype(np.uint8)
+
+
+def _file_name(index: int) -> str:
+    return f"{index:06d}.jpg"
+
+
+def _save_picture(seed: int, folder: Path, index: int) -> list[Thing]:
+    """One picture into a folder; what can be seen in it."""
+    cv2.setNumThreads(1)  # the pool already keeps every core busy
+    pixels, things = draw_picture(seed, index)
+    if not cv2.imwrite(str(folder / _file_name(index)), pixels, [cv2.IMWRITE_JPEG_QUALITY, 95]):
+        raise OSError(f"{folder / _file_name(index)} could not be written")
+    return things
+
+
+def save_pictures(pool: Executor, folder: Path, split: str, count: int) -> list[list[Thing]]:
+    """The first pictures of a split as JPEG files in a new folder; what can be seen in each."""
+    folder.mkdir(parents=True)
+    return list(pool.map(partial(_save_picture, SEEDS[split], folder), range(count), chunksize=8))
+
+
+def coco_instances(pictures: Sequence[Sequence[Thing]]) -> dict[str, Any]:
+    """The boxes as COCO's instances.json has them."""
+    things = [(picture, thing) for picture, seen in enumerate(pictures) for thing in seen]
+    return {
+        "info": {"description": "qpareto quickstart shapes"},
+        "images": [{"id": i, "file_name": _file_name(i), "width": SIZE, "height": SIZE} for i in range(len(pictures))],
+        "categories": [{"id": i, "name": name} for i, name in enumerate(CLASSES, start=1)],
+        "annotations": [
+            {"id": n, "image_id": i, "category_id": t.label + 1, "bbox": t.box, "area": t.area, "iscrowd": 0}
+            for n, (i, t) in enumerate(things, start=1)
+        ],
+    }
+
+
+def yolo_labels(things: Sequence[Thing]) -> str:
+    """The boxes of one picture as Ultralytics reads them: class, middle and size, as parts of the picture."""
+    return "".join(
+        f"{t.label} {(left + width / 2) / SIZE} {(top + height / 2) / SIZE} {width / SIZE} {height / SIZE}\n"
+        for t in things
+        for left, top, width, height in [t.box]
+    )
+
+
+def draw_study_data(folder: Path, *, scored: int = 200, calibration: int = 128) -> None:
+    """eval/ and confirm/ (images, instances.json) and calib/images. Complete or absent; kept if it is there."""
+    if folder.exists():
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        with ProcessPoolExecutor() as pool:
+            for split in ("eval", "confirm"):
+                pictures = save_pictures(pool, aside / split / "images", split, scored)
+                (aside / split / "instances.json").write_text(json.dumps(coco_instances(pictures)))
+            save_pictures(pool, aside / "calib" / "images", "calib", calibration)
+        aside.chmod(0o755)
+        aside.rename(folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def draw_training_set(folder: Path, count: int) -> Path:
+    """images/ and labels/ of train (`count`), val (400) and eval (the study's own 200); the path of data.yaml."""
+    with ProcessPoolExecutor() as pool:
+        for split, number in {"train": count, "val": 400, "eval": 200}.items():
+            (folder / "labels" / split).mkdir(parents=True)
+            for index, things in enumerate(save_pictures(pool, folder / "images" / split, split, number)):
+                (folder / "labels" / split / f"{index:06d}.txt").write_text(yolo_labels(things))
+    names = "".join(f"  {i}: {name}\n" for i, name in enumerate(CLASSES))
+    data = folder / "data.yaml"
+    data.write_text(f"train: images/train\nval: images/val\ntest: images/eval\nnames:\n{names}")
+    return data
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--out", type=Path, metavar="DIR", help="draw the study's data, unless DIR is there already")
+    what.add_argument("--yolo", type=Path, metavar="DIR", help="draw a training set for Ultralytics into a new DIR")
+    parser.add_argument("--count", type=int, default=10000, help="training pictures (default: %(default)s)")
+    arguments = parser.parse_args()
+    if arguments.out:
+        draw_study_data(arguments.out)
+    else:
+        draw_training_set(arguments.yolo, arguments.count)
+
+
+if __name__ == "__main__":
+    main()
