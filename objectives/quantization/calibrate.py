@@ -114,7 +114,17 @@ def _calibrate(model: DetectorModel, pixels: Path, choice: CalibrationChoice, fo
         raise QuantizationError(
             f"ModelOpt could not calibrate with {choice} ({type(error).__name__}: {error})."
         ) from error
+    _carry_metadata(model.metadata, target)
     shutil.rmtree(scratch)
+
+
+def _carry_metadata(metadata: Mapping[str, str], target: Path) -> None:
+    """Write the exporter's metadata (class names, stride, ...) into the graph; ModelOpt drops it."""
+    import onnx
+
+    graph = onnx.load(target)
+    onnx.helper.set_model_props(graph, dict(metadata))
+    onnx.save(graph, target)
 
 
 class CalibrationFeeds:

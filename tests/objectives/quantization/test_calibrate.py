@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,13 @@ def test_scales_and_full_graph_equal_modelopts_own(
     full = ours.with_mask(LayerMask.all(ours.layers))
     assert scales(full.model) == scales(own)
     assert full.graph_hash == graph_hash(own)
+
+
+def test_the_exporters_metadata_comes_along(network: DetectorModel, images: CalibrationSet, store: Store) -> None:
+    named = replace(network, content_hash="named", metadata={"names": "{0: 'cat'}", "stride": "32"})
+    model = calibrated_model(named, images, CalibrationChoice("max", 1), store)
+    masked = model.with_mask(LayerMask.none(model.layers)).model
+    assert {entry.key: entry.value for entry in masked.metadata_props} == named.metadata
 
 
 def test_a_choice_is_calibrated_once(network: DetectorModel, images: CalibrationSet, store: Store) -> None:
@@ -89,7 +97,7 @@ def test_what_modelopt_cannot_take_fails_the_candidate_with_its_log(
     model = onnx.load(network.path)
     model.graph.node[0].op_type = "NoSuchOperator"
     onnx.save(model, tmp_path / "bad.onnx")
-    bad = DetectorModel(**{**network.__dict__, "path": tmp_path / "bad.onnx", "content_hash": "bad"})
+    bad = replace(network, path=tmp_path / "bad.onnx", content_hash="bad")
     with pytest.raises(QuantizationError, match="could not calibrate") as caught:
         calibrated_model(bad, images, CalibrationChoice("max", 2), Store(tmp_path / "store"))
     assert caught.value.log_path is not None

@@ -1,0 +1,1 @@
+"""How well an engine detects: data set, letterboxed images, heads, COCO mAP, its spread."""

@@ -1,0 +1,182 @@
+"""COCO's figures, accumulated by pycocotools, and the table of matches that their spread is drawn from."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .dataset import Dataset
+from .heads import Detections
+from .matcher import Matcher, Matches
+
+ALL, SMALL, MEDIUM, LARGE = range(4)  # pycocotools' areas
+
+
+@dataclass(frozen=True, kw_only=True)
+class CocoScore:
+    """COCO's average precisions, 0..1, at most 100 detections an image and class; bigger is better.
+
+    Args:
+        map50_95: mean over IoU 0.50 to 0.95, over the classes that have true boxes.
+        map50: at IoU 0.50.
+        ap_small, ap_medium, ap_large: map50_95 of boxes up to 32 x 32, up to 96 x 96, and above; None where the data
+            set has none.
+        per_class: map50_95 by name of the classes that have true boxes.
+    """
+
+    map50_95: float
+    map50: float
+    ap_small: float | None
+    ap_medium: float | None
+    ap_large: float | None
+    per_class: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MatchTable:
+    """Every detection that counts towards map50_95, by class and then by falling score.
+
+    Args:
+        images: [D] index of the image in the data set.
+        classes: [D] class index, ascending.
+        scores: [D].
+        correct: [T, D] whether the detection hits a true box at each IoU threshold.
+        counted: [T, D] whether it counts as right or wrong; what lies on a crowd does not.
+        truths: [images, classes] true boxes that are no crowd.
+    """
+
+    images: NDArray[np.int32]
+    classes: NDArray[np.int32]
+    scores: NDArray[np.float64]
+    correct: NDArray[np.bool_]
+    counted: NDArray[np.bool_]
+    truths: NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """What an engine scored, and what is needed to say how sure that is. Kept in the store."""
+
+    score: CocoScore
+    matches: MatchTable
+
+    def save(self, folder: Path) -> None:
+        """Write score.json and matches.npz into an existing folder."""
+        (folder / "score.json").write_text(json.dumps(asdict(self.score), indent=1))
+        np.savez_compressed(folder / "matches.npz", **vars(self.matches))
+
+    @classmethod
+    def load(cls, folder: Path) -> Accuracy:
+        """Read what `save` wrote."""
+        with np.load(folder / "matches.npz", allow_pickle=False) as arrays:
+            matches = MatchTable(**arrays)
+        return cls(CocoScore(**json.loads((folder / "score.json").read_text())), matches)
+
+
+def score_detections(dataset: Dataset, detections: Sequence[Detections]) -> Accuracy:
+    """COCO's figures of detections, one `Detections` an image in the data set's order, in original pixels."""
+    matcher = Matcher(dataset)
+    return score_matches(dataset, [matcher.match(i, found) for i, found in enumerate(detections)])
+
+
+def score_matches(dataset: Dataset, matches: Sequence[Matches]) -> Accuracy:
+    """COCO's figures of matched detections, one `Matches` an image in the data set's order.
+
+    The same floats as pycocotools gives when it evaluates all images at once.
+    """
+    if len(matches) != len(dataset.images):
+        raise ValueError(f"{len(matches)} images were matched, but {dataset.name} has {len(dataset.images)}")
+    classes = np.concatenate([match.classes for match in matches])
+    scores = np.concatenate([match.scores for match in matches])
+    # Of equal scores pycocotools takes the earlier image first, and so does lexsort, which is stable.
+    order = np.lexsort((-scores, classes))
+    merged = Matches(
+        classes=classes[order],
+        scores=scores[order],
+        matched=np.concatenate([match.matched for match in matches], axis=2)[:, :, order],
+        ignored=np.concatenate([match.ignored for match in matches], axis=2)[:, :, order],
+    )
+    truths = _truths(dataset)
+    images = np.repeat(np.arange(len(matches), dtype=np.int32), [len(match.scores) for match in matches])
+    table = MatchTable(
+        images=images[order],
+        classes=merged.classes.astype(np.int32),
+        scores=merged.scores,
+        correct=merged.matched[ALL] & ~merged.ignored[ALL],
+        counted=~merged.ignored[ALL],
+        truths=truths[ALL],
+    )
+    return Accuracy(_coco_score(_precision(merged, truths.sum(axis=1)), dataset.category_names), table)
+
+
+def _coco_score(precision: NDArray[np.float64], names: Sequence[str]) -> CocoScore:
+    """Args: precision [T, R, classes, A], -1 where there is nothing to find."""
+    whole = precision[..., ALL]
+    per_class = {name: _mean(whole[:, :, k]) for k, name in enumerate(names)}
+    return CocoScore(
+        map50_95=_mean(whole) or 0.0,  # a Dataset has a box to find, so this mean exists
+        map50=_mean(whole[0]) or 0.0,
+        ap_small=_mean(precision[..., SMALL]),
+        ap_medium=_mean(precision[..., MEDIUM]),
+        ap_large=_mean(precision[..., LARGE]),
+        per_class={name: value for name, value in per_class.items() if value is not None},
+    )
+
+
+def _precision(matches: Matches, truths: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Precision as pycocotools has it, [T, 101 recalls, classes, A], -1 where a class has no true box of a size.
+
+    Its `accumulate` sees the detections of a class, already cut to 100 an image, as those of a single image.
+
+    Args:
+        truths: [A, classes] true boxes to find.
+    """
+    from pycocotools.cocoeval import COCOeval
+
+    evaluator = COCOeval(iouType="bbox")
+    params, classes = evaluator.params, range(truths.shape[1])
+    params.imgIds, params.catIds, params.maxDets = [0], list(classes), [max(len(matches.scores), 1)]
+    evaluator._paramsEval = params
+    starts = np.searchsorted(matches.classes, [*classes, len(classes)])
+    evaluator.evalImgs = [
+        {
+            "dtScores": matches.scores[starts[k] : starts[k + 1]],
+            "dtMatches": matches.matched[area, :, starts[k] : starts[k + 1]],
+            "dtIgnore": matches.ignored[area, :, starts[k] : starts[k + 1]],
+            "gtIgnore": np.zeros(truths[area, k]),
+        }
+        for k in classes
+        for area in range(len(truths))
+    ]
+    with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
+        evaluator.accumulate()
+    precision: NDArray[np.float64] = evaluator.eval["precision"][..., 0]
+    return precision
+
+
+def _truths(dataset: Dataset) -> NDArray[np.int32]:
+    """[A, images, classes] true boxes that count at each of COCO's areas."""
+    from pycocotools.cocoeval import Params
+
+    areas = Params("bbox").areaRng
+    image_index = {image.image_id: i for i, image in enumerate(dataset.images)}
+    class_index = {category_id: i for i, category_id in enumerate(dataset.category_ids)}
+    counts = np.zeros((len(areas), len(image_index), len(class_index)), np.int32)
+    for annotation in dataset.annotations:
+        where = image_index[annotation["image_id"]], class_index[annotation["category_id"]]
+        for area, (smallest, largest) in enumerate(areas):
+            counts[area][where] += smallest <= annotation["area"] <= largest and not annotation["iscrowd"]
+    return counts
+
+
+def _mean(precision: NDArray[np.float64]) -> float | None:
+    """As pycocotools summarizes: the mean of what is there, None if nothing is."""
+    there = precision[precision > -1]
+    return float(np.mean(there)) if there.size else None

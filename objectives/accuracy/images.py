@@ -1,0 +1,114 @@
+"""Images as a model takes them: letterboxed once, kept in the store, and read from there whenever they are needed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import DatasetError
+from ..store import Store, content_key, file_hash
+from .image_files import decode, in_threads
+
+PADDING = 114  # the grey that YOLO models are trained with
+
+
+class Geometry(NamedTuple):
+    """How an image lies in its letterbox: letterboxed = original * scale + pad, in pixels."""
+
+    scale: float
+    pad_x: int
+    pad_y: int
+    width: int  # of the original
+    height: int
+
+
+@dataclass(frozen=True)
+class LetterboxedImages:
+    """Images of one size, in the order of the paths that they were made from. Small to hand to another process.
+
+    Args:
+        path: a .npy file in the store, uint8 [images, height, width, 3] RGB.
+        geometry: one an image.
+        content_hash: of the images' bytes and the letterbox's size: 32 hex digits.
+    """
+
+    path: Path
+    geometry: tuple[Geometry, ...]
+    content_hash: str
+
+    @property
+    def pixels(self) -> NDArray[np.uint8]:
+        """The file, mapped anew: only what is touched takes memory."""
+        mapped: NDArray[np.uint8] = np.load(self.path, mmap_mode="r")
+        return mapped
+
+    def __len__(self) -> int:
+        return len(self.geometry)
+
+
+def letterboxed_images(paths: Sequence[Path], *, height: int, width: int, store: Store) -> LetterboxedImages:
+    """Decode and letterbox images with all cores, or find them in the store.
+
+    Takes height * width * 3 bytes of disk an image; memory does not grow with their number.
+
+    Raises:
+        DatasetError: an image cannot be decoded (`check_images` finds them all beforehand).
+        DiskError: the store has no room.
+    """
+    import cv2
+
+    key = content_key(
+        images=in_threads(file_hash, paths), height=height, width=width, padding=PADDING, opencv=cv2.__version__
+    )
+    folder = store.make("letterboxed", key, lambda entry: _fill(entry, paths, height, width))
+    rows = np.load(folder / "geometry.npy").tolist()
+    geometry = tuple(Geometry(scale, *map(int, rest)) for scale, *rest in rows)
+    return LetterboxedImages(folder / "pixels.npy", geometry, key)
+
+
+def letterbox(image: NDArray[np.uint8], height: int, width: int) -> tuple[NDArray[np.uint8], float, tuple[int, int]]:
+    """Scale an image to fit a rectangle, centre it, and fill the rest with grey, as Ultralytics' validation does.
+
+    Args:
+        image: [h, w, 3] BGR.
+
+    Returns:
+        The picture [height, width, 3] RGB; the scale (above 1: enlarged); the padding (left, top) in pixels.
+    """
+    import cv2
+
+    scale = min(height / image.shape[0], width / image.shape[1])
+    new_width, new_height = (max(round(side * scale), 1) for side in (image.shape[1], image.shape[0]))
+    if (new_height, new_width) != image.shape[:2]:
+        image = cv2.resize(image, (new_width, new_height), interpolation=cv2.INTER_LINEAR)
+    # Of an odd padding the smaller half comes first.
+    left, top = round((width - new_width) / 2 - 0.1), round((height - new_height) / 2 - 0.1)
+    picture = np.full((height, width, 3), PADDING, np.uint8)
+    picture[top : top + new_height, left : left + new_width] = image[:, :, ::-1]
+    return picture, scale, (left, top)
+
+
+def _fill(folder: Path, paths: Sequence[Path], height: int, width: int) -> None:
+    """Write pixels.npy and geometry.npy ([images, 5], the fields of `Geometry`)."""
+    shape = (len(paths), height, width, 3)
+    pixels = np.lib.format.open_memmap(folder / "pixels.npy", mode="w+", dtype=np.uint8, shape=shape)
+    # The blocks are claimed first: a disk that fills up under a mapped file kills the process instead of raising.
+    with (folder / "pixels.npy").open("r+b") as stream:
+        os.posix_fallocate(stream.fileno(), 0, stream.seek(0, os.SEEK_END))
+
+    def fill_row(row: int) -> Geometry:
+        image = decode(paths[row])
+        if image is None:
+            raise DatasetError(f"{paths[row]} cannot be decoded any more: restore it, or remove it and start anew.")
+        pixels[row], scale, pad = letterbox(image, height, width)
+        return Geometry(scale, *pad, image.shape[1], image.shape[0])
+
+    geometry = in_threads(fill_row, range(len(paths)))
+    pixels.flush()
+    np.save(folder / "geometry.npy", np.array(geometry, np.float64))

@@ -1,0 +1,118 @@
+"""A measurement: what one engine scored on one device, complete enough to be believed and repeated."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+from ..errors import StudyError
+
+FORMAT = 1
+
+# objective -> Optuna's direction; the one place that knows which way is better
+DIRECTIONS: dict[str, Literal["maximize", "minimize"]] = {
+    "map50_95": "maximize",
+    "latency_ms": "minimize",
+    "engine_bytes": "minimize",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """What one engine scored. Latencies exclude preprocessing and postprocessing.
+
+    Args:
+        map50_95, map50: COCO mean average precision over the evaluation images, 0..1.
+        map50_95_change: this engine's map50_95 less the reference's.
+        map50_95_change_ci: 95 % interval of the change by a paired bootstrap over images, low <= high.
+        ap_small, ap_medium, ap_large: AP50-95 by COCO's object sizes; None without ground truth of that size.
+        ap_by_class: class name -> AP50-95; None for a class without ground truth.
+        latency_ms: `latency_ratio` times the reference's milliseconds: comparable over a study.
+        latency_median_ms, latency_p95_ms: as timed, in this measurement.
+        latency_ratio: median over pairs of this engine's time over the reference's; below 1 is faster.
+        latency_ratio_ci: 95 % interval of the ratio, low <= high.
+        reference_ms: the reference's median in the same breath.
+        pairs: timed pairs of reference and candidate.
+        flags: what disturbed the timing, such as `foreign_load`; empty if nothing did.
+        foreign_load: share of the machine's CPU time that others used while timing, 0..1; None if unknown.
+        engine_bytes: size of the engine's files.
+        mask: the mask's word; `int8_layers` its names.
+        calibration: as METHOD:SIZE; None where nothing is INT8, since it has no effect then.
+        float_type, batch, threads: how the engine was built and run.
+        engine, device: kind of engine, and the device's own name.
+        images: evaluation images scored.
+        versions: libraries and drivers.
+        model_hash, dataset_hash, graph_hash: content hashes; equal graph hashes are equal engines.
+    """
+
+    map50_95: float
+    map50: float
+    map50_95_change: float
+    map50_95_change_ci: tuple[float, float]
+    ap_small: float | None
+    ap_medium: float | None
+    ap_large: float | None
+    ap_by_class: Mapping[str, float | None]
+    latency_ms: float
+    latency_median_ms: float
+    latency_p95_ms: float
+    latency_ratio: float
+    latency_ratio_ci: tuple[float, float]
+    reference_ms: float
+    pairs: int
+    flags: tuple[str, ...]
+    foreign_load: float | None
+    engine_bytes: int
+    mask: str
+    int8_layers: tuple[str, ...]
+    calibration: str | None
+    float_type: str
+    batch: int
+    threads: int
+    engine: str
+    device: str
+    images: int
+    versions: Mapping[str, str]
+    model_hash: str
+    dataset_hash: str
+    graph_hash: str
+    format: int = FORMAT
+
+    def __post_init__(self) -> None:
+        for name in ("map50_95", "map50"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ValueError(f"{name} must lie in 0..1, got {getattr(self, name)}")
+        for name in ("latency_ms", "latency_median_ms", "latency_ratio", "reference_ms"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value > 0):
+                raise ValueError(f"{name} must be positive and finite, got {value}")
+        for name in ("latency_ratio_ci", "map50_95_change_ci"):
+            low, high = getattr(self, name)
+            if not low <= high:
+                raise ValueError(f"{name} must be (low, high), got {(low, high)}")
+
+    def values(self, objectives: tuple[str, ...]) -> tuple[float, ...]:
+        """The objectives' values, in their order, each in its own direction (`DIRECTIONS`)."""
+        return tuple(float(getattr(self, name)) for name in objectives)
+
+    def as_json(self) -> dict[str, Any]:
+        """A JSON object with every field; tuples become lists."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Measurement:
+        """Inverse of `as_json`.
+
+        Raises:
+            StudyError: the object was written in another format.
+        """
+        if data.get("format") != FORMAT:
+            raise StudyError(
+                f"A measurement of format {data.get('format')} was found, but this qpareto reads format {FORMAT}: "
+                "use the version that wrote it, or measure anew."
+            )
+        known = {field.name for field in fields(cls)}
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k in known}
+        return cls(**values)
