@@ -1,0 +1,187 @@
+"""The command line: parses and prints; every command is one call of a function below."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import QParetoError
+
+if TYPE_CHECKING:
+    from .results import Results
+
+app = typer.Typer(
+    name="qpareto",
+    help="Search for the best ways to quantize a detector for the machine it will run on.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="The study file (YAML).", show_default=False)]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Replace a key of the study file; may stand several times."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+
+
+def main() -> None:
+    """The `qpareto` command: a user's mistake is one line and exit code 1; a bug keeps its traceback."""
+    try:
+        app()
+    except QParetoError as error:
+        print(f"qpareto: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+@app.command(epilog="Example: qpareto run studies/quickstart/quickstart.yaml --trials 40")
+def run(
+    study: StudyFile,
+    trials: Annotated[int | None, typer.Option(min=1, help="Finished trials the study is to have.")] = None,
+    timeout: Annotated[str | None, typer.Option(help="Begin no trial after this long: 90s, 30m, 8h.")] = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a study, or go on with it, until it has its trials; then show its front."""
+    from .api import run_study
+    from .show.terminal import progress
+
+    spec = _spec(study, overrides)
+    try:
+        with progress(total=trials or spec.search.trials) as listener:
+            results = run_study(spec, trials=trials, timeout_s=_seconds(timeout), listener=listener)
+    except KeyboardInterrupt:
+        print(
+            "qpareto: interrupted; what is finished is kept, and the same command goes on from here.", file=sys.stderr
+        )
+        sys.exit(130)
+    _show(results, as_json=as_json)
+
+
+@app.command(
+    epilog="Example: qpareto measure studies/quickstart/quickstart.yaml --mask all --calibration max:64 --json"
+)
+def measure(
+    study: StudyFile,
+    mask: Annotated[str, typer.Option(help="none, all, a mask's WORD, or a FILE with one INT8 layer a line.")],
+    calibration: Annotated[str | None, typer.Option(help="METHOD:SIZE, such as max:64; not needed for none.")] = None,
+    keep: Annotated[Path | None, typer.Option(help="Leave quantized ONNX, engine and manifest here.")] = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure one candidate completely, outside of any study."""
+    from .api import measure_candidate
+    from .show.terminal import show_measurement
+
+    measurement = measure_candidate(_spec(study, overrides), mask=mask, calibration=calibration, keep=keep)
+    _print_json(measurement.as_json()) if as_json else show_measurement(measurement)
+
+
+@app.command(epilog="Example: qpareto layers studies/quickstart/quickstart.yaml")
+def layers(
+    model: Annotated[Path, typer.Argument(metavar="STUDY|MODEL", help="A study file or an .onnx.", show_default=False)],
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """List a model's layers in graph order, and which of them ModelOpt can run in INT8."""
+    from .api import layers_of_study_or_model
+    from .show.terminal import show_layers
+
+    rows = layers_of_study_or_model(model, overrides or [])
+    _print_json(rows) if as_json else show_layers(rows)
+
+
+@app.command(epilog="Example: qpareto front studies/quickstart/quickstart.yaml --json")
+def front(
+    study: StudyFile,
+    plot: Annotated[Path | None, typer.Option(help="Also draw it to this HTML file.")] = None,
+    with_baselines: Annotated[bool, typer.Option("--all", help="With --json: also baselines off the front.")] = False,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a study's front, its baselines and its hypervolume."""
+    from .api import results
+    from .show.plots import write_front_plot
+
+    spec = _spec(study, overrides)
+    found = results(spec)
+    if plot is not None:
+        write_front_plot(found, plot, title=spec.name)
+    _show(found, as_json=as_json, with_baselines=with_baselines)
+
+
+@app.command(epilog="Example: qpareto export studies/quickstart/quickstart.yaml -o best --max-map-drop 0.01")
+def export(  # noqa: PLR0913, PLR0917 - one parameter an option
+    study: StudyFile,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder to write; must not exist.")],
+    trial: Annotated[int | None, typer.Option(help="This trial.")] = None,
+    max_map_drop: Annotated[
+        float | None, typer.Option(min=0.0, help="The fastest that loses at most this much mAP50-95.")
+    ] = None,
+    max_latency_ms: Annotated[float | None, typer.Option(help="The most accurate at or below this latency.")] = None,
+    knee: Annotated[bool, typer.Option("--knee", help="The best bargain between the two.")] = False,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the chosen engine with its quantized ONNX and a manifest of its figures."""
+    from .api import export_from_study
+    from .ship.choice import Choice
+
+    choice = Choice(trial=trial, max_map_drop=max_map_drop, max_latency_ms=max_latency_ms, knee=knee)
+    winner, sentence = export_from_study(_spec(study, overrides), choice, output)
+    print(sentence, file=sys.stderr)
+    _print_json({"folder": str(output), "chosen": sentence, **winner.as_json()}) if as_json else print(output)
+
+
+@app.command(epilog="Example: qpareto doctor")
+def doctor(as_json: AsJson = False) -> None:
+    """Tell which engines can be built and run on this machine, and what mends those that cannot."""
+    from ..objectives.engines import KINDS, engine_kind
+    from .show.terminal import show_doctor
+
+    found = {name: asdict(engine_kind(name).availability()) for name in KINDS}
+    _print_json(found) if as_json else show_doctor(found)
+
+
+@app.command(epilog="Example: qpareto schema > qpareto.schema.json")
+def schema() -> None:
+    """Print the study file's JSON schema, for editors that complete and check YAML."""
+    from .spec import StudySpec
+
+    _print_json(StudySpec.model_json_schema())
+
+
+def _show(results: Results, *, as_json: bool, with_baselines: bool = False) -> None:
+    from .show.terminal import show_results
+
+    if not as_json:
+        show_results(results)
+        return
+    extra = [point for point in results.baselines if point not in results.front] if with_baselines else []
+    _print_json([point.as_json() for point in (*results.front, *extra)])
+
+
+def _spec(study: Path, overrides: list[str] | None) -> Any:
+    from .study_file import load_study_file
+
+    return load_study_file(study, overrides or [])
+
+
+def _seconds(text: str | None) -> float | None:
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h)", text)
+    if not found:
+        raise QParetoError(f"--timeout {text}: write a number with s, m or h, such as 30m.")
+    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2))

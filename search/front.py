@@ -1,0 +1,114 @@
+"""The front: the points that nothing beats, how much they gain, and which one to ship."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import StudyError
+
+Points = NDArray[np.float64]
+
+
+def losses(values: Sequence[Sequence[float]], directions: Sequence[str]) -> Points:
+    """Values with every objective turned so that smaller is better: the border below which nobody asks which way.
+
+    Args:
+        values: n_points rows of n_objectives, each in its own direction.
+        directions: `maximize` or `minimize`, one an objective.
+
+    Returns:
+        (n_points, n_objectives).
+    """
+    signs = np.array([-1.0 if direction == "maximize" else 1.0 for direction in directions])
+    turned: Points = np.asarray(values, dtype=np.float64).reshape(-1, len(signs)) * signs
+    return turned
+
+
+def front_of(points: Points) -> NDArray[np.bool_]:
+    """Mark the points that no other point beats: is nowhere worse than and somewhere better.
+
+    Args:
+        points: (n_points, n_objectives), smaller is better in every column. NaN is refused.
+
+    Returns:
+        (n_points,) booleans. Of equal points all are kept: they are different engines.
+
+    Raises:
+        ValueError: points is not two-dimensional, or holds NaN.
+    """
+    if points.ndim != 2:
+        raise ValueError(f"points must be (n_points, n_objectives), got shape {points.shape}")
+    if np.isnan(points).any():
+        raise ValueError("points must not hold NaN: a candidate without a value failed, and is no point")
+    no_worse = (points[:, None, :] <= points[None, :, :]).all(axis=2)
+    better = (points[:, None, :] < points[None, :, :]).any(axis=2)
+    return np.logical_not((no_worse & better).any(axis=0))
+
+
+def hypervolume(points: Points, reference: Sequence[float] | Points) -> float:
+    """Volume that the points dominate, up to a reference point.
+
+    By slicing along the last objective (While et al., 'A faster algorithm for calculating hypervolume', 2006):
+    exact, and quick for the few points of a front.
+
+    Args:
+        points: (n_points, n_objectives), smaller is better. Points not better than the reference add nothing.
+        reference: (n_objectives,) the worst corner, in the same turned units.
+
+    Returns:
+        At least 0, in the product of the objectives' units.
+    """
+    corner = np.asarray(reference, dtype=np.float64)
+    inside = points[(points < corner).all(axis=1)]
+    if len(inside) == 0:
+        return 0.0
+    if inside.shape[1] == 1:
+        return float(corner[0] - inside.min())
+    order = inside[np.argsort(inside[:, -1], kind="stable")]
+    depths = np.diff(np.append(order[:, -1], corner[-1]))
+    return float(sum(d * hypervolume(order[: i + 1, :-1], corner[:-1]) for i, d in enumerate(depths) if d > 0))
+
+
+def knee(points: Points) -> int:
+    """Index of the point farthest below the straight line between the front's ends: the best bargain.
+
+    Each objective is scaled to 0..1 over the points first, so that units do not matter. With more than two
+    objectives it is the point farthest below the plane of equal sums. A front of one or two points has its knee at
+    the one with the smaller sum.
+
+    Args:
+        points: (n_points, n_objectives) of a front, smaller is better; at least one.
+    """
+    span = np.ptp(points, axis=0)
+    scaled = (points - points.min(axis=0)) / np.where(span > 0, span, 1.0)
+    return int(np.argmin(scaled.sum(axis=1)))
+
+
+def most_accurate_within(maps: Sequence[float], latencies_ms: Sequence[float], *, max_latency_ms: float) -> int:
+    """Index of the highest mAP among points at or below a latency; of equals, the fastest.
+
+    Raises:
+        StudyError: no point is that fast; the fastest is named.
+    """
+    within = [i for i, latency in enumerate(latencies_ms) if latency <= max_latency_ms]
+    if not within:
+        fastest = min(latencies_ms)
+        raise StudyError(
+            f"No point of the front runs within {max_latency_ms:g} ms: the fastest takes {fastest:.3f} ms."
+        )
+    return max(within, key=lambda i: (maps[i], -latencies_ms[i]))
+
+
+def fastest_within(maps: Sequence[float], latencies_ms: Sequence[float], *, min_map: float) -> int:
+    """Index of the lowest latency among points at or above an mAP; of equals, the most accurate.
+
+    Raises:
+        StudyError: no point is that accurate; the most accurate is named.
+    """
+    within = [i for i, value in enumerate(maps) if value >= min_map]
+    if not within:
+        raise StudyError(f"No point of the front reaches mAP50-95 {min_map:.4f}: the best has {max(maps):.4f}.")
+    return min(within, key=lambda i: (latencies_ms[i], -maps[i]))

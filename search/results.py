@@ -1,0 +1,113 @@
+"""What a study found: its points, its front, how much the front gains, and whether INT8 pays at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from ..objectives.measurement import DIRECTIONS, Measurement
+from .front import Points, front_of, hypervolume, losses
+from .study import SearchStudy, TrialRecord
+
+HYPERVOLUME_MAP_SHARE = 0.5  # the worst corner: half the reference's mAP, at the reference's latency
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """A complete trial: its number, its measurement, and the recipe's name if it is a baseline."""
+
+    trial: int
+    measurement: Measurement
+    baseline: str | None
+
+    def as_json(self) -> dict[str, Any]:
+        """One object with `trial`, `baseline`, and the fields of the measurement."""
+        return {"trial": self.trial, "baseline": self.baseline, **self.measurement.as_json()}
+
+
+class Results:
+    """The complete trials of a study, read once.
+
+    Args:
+        float_type: the study's own; a baseline in another float type is compared with the front, never on it.
+    """
+
+    def __init__(self, records: Sequence[TrialRecord], *, objectives: Sequence[str], float_type: str) -> None:
+        self.records, self.objectives = tuple(records), tuple(objectives)
+        complete = [r for r in records if r.measurement is not None and r.reused_from is None]
+        everything = [
+            Point(trial=r.number, measurement=r.measurement, baseline=r.baseline) for r in complete if r.measurement
+        ]
+        self.points = tuple(p for p in everything if p.measurement.float_type == float_type)
+        self.outside = tuple(p for p in everything if p.measurement.float_type != float_type)
+
+    @cached_property
+    def front(self) -> tuple[Point, ...]:
+        """The points that no other point of the study beats, fastest first."""
+        if not self.points:
+            return ()
+        chosen = [point for point, kept in zip(self.points, front_of(self.losses(self.points)), strict=True) if kept]
+        return tuple(sorted(chosen, key=lambda point: point.measurement.latency_ms))
+
+    @property
+    def baselines(self) -> tuple[Point, ...]:
+        """Every recipe's point, in the order in which they were measured; those of another float type last."""
+        return tuple(point for point in (*self.points, *self.outside) if point.baseline)
+
+    def losses(self, points: Sequence[Point]) -> Points:
+        """(n_points, n_objectives), smaller is better."""
+        values = [point.measurement.values(self.objectives) for point in points]
+        return losses(values, [DIRECTIONS[name] for name in self.objectives])
+
+    def hypervolume(self) -> float:
+        """Share of the box between the reference and the worst corner that the points dominate in mAP and latency.
+
+        The box reaches from half the reference's mAP50-95 to all of it, and from no latency to the reference's; a
+        point more accurate than the reference reaches out of it, so the share can exceed 1. 0 without points.
+        """
+        if not self.points:
+            return 0.0
+        first = self.points[0].measurement
+        reference_map = first.map50_95 - first.map50_95_change
+        reference_ms = first.latency_ms / first.latency_ratio
+        if reference_map <= 0:
+            return 0.0
+        scaled = [
+            (-p.measurement.map50_95 / reference_map, p.measurement.latency_ms / reference_ms) for p in self.points
+        ]
+        volume = hypervolume(losses(scaled, ["minimize", "minimize"]), (-HYPERVOLUME_MAP_SHARE, 1.0))
+        return volume / (1 - HYPERVOLUME_MAP_SHARE)
+
+    def remarks(self) -> tuple[str, ...]:
+        """What a reader must know beside the figures: float types that beat the front, and disturbed timings."""
+        return (*self._beaten_by(), *self._disturbed())
+
+    def _beaten_by(self) -> list[str]:
+        found = []
+        for point in self.outside:
+            beaten = [p for p in self.front if _beats(point.measurement, p.measurement)]
+            if beaten:
+                found.append(
+                    f"{point.baseline} alone beats {len(beaten)} of the front's {len(self.front)} points on this "
+                    f"device (mAP50-95 {point.measurement.map50_95:.4f}, {point.measurement.latency_ms:.3f} ms): "
+                    "there INT8 does not pay."
+                )
+        return found
+
+    def _disturbed(self) -> list[str]:
+        flagged = [point.trial for point in self.front if point.measurement.flags]
+        numbers = ", ".join(str(number) for number in flagged)
+        return [f"Timing of trial {numbers} was disturbed by other load: measure it again."] if flagged else []
+
+
+def results_of_study(study: SearchStudy) -> Results:
+    """Read a study's results from its storage."""
+    return Results(study.records(), objectives=study.objectives, float_type=study.float_type)
+
+
+def _beats(one: Measurement, other: Measurement) -> bool:
+    """On mAP and latency: nowhere worse, somewhere better."""
+    no_worse = one.map50_95 >= other.map50_95 and one.latency_ms <= other.latency_ms
+    return no_worse and (one.map50_95, one.latency_ms) != (other.map50_95, other.latency_ms)

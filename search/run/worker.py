@@ -1,0 +1,164 @@
+"""The worker's loop: begin a trial, measure it, tell it; whatever happens, nothing is lost or counted twice."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from ...errors import CandidateError
+from ...objectives.measurement import Measurement
+from ...objectives.score import Scorer
+from ...spaces.candidate import Candidate
+from ...spaces.space import Space
+from ..samplers import Proposer
+from ..samplers.warmstart import first_candidates
+from ..spec import StudySpec
+from ..study import INTERRUPTED, SearchStudy, TrialRecord
+from .baselines import Baseline, baselines, ultralytics_mask
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """One trial about to begin."""
+
+    candidate: Candidate
+    baseline: Baseline | None = None
+    retry_of: int | None = None
+    system_attrs: dict[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return self.baseline.name if self.baseline else str(self.candidate)
+
+
+class Listener(Protocol):
+    """Told of every trial, for progress."""
+
+    def begin(self, number: int, what: str) -> None:
+        """A trial has begun; `what` names its baseline or its candidate."""
+
+    def end(self, record: TrialRecord) -> None:
+        """A trial has ended, in any state."""
+
+
+class Silence:
+    """A listener that says nothing."""
+
+    def begin(self, number: int, what: str) -> None:
+        del number, what
+
+    def end(self, record: TrialRecord) -> None:
+        del record
+
+
+@dataclass(kw_only=True)
+class Worker:
+    """Runs trials of one study, one after the other, in this process."""
+
+    spec: StudySpec
+    study: SearchStudy
+    scorer: Scorer
+    space: Space
+    listener: Listener = field(default_factory=Silence)
+
+    def __post_init__(self) -> None:
+        search = self.spec.search
+        self._proposer = Proposer(
+            self.space, directions=self.study.directions, sampler=search.sampler, seed=search.seed
+        )
+        self._baselines = self._recipes() if search.baselines else ()
+
+    def run(self, *, trials: int, timeout_s: float | None = None) -> int:
+        """Run until the study has this many finished trials, or the time is up; returns how many it ran itself.
+
+        Finished are complete trials and failed ones, baselines and reused results included; interrupted ones are
+        tried again instead. A trial that has begun when the time is up is finished.
+
+        Raises:
+            DiskError: the disk is full; the running trial is marked interrupted.
+            KeyboardInterrupt: likewise.
+        """
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        ran = 0
+        self.study.recover()
+        while self._finished() < trials and (deadline is None or time.monotonic() < deadline):
+            self._run_one(self._next())
+            ran += 1
+        return ran
+
+    def _finished(self) -> int:
+        return sum(record.state not in ("running", INTERRUPTED) for record in self.study.records())
+
+    def _next(self) -> Plan:
+        """Baselines first, then what was interrupted, then the warm start, then the sampler."""
+        planned = (
+            next(self._unmeasured_baselines(), None) or next(self._retries(), None) or next(self._warm_start(), None)
+        )
+        if planned is not None:
+            return planned
+        proposal = self._proposer.propose(self.study.frozen_trials())
+        return Plan(candidate=self.space.candidate(proposal.params), system_attrs=proposal.system_attrs)
+
+    def _recipes(self) -> tuple[Baseline, ...]:
+        return baselines(
+            self.space.layers,
+            size=max(self.space.sizes),
+            faster_float_type=self.scorer.kind.faster_float_type(self.scorer.options),
+        )
+
+    def _unmeasured_baselines(self) -> Iterator[Plan]:
+        held = {record.baseline for record in self.study.records() if record.state != INTERRUPTED}
+        return (Plan(candidate=b.candidate, baseline=b) for b in self._baselines if b.name not in held)
+
+    def _retries(self) -> Iterator[Plan]:
+        trials = self.study.frozen_trials()
+        retried = {trial.user_attrs.get("retry_of") for trial in trials}
+        for trial in trials:
+            interrupted = trial.user_attrs.get("reason") == INTERRUPTED and "baseline" not in trial.user_attrs
+            if interrupted and trial.number not in retried:
+                yield Plan(
+                    candidate=self.space.candidate(trial.params),
+                    retry_of=trial.number,
+                    system_attrs=dict(trial.system_attrs),
+                )
+
+    def _warm_start(self) -> Iterator[Plan]:
+        if self.spec.search.sampler != "auto":
+            return
+        tried = {trial.user_attrs.get("candidate") for trial in self.study.frozen_trials()}
+        recipes = [ultralytics_mask(self.space.layers) & self.space.searched, self.space.searched]
+        for candidate in first_candidates(self.space, self.scorer.layers, recipes):
+            if str(candidate) not in tried:
+                yield Plan(candidate=candidate)
+
+    def _run_one(self, plan: Plan) -> None:
+        number = self.study.begin(
+            space=self.space,
+            candidate=plan.candidate,
+            baseline=plan.baseline.name if plan.baseline else None,
+            retry_of=plan.retry_of,
+            system_attrs=plan.system_attrs,
+        )
+        self.listener.begin(number, str(plan))
+        try:
+            measurement, reused_from = self._measure(plan)
+        except CandidateError as error:
+            self.study.fail(number, str(error))
+        except BaseException:  # Ctrl-C, a full disk, a bug: the trial is marked, the cause goes on up
+            self.study.fail(number, INTERRUPTED)
+            raise
+        else:
+            self.study.finish(number, measurement, reused_from=reused_from)
+        self.listener.end(self.study.records()[number])
+
+    def _measure(self, plan: Plan) -> tuple[Measurement, int | None]:
+        """The measurement, and the earlier trial that it was taken from if one had the same effective graph."""
+        float_type = plan.baseline.float_type if plan.baseline else None
+        quantized = self.scorer.quantize(plan.candidate)
+        wanted = (quantized.graph_hash, float_type or self.scorer.options.float_type)
+        for record in self.study.records():
+            earlier = record.measurement
+            if earlier is not None and (earlier.graph_hash, earlier.float_type) == wanted:
+                return earlier, record.number
+        return self.scorer.measure(plan.candidate, quantized, float_type=float_type), None

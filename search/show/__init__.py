@@ -1,0 +1,1 @@
+"""Showing a study: tables and progress in a terminal, plots."""

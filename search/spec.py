@@ -1,0 +1,160 @@
+"""What a study file may hold: its keys, their types, defaults and meaning."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from ..objectives.engines import KINDS, EngineOptions
+from ..objectives.measurement import DIRECTIONS
+from ..spaces.calibration import METHODS
+
+VERSION = 1
+SAMPLERS = ("auto", "tpe", "nsga2", "random")
+Count = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """A part of the study file: immutable, and without unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ConfirmSpec(Section):
+    """A second evaluation set."""
+
+    images: Path
+    annotations: Path
+
+
+class DataSpec(Section):
+    """What mAP is measured on, and what calibration sees."""
+
+    images: Path | None = Field(None, description="folder of evaluation images, with `annotations`")
+    annotations: Path | None = Field(None, description="COCO instances JSON of the evaluation images")
+    yaml: Path | None = Field(
+        None, description="an Ultralytics data.yaml instead of images and annotations: its val split"
+    )
+    calibration: Path = Field(description="folder of calibration images; never an evaluation image")
+    confirm: ConfirmSpec | None = Field(None, description="images that the search never sees")
+    limit: Count | None = Field(None, description="first n evaluation images only, for a dry run")
+    bad_images: Literal["refuse", "skip"] = Field(
+        "refuse", description="what to do about images that cannot be decoded"
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> DataSpec:
+        if (self.yaml is None) == (self.images is None and self.annotations is None):
+            raise ValueError("name either `images` and `annotations`, or `yaml`")
+        if (self.images is None) != (self.annotations is None):
+            raise ValueError("`images` and `annotations` go together")
+        return self
+
+
+class CalibrationSpec(Section):
+    methods: tuple[str, ...] = Field(("max", "entropy"), min_length=1)
+    sizes: tuple[Count, ...] = Field((16, 32, 64, 128, 256), min_length=1)
+
+    @field_validator("methods")
+    @classmethod
+    def _known(cls, methods: tuple[str, ...]) -> tuple[str, ...]:
+        return _all_known(methods, METHODS)
+
+    @field_validator("methods", "sizes")
+    @classmethod
+    def _distinct(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        if len(set(values)) != len(values):
+            raise ValueError("a value stands twice")
+        return values
+
+
+class MaskSpec(Section):
+    layers: Literal["all"] | tuple[str, ...] = Field("all", description="regular expressions of names or blocks")
+    keep_float: tuple[str, ...] = Field((), description="regular expressions of names or blocks that stay float")
+    groups: Literal["layer", "block"] = Field("layer", description="what one switch of the mask turns")
+
+
+class SpaceSpec(Section):
+    """What may be searched."""
+
+    calibration: CalibrationSpec = CalibrationSpec()
+    mask: MaskSpec = MaskSpec()
+
+
+class EngineSpec(Section):
+    """How engines are built and run."""
+
+    kind: str = Field("openvino", description=f"one of {', '.join(KINDS)}")
+    batch: Count = 1
+    float_type: str = Field("fp32", description="what layers outside the mask run in")
+    threads: Count = Field(2, description="CPU threads of one inference")
+    build_timeout_s: float = Field(600.0, gt=0)
+    run_timeout_s: float = Field(3600.0, gt=0)
+
+    @field_validator("kind")
+    @classmethod
+    def _known(cls, kind: str) -> str:
+        return _all_known((kind,), tuple(KINDS))[0]
+
+    def options(self) -> EngineOptions:
+        return EngineOptions(**self.model_dump())
+
+
+class LatencySpec(Section):
+    """How long latency is measured."""
+
+    ci_width: float = Field(0.01, gt=0, description="stop when the ratio's 95 % interval is this narrow, relative")
+    max_seconds: float = Field(20.0, gt=0, description="or when this much time is spent on one candidate")
+    max_wait_s: float = Field(10.0, ge=0, description="how long to wait for other programs to leave the CPU quiet")
+
+
+class SearchSpec(Section):
+    """How the space is searched."""
+
+    sampler: str = Field("auto", description=f"one of {', '.join(SAMPLERS)}")
+    trials: Count = Field(60, description="finished trials that the study is to have, baselines included")
+    seed: int = 0
+    baselines: bool = Field(True, description="measure the usual recipes first")
+
+    @field_validator("sampler")
+    @classmethod
+    def _known(cls, sampler: str) -> str:
+        return _all_known((sampler,), SAMPLERS)[0]
+
+
+class StudySpec(Section):
+    """A whole study file. Paths are absolute once it is loaded."""
+
+    version: Literal[1] = Field(description="of this format")
+    name: str = Field(min_length=1, description="the study's name in its storage")
+    model: Path = Field(description="an .onnx detector, or a .pt that Ultralytics exports")
+    imgsz: Count = Field(640, description="image size that a .pt is exported at; an .onnx has its own")
+    head: Literal["auto", "yolov8", "yolov5", "end2end"] = Field("auto", description="how outputs become boxes")
+    data: DataSpec
+    space: SpaceSpec = SpaceSpec()
+    engine: EngineSpec = EngineSpec()
+    latency: LatencySpec = LatencySpec()
+    objectives: tuple[str, ...] = Field(("map50_95", "latency_ms"), min_length=1)
+    search: SearchSpec = SearchSpec()
+    storage: str = Field(
+        "sqlite:///study.db", description="an SQLAlchemy URL; a relative SQLite path is relative to this file"
+    )
+    cache: Path = Field(
+        Path("~/.cache/qpareto"), description="folder of calibrated models, engines and images; may be shared"
+    )
+
+    @field_validator("objectives")
+    @classmethod
+    def _known(cls, objectives: tuple[str, ...]) -> tuple[str, ...]:
+        return _all_known(objectives, tuple(DIRECTIONS))
+
+
+def _all_known(values: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        if value not in known:
+            near = difflib.get_close_matches(value, known, n=1, cutoff=0.0)[0]
+            raise ValueError(f"'{value}' is none of {', '.join(known)}; the nearest is '{near}'")
+    return values

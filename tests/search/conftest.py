@@ -1,0 +1,70 @@
+"""A study small enough to be run in tests: a real model of seven layers, six drawn pictures, the real pipeline."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+from networks import SIZE, small_network
+
+CLASSES = 20
+
+
+def draw_pictures(folder: Path, count: int, *, seed: int) -> list[dict[str, Any]]:
+    """Noise with a bright rectangle each; returns COCO annotations of the rectangles."""
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(seed)
+    annotations = []
+    for i in range(count):
+        picture = rng.integers(0, 120, (SIZE, SIZE, 3), dtype=np.uint8)
+        x, y, width, height = (int(v) for v in rng.integers(8, 30, 4))
+        picture[y : y + height, x : x + width] = 230
+        cv2.imwrite(str(folder / f"{i}.png"), picture)
+        annotation = {"id": i + 1, "image_id": i, "category_id": i % CLASSES, "bbox": [x, y, width, height]}
+        annotations.append(annotation | {"area": width * height, "iscrowd": 0})
+    return annotations
+
+
+@pytest.fixture(scope="session")
+def assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model, evaluation and calibration pictures, and a cache that all tests of a session share."""
+    folder = tmp_path_factory.mktemp("assets")
+    small_network(folder / "model.onnx")
+    annotations = draw_pictures(folder / "eval", 6, seed=0)
+    draw_pictures(folder / "calib", 4, seed=1)
+    coco = {
+        "images": [{"id": i, "file_name": f"{i}.png", "width": SIZE, "height": SIZE} for i in range(6)],
+        "categories": [{"id": i, "name": f"class {i}"} for i in range(CLASSES)],
+        "annotations": annotations,
+    }
+    (folder / "instances.json").write_text(json.dumps(coco))
+    return folder
+
+
+@pytest.fixture
+def study_file(assets: Path, tmp_path: Path) -> Path:
+    """A study file of its own for each test, with a new database beside it."""
+    document = {
+        "version": 1,
+        "name": "small",
+        "model": str(assets / "model.onnx"),
+        "data": {
+            "images": str(assets / "eval"),
+            "annotations": str(assets / "instances.json"),
+            "calibration": str(assets / "calib"),
+        },
+        "space": {"calibration": {"methods": ["max"], "sizes": [2, 4]}},
+        "engine": {"threads": 1},
+        "latency": {"ci_width": 0.5, "max_seconds": 0.3, "max_wait_s": 0},
+        "search": {"sampler": "random", "trials": 6, "baselines": False},
+        "storage": "sqlite:///study.db",
+        "cache": str(assets / "cache"),
+    }
+    path = tmp_path / "study.yaml"
+    path.write_text(yaml.safe_dump(document))
+    return path
