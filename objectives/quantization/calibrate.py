@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -101,6 +102,7 @@ def _calibrate(model: DetectorModel, pixels: Path, choice: CalibrationChoice, fo
     """Run in a child process: leaves `calibrated.onnx` in the folder."""
     scratch = folder / "scratch"  # ModelOpt writes its intermediate files beside the model
     scratch.mkdir()
+    tempfile.tempdir = str(scratch)  # its temporary files too, so that they go with the folder, whoever is killed
     shutil.copyfile(model.path, scratch / "model.onnx")
     target = folder / "calibrated.onnx"
     rows = np.load(pixels, mmap_mode="r")[: choice.size]
