@@ -5,6 +5,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+SCRIPTS := $(CURDIR)/tests:$(CURDIR)/benchmarks:$(CURDIR)/studies/quickstart
 STUDY := studies/quickstart/quickstart.yaml
 RUNS := runs/quickstart
 
@@ -21,8 +22,8 @@ quickstart: install
 test: install-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	cd $(VENV) && bin/mypy --config-file ../pyproject.toml -p qpareto
-	MYPYPATH=tests $(BIN)/mypy tests benchmarks studies
+	cd $(VENV) && bin/mypy --config-file $(CURDIR)/pyproject.toml -p qpareto
+	cd $(VENV) && MYPYPATH=$(SCRIPTS) bin/mypy --config-file $(CURDIR)/pyproject.toml $(subst :, ,$(SCRIPTS))
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest
 
