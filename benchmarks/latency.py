@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+
 from qpareto.objectives.engines import Engine, EngineOptions, engine_kind
 from qpareto.objectives.engines.build import engine_from_onnx
 from qpareto.objectives.latency.lock import device_lock

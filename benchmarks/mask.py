@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+
 from qpareto.objectives.quantization.apply_mask import CalibratedModel
 from qpareto.objectives.quantization.calibrate import structure_of_model
 from qpareto.objectives.store import Store

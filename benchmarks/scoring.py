@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+
 from qpareto.objectives.accuracy.dataset import dataset_from_coco
 from qpareto.objectives.accuracy.evaluate import accuracy_of_engine
 from qpareto.objectives.accuracy.heads import head_of_model

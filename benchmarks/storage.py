@@ -11,6 +11,7 @@ import time
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
+
 from qpareto.search.storage import begin_trial, open_storage
 from table import print_table
 

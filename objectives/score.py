@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -30,7 +30,7 @@ from .latency.telemetry import HostLoad
 from .measurement import Measurement
 from .quantization.apply_mask import QuantizedModel
 from .quantization.calibrate import CalibrationSet, calibrated_model, structure_of_model
-from .store import Store, content_key
+from .store import Store, content_key, disk_errors
 from .tensors import tensor_from_pixels
 
 
@@ -57,7 +57,7 @@ class Scorer:
     options: EngineOptions
     budget: LatencyBudget
     store: Store
-    load: HostLoad = HostLoad()
+    load: HostLoad = field(default_factory=HostLoad)
     unit_ms: float | None = None
 
     @property
@@ -83,7 +83,8 @@ class Scorer:
         Raises:
             EngineError: it does not build.
         """
-        with tempfile.TemporaryDirectory(prefix="qpareto-") as folder, self._beside_timing():
+        temporary = Path(tempfile.gettempdir())
+        with disk_errors(temporary), tempfile.TemporaryDirectory(prefix="qpareto-") as folder, self._beside_timing():
             onnx_path = Path(folder) / "quantized.onnx"
             onnx_path.write_bytes(quantized.model.SerializeToString())
             return engine_from_onnx(onnx_path, quantized.graph_hash, self._options(float_type), self.store)
@@ -190,7 +191,7 @@ class Scorer:
             EngineError: an engine does not load or run, or takes too long.
         """
         reference = self.reference
-        with device_lock(self.kind.device_name(), exclusive=True):
+        with device_lock(self.kind.device_name(), exclusive=True), disk_errors(self.store.root):
             return run_in_child(
                 _time,
                 *((reference, self.options), (engine, options), self.pixels, self.budget, self.load),

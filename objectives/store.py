@@ -8,7 +8,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -53,18 +54,44 @@ class Store:
         """
         if found := self.find(kind, key):
             return found
-        with disk_errors(self.root):
-            (self.root / kind).mkdir(parents=True, exist_ok=True)
-            aside = Path(tempfile.mkdtemp(prefix=f".{key[:8]}-", dir=self.root / kind))
-            try:
+        entry = self.root / kind / key
+        try:
+            with made_aside(entry) as aside:
                 fill(aside)
-                return _renamed(aside, self.root / kind / key)
-            finally:
-                shutil.rmtree(aside, ignore_errors=True)
+        except OSError:
+            if not entry.is_dir():
+                raise
+        # Made here, or by somebody who was first: theirs stands.
+        return entry
+
+
+@contextmanager
+def made_aside(target: Path) -> Iterator[Path]:
+    """A folder to fill, renamed to `target` when the block ends well: it is there whole or not at all.
+
+    Raises:
+        DiskError: it cannot be written.
+        OSError: `target` is there already, and not empty.
+    """
+    parent = target.absolute().parent
+    with disk_errors(parent):
+        parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=f".{target.name[:8]}-", dir=parent))
+    try:
+        with disk_errors(parent):  # ends before the clean-up, which makes room again
+            yield aside
+            aside.chmod(0o755)
+        aside.rename(target)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 class disk_errors:  # noqa: N801 - reads as a statement: `with disk_errors(folder):`
-    """Turns an operating system's refusal to write into one sentence that names the folder."""
+    """Turns the refusal of a disk to be written to into one sentence, a DiskError that names the folder.
+
+    Libraries and child processes report a full disk as anything: a RuntimeError, a short write, an exit status. So
+    whatever failed, a probe is written then, to the folder and to the one of temporary files.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -73,27 +100,58 @@ class disk_errors:  # noqa: N801 - reads as a statement: `with disk_errors(folde
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if not isinstance(error, Exception) or isinstance(error, DiskError):
+            return
         if isinstance(error, OSError) and error.errno in _WRITE_REFUSED:
-            free = shutil.disk_usage(_nearest_existing(self.folder)).free >> 20
-            raise DiskError(
-                f"Cannot write below {self.folder} ({os.strerror(error.errno or 0)}, {free} MiB free): "
-                f"make room or name another folder with --set cache=FOLDER."
-            ) from error
+            raise _disk_error(self.folder, error, named=error.filename2 or error.filename) from error
+        for folder in (_nearest_existing(self.folder), Path(tempfile.gettempdir())):
+            if refusal := _refusal(folder):
+                raise _disk_error(folder, refusal) from error
 
 
-_WRITE_REFUSED = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
+_WRITE_REFUSED = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS),
+    *(errno.EEXIST, errno.ENOTDIR, errno.EISDIR),  # a file where a folder should be, or the other way round
+}
+_PROBE_BYTES = 1 << 20
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file aside and rename it into place, its folder made: it is there whole or not at all.
+
+    Raises:
+        DiskError: it cannot be written.
+    """
+    with disk_errors(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            aside.write_text(text, encoding="utf-8")
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
+
+
+def _refusal(folder: Path) -> OSError | None:
+    """Why a MiB cannot be written into an existing folder; None if it can."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(bytes(_PROBE_BYTES))
+    except OSError as refusal:
+        return refusal
+    return None
+
+
+def _disk_error(folder: Path, refusal: OSError, *, named: object = None) -> DiskError:
+    found, advice = str(refusal.strerror), "mend that"
+    if refusal.errno in (errno.ENOSPC, errno.EDQUOT):
+        found += f", {shutil.disk_usage(_nearest_existing(folder)).free >> 20} MiB free"
+        advice = "make room"
+    return DiskError(
+        f"Cannot write {named or f'below {folder}'} ({found}): {advice}, or name another place "
+        "(--set cache=FOLDER for the cache, TMPDIR for temporary files)."
+    )
 
 
 def _nearest_existing(folder: Path) -> Path:
     return next(parent for parent in [folder, *folder.absolute().parents] if parent.exists())
-
-
-def _renamed(aside: Path, entry: Path) -> Path:
-    """Publish a finished folder; if somebody else was first, theirs stands."""
-    aside.chmod(0o755)
-    try:
-        aside.rename(entry)
-    except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-            raise
-    return entry

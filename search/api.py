@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import StudyError
+from ..errors import QParetoError, StudyError, StudyFileError
 from ..objectives.measurement import Measurement
-from ..objectives.quantization.calibrate import structure_of_model
 from ..objectives.store import Store
 from ..spaces.calibration import CalibrationChoice
 from ..spaces.candidate import Candidate
 from ..spaces.layers import layers_of_model
 from ..spaces.masks import LayerMask
-from ..spaces.model import read_model
 from .results import Point, Results, results_of_study
-from .run.prepare import identity_of_study, model_of_spec, scorer_of_spec, space_of_spec
+from .run.prepare import (
+    MODEL_SUFFIXES,
+    detector_model,
+    identity_of_study,
+    quantizable_layers,
+    scorer_of_spec,
+    space_of_spec,
+)
 from .run.worker import Listener, Silence, Worker
 from .ship.choice import Choice, chosen
 from .ship.package import Package, write_package
-from .spec import StudySpec
+from .spec import DEFAULT_CACHE, StudySpec
+from .storage import storage_errors
 from .study import open_study
 from .study_file import load_study_file
 
@@ -35,19 +41,32 @@ def run_study(
         trials: finished trials the study is to have, baselines included; the spec's own number if None.
         timeout_s: no trial is begun after this long.
         listener: told of every trial as it begins and ends.
+
+    Raises:
+        QParetoError: the study file, or what it names, is at fault; then the storage is as it was before.
+        StorageError, DiskError: later too; what is finished is kept.
     """
     scorer = scorer_of_spec(spec)
     space = space_of_spec(spec, scorer.layers)
-    study = open_study(spec, identity=identity_of_study(scorer, space))
-    scorer = replace(scorer, unit_ms=study.reference_ms(lambda: scorer.reference_ms))
-    worker = Worker(spec=spec, study=study, scorer=scorer, space=space, listener=listener or Silence())
-    worker.run(trials=trials or spec.search.trials, timeout_s=timeout_s)
-    return results_of_study(study)
+    identity = identity_of_study(scorer, space)
+    _ = scorer.reference  # an engine that cannot be built here is told before there is a study
+    with storage_errors(spec.storage):
+        study = open_study(spec, identity=identity)
+        scorer = replace(scorer, unit_ms=study.reference_ms(lambda: scorer.reference_ms))
+        worker = Worker(spec=spec, study=study, scorer=scorer, space=space, listener=listener or Silence())
+        worker.run(trials=trials or spec.search.trials, timeout_s=timeout_s)
+        return results_of_study(study)
 
 
 def results(spec: StudySpec) -> Results:
-    """What a study has found so far."""
-    return results_of_study(open_study(spec))
+    """What a study has found so far.
+
+    Raises:
+        StorageError: the storage cannot be read, or there is none yet.
+        StudyError: it holds no such study.
+    """
+    with storage_errors(spec.storage):
+        return results_of_study(open_study(spec))
 
 
 def measure_candidate(
@@ -56,7 +75,7 @@ def measure_candidate(
     """Measure one candidate completely, outside of any study.
 
     Args:
-        mask: `none`, `all`, a mask's word, or a file with the name of one INT8 layer a line.
+        mask: `none`, `all`, a file with the name of one INT8 layer a line, or a mask's word.
         calibration: METHOD:SIZE; may be None for the mask `none`, where it has no effect.
         keep: a folder, not there yet, to leave the quantized ONNX, the engine and a manifest in.
     """
@@ -74,17 +93,24 @@ def measure_candidate(
     return measurement
 
 
-def layers_of_study_or_model(path: Path, overrides: Iterable[str] = ()) -> list[dict[str, Any]]:
-    """The layers of a study's model, or of an ONNX file: `name`, `op`, `block`, `macs`, `weights`, `quantizable`."""
-    if path.suffix in (".onnx", ".pt"):
-        model, store = read_model(path), Store(StudySpec.model_fields["cache"].default.expanduser())
+def layers_of_study_or_model(path: Path, overrides: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """The layers of a study's model, or of a model: `name`, `op`, `block`, `macs`, `weights`, `quantizable`.
+
+    Args:
+        path: an .onnx, a .pt, or else a study file.
+        overrides: of a study file.
+    """
+    if path.suffix in MODEL_SUFFIXES:
+        if overrides:
+            raise StudyFileError(f"--set replaces keys of a study file, but {path.name} is a model: leave it out.")
+        store = Store(DEFAULT_CACHE.expanduser())
+        model = detector_model(path, store)
     else:
         spec = load_study_file(path, overrides)
         store = Store(spec.cache)
-        model = model_of_spec(spec, store)
-    found = layers_of_model(model.path)
-    quantizable = set(structure_of_model(model, store).layers)
-    return [asdict(layer) | {"quantizable": layer.name in quantizable} for layer in found]
+        model = detector_model(spec.model, store, imgsz=spec.imgsz, batch=spec.engine.batch)
+    able = {layer.name for layer in quantizable_layers(model, store)}
+    return [asdict(layer) | {"quantizable": layer.name in able} for layer in layers_of_model(model.path)]
 
 
 def export_from_study(spec: StudySpec, choice: Choice, folder: Path) -> tuple[Point, str]:
@@ -92,9 +118,16 @@ def export_from_study(spec: StudySpec, choice: Choice, folder: Path) -> tuple[Po
 
     Returns:
         The winner, and why it is the one.
+
+    Raises:
+        StudyError: nothing satisfies the choice, the folder is there, or what would be built here and now is not
+            what the study measured.
     """
-    winner, sentence = chosen(results(spec), choice)
-    scorer = scorer_of_spec(spec)
+    with storage_errors(spec.storage):
+        study = open_study(spec)
+        winner, sentence = chosen(results_of_study(study), choice)
+        scorer = scorer_of_spec(spec)
+        study.hold_to(identity_of_study(scorer, space_of_spec(spec, scorer.layers)))
     candidate = Candidate(
         CalibrationChoice.parse(winner.measurement.calibration or "max:1"),
         LayerMask.from_word([layer.name for layer in scorer.layers], winner.measurement.mask),
@@ -110,4 +143,7 @@ def _mask_of_text(text: str, layers: list[str]) -> LayerMask:
         return LayerMask.none(layers) if text == "none" else LayerMask.all(layers)
     if Path(text).is_file():
         return LayerMask.from_file(layers, Path(text))
-    return LayerMask.from_word(layers, text)
+    try:
+        return LayerMask.from_word(layers, text)
+    except QParetoError as error:
+        raise StudyError(f"The mask '{text}' is neither none nor all nor a file that is there: {error}") from None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
 import re
 import sys
 from dataclasses import asdict
@@ -15,10 +17,18 @@ from ..errors import QParetoError
 
 if TYPE_CHECKING:
     from .results import Results
+    from .spec import StudySpec
+
+
+def _example(command: str) -> str:
+    """The end of a command's help, to be copied: never wrapped, not even at the hyphen of an option."""
+    return f"\b\nExample:\n  {command}"
+
 
 app = typer.Typer(
     name="qpareto",
     help="Search for the best ways to quantize a detector for the machine it will run on.",
+    epilog=_example("qpareto run studies/quickstart/quickstart.yaml"),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -32,16 +42,27 @@ Overrides = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 
 
+class Talk(logging.Handler):
+    """What the package logs, a line each on stderr, as it is at that moment: a progress bar puts itself there."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        _say(record.getMessage())
+
+
 def main() -> None:
     """The `qpareto` command: a user's mistake is one line and exit code 1; a bug keeps its traceback."""
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # what it says of corrupt images, we say
+    log = logging.getLogger(__package__.partition(".")[0])
+    log.setLevel(logging.INFO)
+    log.handlers = [Talk()]
     try:
-        app()
+        app(prog_name="qpareto")
     except QParetoError as error:
-        print(f"qpareto: {error}", file=sys.stderr)
+        _say(str(error))
         sys.exit(1)
 
 
-@app.command(epilog="Example: qpareto run studies/quickstart/quickstart.yaml --trials 40")
+@app.command(epilog=_example("qpareto run studies/quickstart/quickstart.yaml --trials 40"))
 def run(
     study: StudyFile,
     trials: Annotated[int | None, typer.Option(min=1, help="Finished trials the study is to have.")] = None,
@@ -58,15 +79,13 @@ def run(
         with progress(total=trials or spec.search.trials) as listener:
             results = run_study(spec, trials=trials, timeout_s=_seconds(timeout), listener=listener)
     except KeyboardInterrupt:
-        print(
-            "qpareto: interrupted; what is finished is kept, and the same command goes on from here.", file=sys.stderr
-        )
+        _say("interrupted; what is finished is kept, and the same command goes on from here.")
         sys.exit(130)
     _show(results, as_json=as_json)
 
 
 @app.command(
-    epilog="Example: qpareto measure studies/quickstart/quickstart.yaml --mask all --calibration max:64 --json"
+    epilog=_example("qpareto measure studies/quickstart/quickstart.yaml --mask all --calibration max:64 --json")
 )
 def measure(
     study: StudyFile,
@@ -84,7 +103,7 @@ def measure(
     _print_json(measurement.as_json()) if as_json else show_measurement(measurement)
 
 
-@app.command(epilog="Example: qpareto layers studies/quickstart/quickstart.yaml")
+@app.command(epilog=_example("qpareto layers studies/quickstart/quickstart.yaml"))
 def layers(
     model: Annotated[Path, typer.Argument(metavar="STUDY|MODEL", help="A study file or an .onnx.", show_default=False)],
     overrides: Overrides = None,
@@ -98,7 +117,7 @@ def layers(
     _print_json(rows) if as_json else show_layers(rows)
 
 
-@app.command(epilog="Example: qpareto front studies/quickstart/quickstart.yaml --json")
+@app.command(epilog=_example("qpareto front studies/quickstart/quickstart.yaml --json"))
 def front(
     study: StudyFile,
     plot: Annotated[Path | None, typer.Option(help="Also draw it to this HTML file.")] = None,
@@ -117,7 +136,7 @@ def front(
     _show(found, as_json=as_json, with_baselines=with_baselines)
 
 
-@app.command(epilog="Example: qpareto export studies/quickstart/quickstart.yaml -o best --max-map-drop 0.01")
+@app.command(epilog=_example("qpareto export studies/quickstart/quickstart.yaml -o best --max-map-drop 0.01"))
 def export(  # noqa: PLR0913, PLR0917 - one parameter an option
     study: StudyFile,
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder to write; must not exist.")],
@@ -140,7 +159,7 @@ def export(  # noqa: PLR0913, PLR0917 - one parameter an option
     _print_json({"folder": str(output), "chosen": sentence, **winner.as_json()}) if as_json else print(output)
 
 
-@app.command(epilog="Example: qpareto doctor")
+@app.command(epilog=_example("qpareto doctor"))
 def doctor(as_json: AsJson = False) -> None:
     """Tell which engines can be built and run on this machine, and what mends those that cannot."""
     from ..objectives.engines import KINDS, engine_kind
@@ -150,7 +169,7 @@ def doctor(as_json: AsJson = False) -> None:
     _print_json(found) if as_json else show_doctor(found)
 
 
-@app.command(epilog="Example: qpareto schema > qpareto.schema.json")
+@app.command(epilog=_example("qpareto schema > qpareto.schema.json"))
 def schema() -> None:
     """Print the study file's JSON schema, for editors that complete and check YAML."""
     from .spec import StudySpec
@@ -168,7 +187,7 @@ def _show(results: Results, *, as_json: bool, with_baselines: bool = False) -> N
     _print_json([point.as_json() for point in (*results.front, *extra)])
 
 
-def _spec(study: Path, overrides: list[str] | None) -> Any:
+def _spec(study: Path, overrides: list[str] | None) -> StudySpec:
     from .study_file import load_study_file
 
     return load_study_file(study, overrides or [])
@@ -181,6 +200,11 @@ def _seconds(text: str | None) -> float | None:
     if not found:
         raise QParetoError(f"--timeout {text}: write a number with s, m or h, such as 30m.")
     return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
+
+
+def _say(text: str) -> None:
+    """One line on stderr, whatever a library's message held."""
+    print("qpareto:", " ".join(text.split()), file=sys.stderr)
 
 
 def _print_json(value: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,6 +12,13 @@ from .front import Points, front_of, hypervolume, losses
 from .study import SearchStudy, TrialRecord
 
 HYPERVOLUME_MAP_SHARE = 0.5  # the worst corner: half the reference's mAP, at the reference's latency
+
+DOUBTS = {  # a measurement's flag -> what it means
+    "foreign_load": "other programs used the CPU meanwhile",
+    "load_unknown": "this system does not tell whether other programs used the CPU",
+    "not_steady": "the warm-up ended before latency was steady",
+    "wide_interval": "the time was up before the interval was as narrow as latency.ci_width asks",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,12 +43,10 @@ class Results:
 
     def __init__(self, records: Sequence[TrialRecord], *, objectives: Sequence[str], float_type: str) -> None:
         self.records, self.objectives = tuple(records), tuple(objectives)
-        complete = [r for r in records if r.measurement is not None and r.reused_from is None]
-        everything = [
-            Point(trial=r.number, measurement=r.measurement, baseline=r.baseline) for r in complete if r.measurement
-        ]
-        self.points = tuple(p for p in everything if p.measurement.float_type == float_type)
-        self.outside = tuple(p for p in everything if p.measurement.float_type != float_type)
+        self._float_type = float_type
+        measured = _points(record for record in records if record.reused_from is None)
+        self.points = tuple(point for point in measured if not self._is_outside(point))
+        self.outside = tuple(point for point in measured if self._is_outside(point))
 
     @cached_property
     def front(self) -> tuple[Point, ...]:
@@ -53,8 +58,12 @@ class Results:
 
     @property
     def baselines(self) -> tuple[Point, ...]:
-        """Every recipe's point, in the order in which they were measured; those of another float type last."""
-        return tuple(point for point in (*self.points, *self.outside) if point.baseline)
+        """Every recipe's point, in the order in which they were begun; those of another float type last.
+
+        A recipe that made the graph of an earlier trial has that trial's measurement under its own number.
+        """
+        found = _points(record for record in self.records if record.baseline)
+        return tuple(sorted(found, key=self._is_outside))
 
     def losses(self, points: Sequence[Point]) -> Points:
         """(n_points, n_objectives), smaller is better."""
@@ -81,8 +90,8 @@ class Results:
         return volume / (1 - HYPERVOLUME_MAP_SHARE)
 
     def remarks(self) -> tuple[str, ...]:
-        """What a reader must know beside the figures: float types that beat the front, and disturbed timings."""
-        return (*self._beaten_by(), *self._disturbed())
+        """What a reader must know beside the figures: float types that beat the front, and doubtful timings."""
+        return (*self._beaten_by(), *self._doubtful())
 
     def _beaten_by(self) -> list[str]:
         found = []
@@ -96,10 +105,27 @@ class Results:
                 )
         return found
 
-    def _disturbed(self) -> list[str]:
-        flagged = [point.trial for point in self.front if point.measurement.flags]
-        numbers = ", ".join(str(number) for number in flagged)
-        return [f"Timing of trial {numbers} was disturbed by other load: measure it again."] if flagged else []
+    def _doubtful(self) -> list[str]:
+        found: dict[str, list[int]] = {}
+        for point in self.front:
+            for flag in point.measurement.flags:
+                found.setdefault(flag, []).append(point.trial)
+        return [
+            f"* Doubtful timing of trial {', '.join(map(str, trials))}: {DOUBTS.get(flag, flag)}."
+            for flag, trials in found.items()
+        ]
+
+    def _is_outside(self, point: Point) -> bool:
+        return point.measurement.float_type != self._float_type
+
+
+def _points(records: Iterable[TrialRecord]) -> list[Point]:
+    """The points of the records that have one."""
+    return [
+        Point(trial=record.number, measurement=record.measurement, baseline=record.baseline)
+        for record in records
+        if record.measurement is not None
+    ]
 
 
 def results_of_study(study: SearchStudy) -> Results:

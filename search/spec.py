@@ -8,12 +8,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from ..objectives.engines import KINDS, EngineOptions
+from ..objectives.engines import KINDS, EngineOptions, engine_kind
 from ..objectives.measurement import DIRECTIONS
 from ..spaces.calibration import METHODS
 
 VERSION = 1
 SAMPLERS = ("auto", "tpe", "nsga2", "random")
+DEFAULT_CACHE = Path("~/.cache/qpareto")
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -66,9 +67,7 @@ class CalibrationSpec(Section):
     @field_validator("methods", "sizes")
     @classmethod
     def _distinct(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
-        if len(set(values)) != len(values):
-            raise ValueError("a value stands twice")
-        return values
+        return _all_distinct(values)
 
 
 class MaskSpec(Section):
@@ -98,6 +97,13 @@ class EngineSpec(Section):
     @classmethod
     def _known(cls, kind: str) -> str:
         return _all_known((kind,), tuple(KINDS))[0]
+
+    @model_validator(mode="after")
+    def _able(self) -> EngineSpec:
+        known = engine_kind(self.kind).float_types
+        if self.float_type not in known:
+            raise ValueError(f"{self.kind} runs float layers in {' or '.join(known)}, not in '{self.float_type}'")
+        return self
 
     def options(self) -> EngineOptions:
         return EngineOptions(**self.model_dump())
@@ -142,14 +148,18 @@ class StudySpec(Section):
     storage: str = Field(
         "sqlite:///study.db", description="an SQLAlchemy URL; a relative SQLite path is relative to this file"
     )
-    cache: Path = Field(
-        Path("~/.cache/qpareto"), description="folder of calibrated models, engines and images; may be shared"
-    )
+    cache: Path = Field(DEFAULT_CACHE, description="folder of calibrated models, engines and images; may be shared")
 
     @field_validator("objectives")
     @classmethod
     def _known(cls, objectives: tuple[str, ...]) -> tuple[str, ...]:
-        return _all_known(objectives, tuple(DIRECTIONS))
+        return _all_distinct(_all_known(objectives, tuple(DIRECTIONS)))
+
+
+def _all_distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if len(set(values)) != len(values):
+        raise ValueError("a value stands twice")
+    return values
 
 
 def _all_known(values: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:

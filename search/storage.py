@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,18 +32,40 @@ def open_storage(url: str, *, create: bool = True) -> BaseStorage:
 
     try:
         where = make_url(url)
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, ValueError) as error:  # ValueError: a port that is no number
         raise StorageError("The storage is no SQLAlchemy URL: write one such as sqlite:///study.db.") from error
     shown = where.render_as_string(hide_password=True)
     options: dict[str, Any] = {"pool_pre_ping": True}
+    new_file: Path | None = None
     if where.get_backend_name() == "sqlite":
-        _prepare_file(Path(where.database or ""), shown, create=create)
+        path = Path(where.database or ":memory:")
+        new_file = None if path.exists() else path
+        _prepare_file(path, shown, create=create)
         options["connect_args"] = {"timeout": BUSY_TIMEOUT_S}
     try:
         return optuna.storages.RDBStorage(url, engine_kwargs=options)
     except (SQLAlchemyError, ImportError, RuntimeError, OSError) as error:
-        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-        raise StorageError(f"The storage {shown} cannot be opened ({reason}): check the URL and the server.") from error
+        if new_file is not None:
+            new_file.unlink(missing_ok=True)  # a database without its tables
+        raise StorageError(
+            f"The storage {shown} cannot be opened ({_reason(error)}): check the URL, its driver and the server."
+        ) from error
+
+
+@contextmanager
+def storage_errors(url: str) -> Iterator[None]:
+    """Turns the failure of a storage that was open into one sentence, a StorageError; what it holds stands."""
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (SQLAlchemyError, StorageInternalError) as error:
+        raise StorageError(
+            f"The storage {make_url(url).render_as_string(hide_password=True)} failed ({_reason(error)}): "
+            "what is finished is kept, and the same command goes on from there once it works again."
+        ) from error
 
 
 def begin_trial(
@@ -72,6 +95,14 @@ def begin_trial(
     )
     trial_id = storage.create_new_trial(study_id, template_trial=template)
     return trial_id, storage.get_trial_number_from_id(trial_id)
+
+
+def _reason(error: BaseException) -> str:
+    """What the database or its driver said first, in one line."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
 
 
 def _prepare_file(path: Path, shown: str, *, create: bool) -> None:

@@ -34,7 +34,7 @@ class TrialRecord:
     Args:
         number: in the study, from 0.
         state: `complete`, `failed`, `running`, or `interrupted` (its worker ended first; it is tried again).
-        measurement: of a complete trial.
+        measurement: of a complete trial; None if another tool told its values.
         baseline: the recipe's name if this trial measures one.
         reused_from: number of the earlier trial with the same effective graph, whose result this one tells.
         reason: why a trial failed.
@@ -66,6 +66,21 @@ class SearchStudy:
     def float_type(self) -> str:
         """What layers outside the mask run in, in every trial but some baselines."""
         return str(self.study.user_attrs["identity"]["engine"]["float_type"])
+
+    def hold_to(self, identity: Mapping[str, Any]) -> None:
+        """Refuse to go on with other facts than those that the study was made with.
+
+        Raises:
+            StudyError: the first fact that differs.
+        """
+        stored, found = self.study.user_attrs["identity"], {**identity, "objectives": list(self.objectives)}
+        for key in sorted(stored.keys() | found.keys()):
+            if stored.get(key) != found.get(key):
+                raise StudyError(
+                    f"The study '{self.study.study_name}' was made with {key} {stored.get(key)!r}, but now it is "
+                    f"{found.get(key)!r}: its figures would not compare, so undo the change, or give the changed "
+                    "study another `name`."
+                )
 
     def reference_ms(self, found: Callable[[], float]) -> float:
         """The milliseconds in which this study tells latencies: found once, the same for all its workers ever after."""
@@ -152,48 +167,49 @@ def open_study(spec: StudySpec, *, identity: Mapping[str, Any] | None = None) ->
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = open_storage(spec.storage, create=identity is not None)
-    directions = [DIRECTIONS[name] for name in spec.objectives]
     if identity is not None:
+        directions = [DIRECTIONS[name] for name in spec.objectives]
         study = optuna.create_study(storage=storage, study_name=spec.name, directions=directions, load_if_exists=True)
-        _hold_to_identity(study, dict(identity) | {"objectives": list(spec.objectives)})
-        return SearchStudy(study, storage, objectives=spec.objectives)
-    try:
-        study = optuna.load_study(storage=storage, study_name=spec.name)
-    except KeyError:
-        raise StudyError(f"The storage holds no study named '{spec.name}': `qpareto run` makes it.") from None
+        if _is_blank(study, directions):
+            _adopt(study, dict(identity) | {"objectives": list(spec.objectives)})
+    else:
+        try:
+            study = optuna.load_study(storage=storage, study_name=spec.name)
+        except KeyError:
+            raise StudyError(f"The storage holds no study named '{spec.name}': `qpareto run` makes it.") from None
     if "identity" not in study.user_attrs:
         raise StudyError(f"The study '{spec.name}' was not made by qpareto: give yours another `name`.")
-    return SearchStudy(study, storage, objectives=study.user_attrs["identity"]["objectives"])
+    if identity is None:
+        return SearchStudy(study, storage, objectives=study.user_attrs["identity"]["objectives"])
+    found = SearchStudy(study, storage, objectives=spec.objectives)
+    found.hold_to(identity)
+    return found
 
 
-def _hold_to_identity(study: Study, identity: dict[str, Any]) -> None:
+def _is_blank(study: Study, directions: Sequence[str]) -> bool:
+    """Whether a study holds nothing yet, of ours or anybody's, and could hold ours."""
+    alike = [direction.name.lower() for direction in study.directions] == list(directions)
+    return alike and "identity" not in study.user_attrs and not study.get_trials(deepcopy=False)
+
+
+def _adopt(study: Study, identity: dict[str, Any]) -> None:
+    """Make a blank study ours."""
     from optuna.exceptions import ExperimentalWarning
 
-    stored = study.user_attrs.get("identity")
-    if stored is None and study.get_trials(deepcopy=False):
-        raise StudyError(f"The study '{study.study_name}' was not made by qpareto: give yours another `name`.")
-    if stored is None:
-        with warnings.catch_warnings(category=ExperimentalWarning, action="ignore"):
-            study.set_metric_names(list(identity["objectives"]))  # optuna-dashboard shows them
-        study.set_user_attr("identity", identity)  # last: whoever is killed before it starts anew
-        return
-    for key in sorted(stored.keys() | identity.keys()):
-        if stored.get(key) != identity.get(key):
-            raise StudyError(
-                f"The study '{study.study_name}' was made with {key} {stored.get(key)!r}, but now it is "
-                f"{identity.get(key)!r}: its figures would not compare, so give the changed study another `name`."
-            )
+    with warnings.catch_warnings(category=ExperimentalWarning, action="ignore"):
+        study.set_metric_names(list(identity["objectives"]))  # optuna-dashboard shows them
+    study.set_user_attr("identity", identity)  # last: whoever is killed before it starts anew
 
 
 def _record(trial: FrozenTrial) -> TrialRecord:
     attrs = trial.user_attrs
     reason = attrs.get("reason")
     states = {"COMPLETE": "complete", "FAIL": "failed", "RUNNING": "running", "WAITING": "running", "PRUNED": "pruned"}
-    complete = trial.state.name == "COMPLETE"
+    measured = attrs.get("measurement") if trial.state.name == "COMPLETE" else None  # others can tell values too
     return TrialRecord(
         number=trial.number,
         state=INTERRUPTED if reason == INTERRUPTED else states[trial.state.name],
-        measurement=Measurement.from_json(attrs["measurement"]) if complete else None,
+        measurement=None if measured is None else Measurement.from_json(measured),
         baseline=attrs.get("baseline"),
         reused_from=attrs.get("reused_from"),
         reason=reason,

@@ -44,7 +44,8 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise StudyFileError(f"{path} cannot be read as YAML ({' '.join(str(error).split())}).") from error
     if not isinstance(document, dict):
-        raise StudyFileError(f"{path} holds {type(document).__name__}, not the keys of a study file.")
+        found = "nothing" if document is None else f"a {type(document).__name__}"
+        raise StudyFileError(f"{path} holds {found}, not the keys of a study file: `qpareto schema` tells them.")
     if document.get("version") != VERSION:
         raise StudyFileError(
             f"{path.name} is of version {document.get('version')!r}, but this qpareto reads version {VERSION}: "
@@ -88,12 +89,12 @@ def _from_environment(found: re.Match[str]) -> str:
 def _with_absolute_paths(spec: StudySpec, folder: Path) -> StudySpec:
     def absolute(value: Any) -> Any:
         if isinstance(value, Path):
-            return Path(os.path.normpath(folder / value.expanduser()))
+            return Path(os.path.normpath(folder / os.path.expanduser(value)))  # noqa: PTH111 - Path's own raises
         if isinstance(value, BaseModel):
             return value.model_copy(update={name: absolute(item) for name, item in value})
         return value
 
-    found = re.fullmatch(r"(sqlite:///)(?!/|:memory:)(.+)", spec.storage)
+    found = re.fullmatch(r"(sqlite(?:\+\w+)?:///)(?!/|:memory:)(.+)", spec.storage)
     storage = f"{found[1]}{os.path.normpath(folder / found[2])}" if found else spec.storage
     changed: StudySpec = absolute(spec).model_copy(update={"storage": storage})
     return changed
@@ -101,7 +102,7 @@ def _with_absolute_paths(spec: StudySpec, folder: Path) -> StudySpec:
 
 def _first_problem(error: ValidationError) -> str:
     problem = error.errors()[0]
-    where = [str(part) for part in problem["loc"]]
+    where = [str(part) for part in problem["loc"] if "[" not in str(part)]  # without `tuple[str, ...]` of a union
     if problem["type"] == "extra_forbidden":
         known = _keys_at(where[:-1])
         near = difflib.get_close_matches(where[-1], known, n=1, cutoff=0.0)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
+
 from qpareto.objectives.accuracy.dataset import Dataset, ImageRecord
 from qpareto.objectives.accuracy.heads import Detections
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,3 +22,22 @@ def shared() -> Path:
     if not (folder / "models").is_dir():
         pytest.skip("needs ../shared (models and COCO images), which lies beside a developer's checkout only")
     return folder
+
+
+@pytest.fixture
+def nearly_full_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
+    """Makes a real file system of 1 MiB with so many KiB left. Needs the right to mount one: root on Linux."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], check=False, capture_output=True, text=True
+    )
+    if mounted.returncode != 0:
+        pytest.skip(f"needs the right to mount a small disk ({mounted.stderr.strip()})")
+
+    def fill(left_kib: int) -> Path:
+        (folder / "filler").write_bytes(bytes((1024 - left_kib) << 10))
+        return folder
+
+    yield fill
+    subprocess.run(["umount", "--lazy", folder], check=True)

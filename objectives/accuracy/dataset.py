@@ -1,4 +1,4 @@
-"""The images that engines are scored on, with their true boxes; and the images that they are calibrated on."""
+"""The images that engines are scored on, with their true boxes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from ...errors import DatasetError
 from ..store import Store, content_key, file_hash
 from .coco_file import read_coco
-from .image_files import BadImages, ImageFile, check_images, in_threads, list_images, some_of
+from .image_files import BadImages, ImageFile, check_images, in_threads, some_of
 from .yolo_files import read_labels, read_yolo
 
 
@@ -160,18 +160,6 @@ def dataset_from_yolo(
             }
         )
     return _dataset(f"{data_yaml.stem}/{split}", records, dict(enumerate(yolo.names)), annotations, skipped)
-
-
-def calibration_images(
-    source: Path, *, bad_images: BadImages = "refuse", store: Store | None = None
-) -> tuple[Path, ...]:
-    """The images of a folder, or of a .txt list, sorted by path; those that cannot be decoded are left out if asked.
-
-    Raises:
-        DatasetError: see image_files.py.
-    """
-    files, _ = check_images(list_images(source), bad_images=bad_images, store=store)
-    return tuple(file.path for file in files)
 
 
 def refuse_overlap(calibration: Iterable[Path], dataset: Dataset) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from ...errors import DatasetError, ModelError
+from ...errors import DatasetError
 from ...objectives.accuracy.dataset import Dataset, dataset_from_coco, dataset_from_yolo, refuse_overlap
 from ...objectives.accuracy.heads import head_of_model
-from ...objectives.accuracy.image_files import ImageFile, check_images, list_images
+from ...objectives.accuracy.image_files import ImageFile, check_images, list_images, some_of
 from ...objectives.accuracy.images import letterboxed_images
 from ...objectives.latency.paired import LatencyBudget
 from ...objectives.latency.telemetry import HostLoad
@@ -21,6 +24,11 @@ from ...spaces.model import DetectorModel, read_model
 from ...spaces.space import Space, space_of_layers
 from ..spec import DataSpec, StudySpec
 
+MODEL_SUFFIXES = (".onnx", ".pt")
+CHECKED_AT_ONCE = 32  # calibration images, so that one bad image is not all there is
+
+_log = logging.getLogger(__name__)
+
 
 def scorer_of_spec(spec: StudySpec, *, calibration_size: int | None = None) -> Scorer:
     """Read and check everything that the study file names; nothing is measured yet.
@@ -29,24 +37,25 @@ def scorer_of_spec(spec: StudySpec, *, calibration_size: int | None = None) -> S
         calibration_size: calibration images to have ready; the space's largest size if None.
 
     Raises:
-        ModelError: the model cannot be read, exported or quantized, or its head is not recognised.
+        ModelError, QuantizationError: the model cannot be read, exported or quantized, or its head is not recognised.
         DatasetError: images or annotations are missing, corrupt or too few, or calibration images are evaluated on.
         DiskError: the cache cannot be written.
     """
     store = Store(spec.cache)
-    model = model_of_spec(spec, store)
+    model = detector_model(spec.model, store, imgsz=spec.imgsz, batch=spec.engine.batch)
     names = model.class_names
     head = head_of_model(
         model.output_shapes, names, model.metadata, override=None if spec.head == "auto" else spec.head
     )
     dataset = dataset_of_spec(spec.data, store).for_model(names, head.classes)
+    _tell_skipped(dataset.skipped, dataset.name)
     _, _, height, width = model.input_shape
     size = calibration_size or max(spec.space.calibration.sizes)
     return Scorer(
         model=model,
-        layers=quantizable_layers(model, store),
-        calibration=_calibration_set(spec, dataset, store, size=size, height=height, width=width),
         dataset=dataset,
+        calibration=_calibration_set(spec, dataset, store, size=size, height=height, width=width),
+        layers=quantizable_layers(model, store),
         pixels=letterboxed_images([image.path for image in dataset.images], height=height, width=width, store=store),
         head=head,
         options=spec.engine.options(),
@@ -56,24 +65,30 @@ def scorer_of_spec(spec: StudySpec, *, calibration_size: int | None = None) -> S
     )
 
 
-def model_of_spec(spec: StudySpec, store: Store) -> DetectorModel:
-    """The study's model; a checkpoint is exported first."""
-    if spec.model.suffix != ".pt":
-        return read_model(spec.model)
-    return read_model(onnx_from_checkpoint(spec.model, imgsz=spec.imgsz, batch=spec.engine.batch, store=store))
+def detector_model(path: Path, store: Store, *, imgsz: int = 640, batch: int = 1) -> DetectorModel:
+    """The model in an .onnx file, or in a checkpoint, which is exported first.
+
+    Args:
+        imgsz, batch: what a checkpoint is exported for; an .onnx has its own.
+
+    Raises:
+        ModelError: it cannot be read or exported.
+    """
+    if path.suffix != ".pt":
+        return read_model(path)
+    return read_model(onnx_from_checkpoint(path, imgsz=imgsz, batch=batch, store=store))
 
 
 def quantizable_layers(model: DetectorModel, store: Store) -> tuple[Layer, ...]:
-    """The layers that ModelOpt can put into INT8, in graph order.
+    """The layers that ModelOpt can put into INT8, in graph order; at least one.
 
     Raises:
-        ModelError: there is none.
+        ModelError: the model has no such node.
+        QuantizationError: ModelOpt refuses the model, or every layer of it.
     """
+    layers = layers_of_model(model.path)
     able = set(structure_of_model(model, store).layers)
-    layers = tuple(layer for layer in layers_of_model(model.path) if layer.name in able)
-    if not layers:
-        raise ModelError(f"ModelOpt can put no layer of {model.path.name} into INT8: there is nothing to search.")
-    return layers
+    return tuple(layer for layer in layers if layer.name in able)
 
 
 def space_of_spec(spec: StudySpec, layers: tuple[Layer, ...]) -> Space:
@@ -121,18 +136,29 @@ def _calibration_set(
 ) -> CalibrationSet:
     """The first good images of the study's seeded order; the rest of a large folder is never opened."""
     source = spec.data.calibration
-    ordered = list(calibration_order(list_images(source), seed=spec.search.seed))
+    ordered = calibration_order(list_images(source), seed=spec.search.seed)
     good: list[ImageFile] = []
-    while ordered and len(good) < size:
-        wanted = size - len(good)
-        good += check_images(ordered[:wanted], bad_images=spec.data.bad_images, store=store)[0]
-        del ordered[:wanted]
+    skipped: list[str] = []
+    step = max(size, CHECKED_AT_ONCE)
+    for start in range(0, len(ordered), step):
+        if len(good) >= size:
+            break
+        found, bad = check_images(ordered[start : start + step], bad_images=spec.data.bad_images, store=store)
+        good += found
+        skipped += bad
+    _tell_skipped(skipped, source)
     if len(good) < size:
         raise DatasetError(
             f"A calibration of {size} images was asked for, but {source} has {len(good)}: "
             "add images or lower space.calibration.sizes."
         )
+    del good[size:]
     paths = [image.path for image in good]
     refuse_overlap(paths, dataset)
     pixels = letterboxed_images(paths, height=height, width=width, store=store)
     return CalibrationSet(pixels=pixels.path, hashes=tuple(image.content for image in good))
+
+
+def _tell_skipped(names: Sequence[str], source: Path | str) -> None:
+    if names:
+        _log.warning("%s of %s cannot be decoded: skipped.", some_of(names, "image"), source)

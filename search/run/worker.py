@@ -35,8 +35,8 @@ class Plan:
 class Listener(Protocol):
     """Told of every trial, for progress."""
 
-    def begin(self, number: int, what: str) -> None:
-        """A trial has begun; `what` names its baseline or its candidate."""
+    def begin(self, number: int, what: str, *, finished: int) -> None:
+        """A trial has begun; `what` names its baseline or its candidate; so many have finished before."""
 
     def end(self, record: TrialRecord) -> None:
         """A trial has ended, in any state."""
@@ -45,8 +45,8 @@ class Listener(Protocol):
 class Silence:
     """A listener that says nothing."""
 
-    def begin(self, number: int, what: str) -> None:
-        del number, what
+    def begin(self, number: int, what: str, *, finished: int) -> None:
+        del number, what, finished
 
     def end(self, record: TrialRecord) -> None:
         del record
@@ -69,8 +69,8 @@ class Worker:
         )
         self._baselines = self._recipes() if search.baselines else ()
 
-    def run(self, *, trials: int, timeout_s: float | None = None) -> int:
-        """Run until the study has this many finished trials, or the time is up; returns how many it ran itself.
+    def run(self, *, trials: int, timeout_s: float | None = None) -> None:
+        """Run until the study has this many finished trials, or the time is up.
 
         Finished are complete trials and failed ones, baselines and reused results included; interrupted ones are
         tried again instead. A trial that has begun when the time is up is finished.
@@ -80,12 +80,9 @@ class Worker:
             KeyboardInterrupt: likewise.
         """
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        ran = 0
         self.study.recover()
-        while self._finished() < trials and (deadline is None or time.monotonic() < deadline):
-            self._run_one(self._next())
-            ran += 1
-        return ran
+        while (finished := self._finished()) < trials and (deadline is None or time.monotonic() < deadline):
+            self._run_one(self._next(), finished=finished)
 
     def _finished(self) -> int:
         return sum(record.state not in ("running", INTERRUPTED) for record in self.study.records())
@@ -132,7 +129,7 @@ class Worker:
             if str(candidate) not in tried:
                 yield Plan(candidate=candidate)
 
-    def _run_one(self, plan: Plan) -> None:
+    def _run_one(self, plan: Plan, *, finished: int) -> None:
         number = self.study.begin(
             space=self.space,
             candidate=plan.candidate,
@@ -140,8 +137,8 @@ class Worker:
             retry_of=plan.retry_of,
             system_attrs=plan.system_attrs,
         )
-        self.listener.begin(number, str(plan))
         try:
+            self.listener.begin(number, str(plan), finished=finished)
             measurement, reused_from = self._measure(plan)
         except CandidateError as error:
             self.study.fail(number, str(error))

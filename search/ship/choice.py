@@ -9,6 +9,8 @@ from ...objectives.measurement import Measurement
 from ..front import fastest_within, knee, most_accurate_within
 from ..results import Point, Results
 
+ROUNDING = 1e-9  # of a difference of two mAPs: the reference itself loses 0
+
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
@@ -50,7 +52,7 @@ def chosen(results: Results, choice: Choice) -> tuple[Point, str]:
         why = f"the most accurate within {choice.max_latency_ms:g} ms"
     elif choice.max_map_drop is not None:
         reference = maps[0] - front[0].measurement.map50_95_change
-        winner = front[fastest_within(maps, latencies, min_map=reference - choice.max_map_drop)]
+        winner = front[fastest_within(maps, latencies, min_map=reference - choice.max_map_drop - ROUNDING)]
         why = f"the fastest that loses at most {choice.max_map_drop:g} of the reference's mAP50-95 {reference:.4f}"
     else:
         winner, why = front[knee(results.losses(front))], "the knee of the front"
@@ -69,4 +71,7 @@ def _of_number(results: Results, number: int) -> Point:
     for point in (*results.points, *results.outside):
         if point.trial == number:
             return point
-    raise StudyError(f"Trial {number} is no complete trial of its own: `qpareto front --all` lists those there are.")
+    for record in results.records:
+        if record.number == number and record.reused_from is not None:
+            raise StudyError(f"Trial {number} is the same engine as trial {record.reused_from}: name that one.")
+    raise StudyError(f"The study has no complete trial {number}: `qpareto front` lists those of the front.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import json
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from ... import __version__
 from ...errors import StudyError
 from ...objectives.measurement import Measurement
 from ...objectives.score import Scorer
-from ...objectives.store import disk_errors, file_hash
+from ...objectives.store import file_hash, made_aside
 from ...spaces.candidate import Candidate
 from .choice import figures
 
@@ -47,20 +46,24 @@ def write_package(package: Package, measurement: Measurement, *, sentence: str) 
         sentence: why this engine was chosen.
 
     Raises:
+        StudyError: what would be built here and now is not what was measured.
         DiskError: the folder cannot be written.
     """
     quantized = package.scorer.quantize(package.candidate)
+    versions = package.scorer.kind.versions()
+    measured = {name: measurement.versions.get(name) for name in versions}
+    if (quantized.graph_hash, versions) != (measurement.graph_hash, measured):
+        raise StudyError(
+            f"{package.candidate} would not be the engine that was measured (graph {measurement.graph_hash} by "
+            f"{measured}, now {quantized.graph_hash} by {versions}): install those versions, or measure it anew."
+        )
     engine = package.scorer.engine(quantized, float_type=package.float_type)
-    with disk_errors(package.folder):
-        package.folder.absolute().parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".qpareto-", dir=package.folder.absolute().parent) as aside:
-            inner = Path(aside) / "package"
-            shutil.copytree(engine, inner / "engine")
-            (inner / "quantized.onnx").write_bytes(quantized.model.SerializeToString())
-            (inner / "README.md").write_text(_readme(measurement, sentence), encoding="utf-8")
-            manifest = _manifest(inner, measurement, sentence)
-            (inner / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-            inner.rename(package.folder)
+    with made_aside(package.folder) as folder:
+        shutil.copytree(engine, folder / "engine")
+        (folder / "quantized.onnx").write_bytes(quantized.model.SerializeToString())
+        (folder / "README.md").write_text(_readme(measurement, sentence), encoding="utf-8")
+        manifest = _manifest(folder, measurement, sentence)
+        (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
 
 def _manifest(folder: Path, measurement: Measurement, sentence: str) -> dict[str, Any]:

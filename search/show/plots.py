@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ...objectives.store import disk_errors
+from ...objectives.store import write_whole
 from ..results import Point, Results
 
 
@@ -18,6 +18,7 @@ def front_figure(results: Results, *, title: str) -> Any:
     """
     import plotly.graph_objects as go
 
+    recipes = _by_engine(results.baselines)
     others = [p for p in results.points if p not in results.front and not p.baseline]
     figure = go.Figure()
     figure.add_trace(_trace(go, others, name="measured", marker={"color": "#b0b7c3", "size": 7}))
@@ -35,10 +36,10 @@ def front_figure(results: Results, *, title: str) -> Any:
     figure.add_trace(
         _trace(
             go,
-            results.baselines,
+            [same[0] for same in recipes],
             name="baselines",
             mode="markers+text",
-            text=[point.baseline for point in results.baselines],
+            text=[" = ".join(str(point.baseline) for point in same) for same in recipes],
             textposition="bottom right",
             marker={"color": "#c8553d", "size": 11, "symbol": "diamond"},
         )
@@ -59,9 +60,7 @@ def write_front_plot(results: Results, path: Path, *, title: str) -> None:
     Raises:
         DiskError: the file cannot be written.
     """
-    with disk_errors(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        front_figure(results, title=title).write_html(path, include_plotlyjs=True)
+    write_whole(path, front_figure(results, title=title).to_html(include_plotlyjs=True))
 
 
 def _trace(go: Any, points: Sequence[Point], *, intervals: bool = False, mode: str = "markers", **style: Any) -> Any:
@@ -80,6 +79,14 @@ def _trace(go: Any, points: Sequence[Point], *, intervals: bool = False, mode: s
         **errors,
         **style,
     )
+
+
+def _by_engine(points: Sequence[Point]) -> list[list[Point]]:
+    """Points of one engine together: one mark with all their names."""
+    found: dict[tuple[str, str], list[Point]] = {}
+    for point in points:
+        found.setdefault((point.measurement.graph_hash, point.measurement.float_type), []).append(point)
+    return list(found.values())
 
 
 def _error_x(points: Sequence[Point]) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from ...objectives.measurement import Measurement
 from ..results import Point, Results
 from ..study import TrialRecord
 
+PIPE_WIDTH = 160  # columns where nobody's window is known
+
 
 class TrialProgress:
     """A bar over a study's trials, and a line for each trial that ends."""
@@ -23,44 +25,43 @@ class TrialProgress:
         self._bar = bar
         self._task = bar.add_task("opening the study", total=total)
 
-    def begin(self, number: int, what: str) -> None:
-        self._bar.update(self._task, completed=number, description=f"trial {number}: {what[:40]}")
+    def begin(self, number: int, what: str, *, finished: int) -> None:
+        self._bar.update(self._task, completed=finished, description=f"trial {number}: {what[:40]}")
 
     def end(self, record: TrialRecord) -> None:
-        self._bar.update(self._task, completed=record.number + 1)
-        self._bar.console.print(f"trial {record.number}: {_outcome(record)}", highlight=False, markup=False)
+        self._bar.console.print(f"trial {record.number}: {_outcome(record)}", soft_wrap=True)
 
 
 @contextmanager
 def progress(*, total: int) -> Iterator[TrialProgress]:
     """Progress of a run on stderr, with the time left; the bar vanishes where stderr is no terminal."""
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    console = Console(stderr=True)
+    console = _console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         yield TrialProgress(bar, total=total)
 
 
 def show_results(results: Results) -> None:
     """The front, the baselines beside it, the hypervolume, and what a reader must know of them."""
-    console = Console()
-    counts = {state: sum(r.state == state for r in results.records) for state in ("complete", "failed", "interrupted")}
+    console = _console()
+    counts = {state: sum(r.state == state for r in results.records) for state in ("complete", "failed")}
     console.print(_points_table("Front", results.front))
     off_front = [point for point in results.baselines if point not in results.front]
     if off_front:
-        console.print(_points_table("Baselines that are not on it", off_front))
+        console.print(_points_table("Baselines beside it", off_front))
     console.print(
         f"{counts['complete']} trials complete, {counts['failed']} failed; hypervolume {results.hypervolume():.4f} "
         "(share of the box from half the reference's mAP50-95 at its latency).",
-        highlight=False,
+        soft_wrap=True,
     )
     for remark in results.remarks():
-        console.print(remark, highlight=False)
+        console.print(remark, soft_wrap=True)
 
 
 def show_measurement(measurement: Measurement) -> None:
@@ -87,7 +88,7 @@ def show_measurement(measurement: Measurement) -> None:
     }
     for name, value in rows.items():
         table.add_row(name, value)
-    Console().print(table, highlight=False, markup=False)
+    _console().print(table)
 
 
 def show_layers(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -98,7 +99,7 @@ def show_layers(rows: Sequence[Mapping[str, Any]]) -> None:
     for row in rows:
         can = "yes" if row["quantizable"] else "ModelOpt refuses"
         table.add_row(row["name"], row["op"], row["block"], f"{row['macs'] / 1e6:.2f}", can)
-    Console().print(table)
+    _console().print(table)
 
 
 def show_doctor(found: Mapping[str, Mapping[str, Any]]) -> None:
@@ -110,7 +111,15 @@ def show_doctor(found: Mapping[str, Mapping[str, Any]]) -> None:
         details = "\n".join(f"{key}: {value}" for key, value in state["details"].items())
         reason = f"{state['reason']}\n" if state["reason"] else ""
         table.add_row(kind, _yes(state["can_build"]), _yes(state["can_run"]), reason + details)
-    Console().print(table, highlight=False, markup=False)
+    _console().print(table)
+
+
+def _console(*, stderr: bool = False) -> Console:
+    """A console that prints text as it is: layer names hold brackets and colons."""
+    console = Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+    if not console.is_terminal:
+        console.width = PIPE_WIDTH
+    return console
 
 
 def _points_table(title: str, points: Sequence[Point]) -> Table:

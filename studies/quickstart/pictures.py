@@ -22,6 +22,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
 from shapes import CLASSES, SHAPES, Array, Polygons, blot, stroke
 
 SIZE = 320  # pixels, both ways

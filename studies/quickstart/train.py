@@ -17,6 +17,7 @@ from typing import Any
 import onnx
 import torch
 import ultralytics
+
 from pictures import SIZE, draw_training_set
 
 NAME = "shapes-yolo11n"

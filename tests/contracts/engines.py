@@ -13,6 +13,7 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+
 from qpareto.errors import EngineError
 from qpareto.objectives.engines import Engine, EngineKind, EngineOptions
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,10 @@ import cv2
 import numpy as np
 import pytest
 import yaml
+
 from networks import SIZE, small_network
+from qpareto.search.api import run_study
+from qpareto.search.study_file import load_study_file
 
 CLASSES = 20
 
@@ -30,13 +34,21 @@ def draw_pictures(folder: Path, count: int, *, seed: int) -> list[dict[str, Any]
     return annotations
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_locks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Device locks of the tests' own: they wait for no study that runs on this machine, and none waits for them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("QPARETO_LOCK_DIR", str(tmp_path_factory.mktemp("locks")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model, evaluation and calibration pictures, and a cache that all tests of a session share."""
     folder = tmp_path_factory.mktemp("assets")
     small_network(folder / "model.onnx")
     annotations = draw_pictures(folder / "eval", 6, seed=0)
-    draw_pictures(folder / "calib", 4, seed=1)
+    draw_pictures(folder / "calib", 64, seed=1)
     coco = {
         "images": [{"id": i, "file_name": f"{i}.png", "width": SIZE, "height": SIZE} for i in range(6)],
         "categories": [{"id": i, "name": f"class {i}"} for i in range(CLASSES)],
@@ -46,9 +58,8 @@ def assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def study_file(assets: Path, tmp_path: Path) -> Path:
-    """A study file of its own for each test, with a new database beside it."""
+def write_study(assets: Path, folder: Path, **search: Any) -> Path:
+    """A study file over the assets, its database beside it."""
     document = {
         "version": 1,
         "name": "small",
@@ -61,10 +72,24 @@ def study_file(assets: Path, tmp_path: Path) -> Path:
         "space": {"calibration": {"methods": ["max"], "sizes": [2, 4]}},
         "engine": {"threads": 1},
         "latency": {"ci_width": 0.5, "max_seconds": 0.3, "max_wait_s": 0},
-        "search": {"sampler": "random", "trials": 6, "baselines": False},
+        "search": {"sampler": "random", "trials": 6, "baselines": False} | search,
         "storage": "sqlite:///study.db",
         "cache": str(assets / "cache"),
     }
-    path = tmp_path / "study.yaml"
+    path = folder / "study.yaml"
     path.write_text(yaml.safe_dump(document))
+    return path
+
+
+@pytest.fixture
+def study_file(assets: Path, tmp_path: Path) -> Path:
+    """A study file of its own for each test, with a new database beside it."""
+    return write_study(assets, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def finished_study(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a study that has its trials, baselines among them; only to be read."""
+    path = write_study(assets, tmp_path_factory.mktemp("finished"), baselines=True, trials=6)
+    run_study(load_study_file(path))
     return path

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
+
 from qpareto.errors import StudyError
 from qpareto.search.front import fastest_within, front_of, hypervolume, knee, losses, most_accurate_within
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution
+
 from qpareto.errors import StorageError
 from qpareto.search.storage import begin_trial, open_storage
 

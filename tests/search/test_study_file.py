@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from qpareto.errors import StudyFileError
 from qpareto.search.spec import StudySpec
 from qpareto.search.study_file import load_study_file

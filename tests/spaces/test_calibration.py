@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from qpareto.errors import QParetoError
 from qpareto.spaces.calibration import METHODS, CalibrationChoice, calibration_order
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from qpareto.errors import QParetoError
 from qpareto.spaces.layers import Layer
 from qpareto.spaces.masks import LayerMask

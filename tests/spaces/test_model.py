@@ -4,6 +4,7 @@ from pathlib import Path
 
 import onnx
 import pytest
+
 from networks import small_network
 from qpareto.errors import ModelError
 from qpareto.spaces.model import read_model

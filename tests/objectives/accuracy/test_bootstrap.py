@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from coco_scenes import Found, Scene, Truth, pycocotools_eval, scene_of, scenes
 from hypothesis import given
 from hypothesis import strategies as st
+
+from coco_scenes import Found, Scene, Truth, pycocotools_eval, scene_of, scenes
 from qpareto.objectives.accuracy.bootstrap import map_difference, map_of_weights
 from qpareto.objectives.accuracy.coco import MatchTable, score_detections
 from qpareto.objectives.accuracy.dataset import ImageRecord

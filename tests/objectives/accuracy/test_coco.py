@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from coco_scenes import Found, Scene, Truth, pycocotools_eval, scene_of, scenes
 from hypothesis import given
+
+from coco_scenes import Found, Scene, Truth, pycocotools_eval, scene_of, scenes
 from obvious_coco import obvious_score
 from qpareto.objectives.accuracy.coco import Accuracy, score_detections
 

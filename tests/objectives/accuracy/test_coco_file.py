@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from qpareto.errors import DatasetError
 from qpareto.objectives.accuracy.coco_file import read_coco
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from coco_scenes import Truth, scene_of
 from qpareto.errors import DatasetError
 from qpareto.objectives.accuracy.dataset import (
     Dataset,
-    calibration_images,
     dataset_from_coco,
     dataset_from_yolo,
     refuse_overlap,
@@ -152,15 +152,6 @@ def test_a_model_with_other_classes_is_refused() -> None:
     dataset = scene_of([([Truth(0, (1, 1, 2, 2))], [])], classes=3).dataset
     with pytest.raises(DatasetError, match="tells 80 classes apart, but made up has 3 categories"):
         dataset.for_model(None, 80)
-
-
-def test_calibration_images_are_sorted_and_checked(tmp_path: Path, write_image: WriteImage) -> None:
-    other, one = write_image("calib/b.png"), write_image("calib/a.png")
-    assert calibration_images(tmp_path / "calib") == (one, other)
-    one.write_bytes(b"")
-    with pytest.raises(DatasetError, match=r"1 image \(a.png\) cannot be decoded"):
-        calibration_images(tmp_path / "calib")
-    assert calibration_images(tmp_path / "calib", bad_images="skip") == (other,)
 
 
 def test_calibrating_on_evaluation_images_is_refused_whatever_their_names(

@@ -6,8 +6,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from coco_scenes import Scene, pycocotools_eval
 from numpy.typing import NDArray
+
+from coco_scenes import Scene, pycocotools_eval
 from qpareto.errors import EngineError
 from qpareto.objectives.accuracy.dataset import Dataset, dataset_from_coco
 from qpareto.objectives.accuracy.evaluate import accuracy_of_engine

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
 from qpareto.errors import ModelError
 from qpareto.objectives.accuracy.heads import Detections, Head, HeadKind, head_of_model
 from qpareto.objectives.accuracy.images import Geometry, letterbox

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from qpareto.errors import DatasetError
 from qpareto.objectives.accuracy.image_files import check_images, decode, list_images, some_of
 from qpareto.objectives.store import Store, file_hash

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from qpareto.errors import DatasetError, DiskError
 from qpareto.objectives.accuracy.images import PADDING, Geometry, letterbox, letterboxed_images
 from qpareto.objectives.store import Store

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from coco_scenes import Found, Truth, pycocotools_eval, scene_of
 from qpareto.objectives.accuracy.coco import score_detections, score_matches
 from qpareto.objectives.accuracy.matcher import Matcher, coco_boxes
@@ -9,10 +10,10 @@ from qpareto.objectives.accuracy.matcher import Matcher, coco_boxes
 
 def test_only_the_best_hundred_detections_of_a_class_count_in_an_image() -> None:
     box = (10.0, 10.0, 20.0, 20.0)
-    wrong = [Found(0, (100.0, 100.0, 20.0, 20.0), 0.9 - i / 1000) for i in range(100)]
-    scene = scene_of([([Truth(0, box), Truth(1, box)], [*wrong, Found(0, box, 0.1), Found(1, box, 0.1)])])
+    wrong = [Found(0, (100.0, 100.0, 20.0, 20.0), 0.9 - i / 1000) for i in range(150)]
+    scene = scene_of([([Truth(1, box)], [*wrong, Found(1, box, 0.1)]), ([Truth(0, box)], [Found(0, box, 0.1)])])
     score = score_detections(scene.dataset, scene.detections).score
-    assert score.per_class == {"a": 0.0, "b": pytest.approx(1.0)}
+    assert score.per_class == {"a": pytest.approx(1 / 101), "b": pytest.approx(1.0)}
     assert score.map50_95 == pycocotools_eval(scene)[0][0]
 
 

@@ -4,6 +4,7 @@ import numpy as np
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+
 from qpareto.objectives.accuracy.nms import unsuppressed
 
 

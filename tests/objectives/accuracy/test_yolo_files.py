@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from qpareto.errors import DatasetError
 from qpareto.objectives.accuracy.yolo_files import YoloBox, label_path, read_labels, read_yolo
 

@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+
 from contracts.engines import SHAPE, SmallDetector, random_images
 from qpareto.errors import DiskError, EngineError
 from qpareto.objectives.engines import EngineOptions, engine_kind

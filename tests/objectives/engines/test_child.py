@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from qpareto.errors import DiskError, EngineError, StudyFileError
 from qpareto.objectives.engines import engine_kind
 from qpareto.objectives.engines.child import run_in_child

@@ -9,6 +9,8 @@ from typing import ClassVar
 import numpy as np
 import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
+
 from contracts.engines import (
     SHAPE,
     EngineContract,
@@ -17,7 +19,6 @@ from contracts.engines import (
     onnxruntime_outputs,
     random_images,
 )
-from onnx import TensorProto, helper, numpy_helper
 from qpareto.errors import EngineError
 from qpareto.objectives.engines import EngineKind, EngineOptions, engine_kind
 from qpareto.objectives.engines.openvino import instruction_sets

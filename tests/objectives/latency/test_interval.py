@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+
 from qpareto.objectives.latency.interval import median_interval
 
 SERIES = hnp.arrays(np.float64, st.integers(10, 200), elements=st.floats(-1e6, 1e6))

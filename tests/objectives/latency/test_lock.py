@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
 from qpareto.errors import DiskError
 from qpareto.objectives.latency.lock import device_lock
 

@@ -9,8 +9,9 @@ from typing import TypeVar
 
 import numpy as np
 import pytest
-from contracts.engines import SmallDetector, random_images
 from numpy.typing import NDArray
+
+from contracts.engines import SmallDetector, random_images
 from qpareto.objectives.engines import Engine, EngineOptions, engine_kind
 from qpareto.objectives.latency.paired import LatencyBudget, PairedLatency, PairedTimes, interleaved, paired_latency
 from qpareto.objectives.latency.telemetry import HostLoad

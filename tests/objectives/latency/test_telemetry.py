@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from qpareto.objectives.latency.telemetry import CpuTimes, HostLoad, cpu_times, foreign_share
 
 COUNTERS = cpu_times(Path("/proc/stat"))

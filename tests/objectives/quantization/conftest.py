@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from networks import SIZE, small_network
 from qpareto.objectives.quantization.calibrate import CalibrationSet
 from qpareto.objectives.store import Store

@@ -11,6 +11,7 @@ import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from modelopts_own import own_graph
 from qpareto.errors import QuantizationError
 from qpareto.objectives.quantization.apply_mask import CalibratedModel

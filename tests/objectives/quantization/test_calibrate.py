@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from modelopts_own import own_graph
 from onnx import numpy_helper
+
+from modelopts_own import own_graph
 from qpareto.errors import DatasetError, QuantizationError
 from qpareto.objectives.quantization.calibrate import (
     CalibrationFeeds,

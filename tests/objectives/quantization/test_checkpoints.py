@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from qpareto.errors import ModelError
 from qpareto.objectives.engines.child import run_in_child
 from qpareto.objectives.quantization.checkpoints import onnx_from_checkpoint

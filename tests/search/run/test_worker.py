@@ -11,6 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+
 from qpareto.errors import EngineError
 from qpareto.objectives.measurement import Measurement
 from qpareto.objectives.score import Scorer
@@ -28,7 +29,7 @@ class Log(Silence):
         self.begun: list[str] = []
         self.ended: list[TrialRecord] = []
 
-    def begin(self, number: int, what: str) -> None:
+    def begin(self, number: int, what: str, *, finished: int) -> None:
         self.begun.append(what)
 
     def end(self, record: TrialRecord) -> None:
@@ -118,7 +119,7 @@ def test_ctrl_c_marks_the_running_trial_and_the_next_run_tries_it_again(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Scorer, "quantize", interrupted)
+        patch.setattr(Scorer, "measure", interrupted)
         with pytest.raises(KeyboardInterrupt):
             run_study(spec, trials=3)
     assert [record.state for record in results(spec).records] == ["complete", "interrupted"]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import optuna
 import pytest
 from optuna.trial import TrialState
+
 from qpareto.search.samplers import Proposer
 from qpareto.spaces.layers import Layer
 from qpareto.spaces.space import Space, space_of_layers

@@ -1,0 +1,83 @@
+"""Measurements and trials without a model: for tests of what is done with them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qpareto.objectives.measurement import Measurement
+from qpareto.search.results import Results
+from qpareto.search.study import TrialRecord
+
+REFERENCE_MAP, REFERENCE_MS = 0.4, 20.0
+
+
+def measured(map50_95: float, ratio: float, **changes: Any) -> Measurement:
+    """A measurement against a reference of mAP 0.4 and 20 ms."""
+    change = map50_95 - REFERENCE_MAP
+    fields: dict[str, Any] = {
+        "map50_95": map50_95,
+        "map50": 0.6,
+        "map50_95_change": change,
+        "map50_95_change_ci": (change - 0.002, change + 0.003),
+        "ap_small": None,
+        "ap_medium": 0.3,
+        "ap_large": 0.5,
+        "ap_by_class": {"cat": 0.5, "dog": None},
+        "latency_ms": ratio * REFERENCE_MS,
+        "latency_median_ms": ratio * 21.0,
+        "latency_p95_ms": ratio * 25.0,
+        "latency_ratio": ratio,
+        "latency_ratio_ci": (ratio - 0.01, ratio + 0.02),
+        "reference_ms": 21.0,
+        "pairs": 80,
+        "flags": (),
+        "foreign_load": 0.01,
+        "engine_bytes": 3 << 20,
+        "mask": "3",
+        "int8_layers": ("/model.0/Conv", "/model.1/Conv"),
+        "calibration": "max:64",
+        "float_type": "fp32",
+        "batch": 1,
+        "threads": 2,
+        "engine": "openvino",
+        "device": "A CPU [of ours]",
+        "images": 328,
+        "versions": {"openvino": "1", "modelopt": "2", "qpareto": "3"},
+        "model_hash": "m",
+        "dataset_hash": "d",
+        "graph_hash": f"graph {map50_95} {ratio}",
+    }
+    return Measurement(**fields | changes)
+
+
+def trial(number: int, measurement: Measurement | None, **changes: Any) -> TrialRecord:
+    """A complete trial, or one that failed if there is no measurement."""
+    fields: dict[str, Any] = {
+        "number": number,
+        "state": "complete" if measurement else "failed",
+        "measurement": measurement,
+        "baseline": None,
+        "reused_from": None,
+        "reason": None if measurement else "The engine crashed.",
+        "params": {},
+    }
+    return TrialRecord(**fields | changes)
+
+
+def results_of(*records: TrialRecord, objectives: tuple[str, ...] = ("map50_95", "latency_ms")) -> Results:
+    return Results(records, objectives=objectives, float_type="fp32")
+
+
+def typical_results() -> Results:
+    """Four recipes, one of them told again and one in a faster float type; three points of the search; a failure."""
+    return results_of(
+        trial(0, measured(0.4, 1.0, mask="0", int8_layers=(), calibration=None), baseline="float"),
+        trial(1, measured(0.38, 0.6), baseline="modelopt-max"),
+        trial(2, measured(0.38, 0.6), baseline="ultralytics", reused_from=1),
+        trial(3, measured(0.399, 0.55, float_type="bf16"), baseline="bf16"),
+        trial(4, measured(0.395, 0.7, flags=("foreign_load",))),
+        trial(5, measured(0.39, 0.58)),
+        trial(6, measured(0.37, 0.9)),
+        trial(7, None),
+        trial(8, measured(0.39, 0.58), reused_from=5),
+    )

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from made_up_trials import measured
+from qpareto.errors import StudyError
+from qpareto.objectives.measurement import DIRECTIONS, FORMAT, Measurement
+
+shares = st.floats(0, 1)
+
+
+@given(shares, st.floats(0.01, 10), st.lists(st.text()), st.none() | shares)
+def test_a_measurement_survives_json(map50_95: float, ratio: float, names: list[str], part: float | None) -> None:
+    changes: dict[str, Any] = {"int8_layers": tuple(names), "ap_small": part, "ap_by_class": {"cat": part}}
+    found = measured(map50_95, ratio, **changes)
+    assert Measurement.from_json(json.loads(json.dumps(found.as_json()))) == found
+
+
+def test_the_keys_that_scripts_rely_on_are_there() -> None:
+    keys = {"map50_95", "map50", "latency_ms", "latency_p95_ms", "latency_ratio", "latency_ratio_ci", "engine_bytes"}
+    found = measured(0.4, 1.0).as_json()
+    assert keys | {"mask", "int8_layers", "calibration", "device"} <= found.keys()
+    assert found["latency_ratio_ci"] == [0.99, 1.02]
+    assert found["int8_layers"] == ["/model.0/Conv", "/model.1/Conv"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"map50_95": 1.5}, "map50_95 must lie in 0..1"),
+        ({"map50_95": float("nan")}, "map50_95 must lie in 0..1"),
+        ({"map50": -0.1}, "map50 must lie in 0..1"),
+        ({"latency_ms": 0.0}, "latency_ms must be positive"),
+        ({"latency_median_ms": float("inf")}, "latency_median_ms must be positive and finite"),
+        ({"latency_ratio": float("nan")}, "latency_ratio must be positive"),
+        ({"reference_ms": -1.0}, "reference_ms must be positive"),
+        ({"latency_ratio_ci": (1.2, 0.9)}, "latency_ratio_ci must be"),
+        ({"map50_95_change_ci": (0.1, float("nan"))}, "map50_95_change_ci must be"),
+    ],
+)
+def test_figures_that_cannot_be_are_refused(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        measured(**{"map50_95": 0.4, "ratio": 1.0} | changes)
+
+
+def test_another_format_is_refused_and_unknown_fields_are_left_out() -> None:
+    found = measured(0.4, 1.0)
+    with pytest.raises(StudyError, match=f"format 99 was found, but this qpareto reads format {FORMAT}"):
+        Measurement.from_json(found.as_json() | {"format": 99})
+    assert Measurement.from_json(found.as_json() | {"added_later": 1}) == found
+
+
+def test_objectives_are_fields_told_in_the_order_asked() -> None:
+    assert DIRECTIONS.keys() <= {field.name for field in fields(Measurement)}
+    found = measured(0.4, 0.5)
+    assert found.values(("latency_ms", "map50_95", "engine_bytes")) == (10.0, 0.4, float(3 << 20))

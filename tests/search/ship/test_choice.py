@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from made_up_trials import measured, results_of, trial, typical_results
+from qpareto.errors import StudyError
+from qpareto.search.ship.choice import Choice, chosen
+
+
+@pytest.mark.parametrize("asked", [{}, {"trial": 0, "knee": True}, {"max_map_drop": 0.1, "max_latency_ms": 5.0}])
+def test_exactly_one_wish_is_taken(asked: dict[str, Any]) -> None:
+    with pytest.raises(StudyError, match="Say which engine, once"):
+        Choice(**asked)
+
+
+def test_a_wish_of_zero_is_a_wish() -> None:
+    assert chosen(typical_results(), Choice(trial=0))[0].trial == 0
+    assert chosen(typical_results(), Choice(max_map_drop=0.0))[0].trial == 0
+
+
+def test_the_fastest_within_a_drop_of_map_is_chosen_and_the_sentence_says_so() -> None:
+    winner, sentence = chosen(typical_results(), Choice(max_map_drop=0.006))
+    assert winner.trial == 4
+    assert sentence == (
+        "Trial 4: the fastest that loses at most 0.006 of the reference's mAP50-95 0.4000; "
+        "mAP50-95 0.3950 (-0.0050), 14.000 ms (0.700 of the reference)."
+    )
+
+
+def test_a_drop_that_a_point_meets_exactly_is_met() -> None:
+    third, tenth = 1 / 3, 0.1
+    found = results_of(
+        trial(0, measured(third, 0.9, map50_95_change=third - (third + tenth))),
+        trial(1, measured(0.05, 0.1, map50_95_change=0.05 - (third + tenth))),
+    )
+    assert chosen(found, Choice(max_map_drop=tenth))[0].trial == 0
+
+
+def test_the_most_accurate_within_a_latency_is_chosen() -> None:
+    winner, sentence = chosen(typical_results(), Choice(max_latency_ms=12.0))
+    assert winner.trial == 5
+    assert "the most accurate within 12 ms" in sentence
+
+
+def test_the_knee_is_chosen() -> None:
+    winner, sentence = chosen(typical_results(), Choice(knee=True))
+    assert winner.trial in {4, 5}
+    assert "the knee of the front" in sentence
+
+
+def test_a_trial_is_chosen_by_its_number_on_the_front_or_not() -> None:
+    for number in (0, 1, 3, 6):
+        winner, sentence = chosen(typical_results(), Choice(trial=number))
+        assert winner.trial == number
+        assert sentence == f"Trial {number}, as asked."
+
+
+@pytest.mark.parametrize(
+    ("choice", "said"),
+    [
+        (Choice(trial=7), "no complete trial 7"),
+        (Choice(trial=99), "no complete trial 99"),
+        (Choice(trial=8), "Trial 8 is the same engine as trial 5: name that one"),
+        (Choice(max_latency_ms=1.0), "the fastest takes 11.600 ms"),
+    ],
+)
+def test_a_wish_that_nothing_satisfies_is_refused(choice: Choice, said: str) -> None:
+    with pytest.raises(StudyError, match=said):
+        chosen(typical_results(), choice)
+
+
+def test_there_is_nothing_to_choose_from_where_nothing_is_complete() -> None:
+    with pytest.raises(StudyError, match="no complete trial yet"):
+        chosen(results_of(trial(0, None)), Choice(knee=True))

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import pytest
+
+from made_up_trials import measured, results_of, trial, typical_results
+from qpareto.search.show.terminal import progress, show_doctor, show_layers, show_measurement, show_results
+
+
+def test_the_front_and_the_baselines_beside_it_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    show_results(typical_results())
+    out, err = capsys.readouterr()
+    front, beside = out.split("Baselines beside it")
+    assert [line.split()[0] for line in front.splitlines() if line.strip()[:1].isdigit()] == ["5", "4", "0"]
+    for name in ("modelopt-max", "ultralytics", "bf16"):
+        assert name in beside
+    assert "0.700*" in front  # doubtful, and told below
+    assert "* Doubtful timing of trial 4" in beside
+    assert "8 trials complete, 1 failed" in out
+    assert err == ""
+
+
+def test_what_is_piped_has_no_colours_and_is_not_squeezed(capsys: pytest.CaptureFixture[str]) -> None:
+    show_results(typical_results())
+    name = "/model.23/" + "long/" * 12 + "Conv[0]"
+    show_layers([{"name": name, "op": "Conv", "block": "model.23", "macs": 1, "quantizable": False}])
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert name in out  # on one line, its brackets no markup
+    assert any(len(line) > 80 for line in out.splitlines())
+
+
+def test_a_study_without_a_complete_trial_is_shown_as_such(capsys: pytest.CaptureFixture[str]) -> None:
+    show_results(results_of(trial(0, None)))
+    assert "0 trials complete, 1 failed; hypervolume 0.0000" in capsys.readouterr().out
+
+
+def test_a_measurement_is_shown_with_its_intervals_and_what_disturbed_it(capsys: pytest.CaptureFixture[str]) -> None:
+    show_measurement(measured(0.38, 0.6, flags=("foreign_load",)))
+    out = capsys.readouterr().out
+    for text in ("0.3800 (-0.0200, 95 % -0.0220 to -0.0170)", "- / 0.3000 / 0.5000", "foreign_load", "A CPU [of ours]"):
+        assert text in out
+
+
+def test_what_an_engine_kind_cannot_do_is_shown_with_what_mends_it(capsys: pytest.CaptureFixture[str]) -> None:
+    show_doctor({"some": {"can_build": True, "can_run": False, "reason": "Install [it].", "details": {"a": "b"}}})
+    out = capsys.readouterr().out
+    for text in ("some", "yes", "no", "Install [it].", "a: b"):
+        assert text in out
+
+
+def test_progress_tells_every_trial_in_one_line_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    reason = "The engine crashed " + "again and again " * 20
+    with progress(total=3) as listener:
+        for record in (
+            trial(0, measured(0.4, 1.0), baseline="float"),
+            trial(1, measured(0.38, 0.6), reused_from=0),
+            trial(2, None, reason=reason),
+        ):
+            listener.begin(record.number, "max:16 2/2 INT8 3", finished=record.number)
+            listener.end(record)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert [line.partition(":")[0] for line in err.splitlines()] == ["trial 0", "trial 1", "trial 2"]
+    first, second, third = err.splitlines()
+    assert "float, mAP50-95 0.4000" in first
+    assert second.endswith("2 INT8, as trial 0")
+    assert third.endswith(f"failed: {reason}")

@@ -1,0 +1,160 @@
+"""What commands and scripts call, on the small study's real model and pictures."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from qpareto.errors import QParetoError, StorageError, StudyError, StudyFileError
+from qpareto.objectives.quantization.apply_mask import CalibratedModel, QuantizedModel
+from qpareto.objectives.store import file_hash
+from qpareto.search.api import export_from_study, layers_of_study_or_model, measure_candidate, results, run_study
+from qpareto.search.ship.choice import Choice
+from qpareto.search.study_file import load_study_file
+from qpareto.spaces.masks import LayerMask
+
+FIRST, LAST = "/model.0/conv/Conv", "/model.4/cv2/conv/Conv"
+
+
+def test_results_are_what_the_run_returned(finished_study: Path) -> None:
+    spec = load_study_file(finished_study)
+    found = results(spec)
+    assert found.points
+    again = run_study(spec)  # it has its trials: nothing is run
+    assert again.records == found.records
+
+
+def test_a_mask_is_none_all_a_word_or_a_file(study_file: Path, tmp_path: Path) -> None:
+    spec = load_study_file(study_file)
+    names = tmp_path / "mask.txt"
+    names.write_text(f"{FIRST}\n\n# the head\n{LAST}\n")
+    by_file = measure_candidate(spec, mask=str(names), calibration="max:2")
+    assert by_file.int8_layers == (FIRST, LAST)
+    assert by_file.calibration == "max:2"
+    by_word = measure_candidate(spec, mask=by_file.mask, calibration="max:2")
+    assert by_word.int8_layers == by_file.int8_layers
+    assert by_word.graph_hash == by_file.graph_hash
+    nothing = measure_candidate(spec, mask="none")
+    assert (nothing.int8_layers, nothing.calibration, nothing.map50_95_change) == ((), None, 0.0)
+
+
+def test_a_mask_that_is_none_of_these_is_refused(study_file: Path) -> None:
+    spec = load_study_file(study_file)
+    with pytest.raises(StudyError, match=r"'absent.txt' is neither none nor all nor a file that is there"):
+        measure_candidate(spec, mask="absent.txt", calibration="max:2")
+    with pytest.raises(StudyError, match="needs a calibration"):
+        measure_candidate(spec, mask="all")
+
+
+def test_what_is_kept_is_what_was_measured(study_file: Path, tmp_path: Path) -> None:
+    import onnx
+
+    keep = tmp_path / "new" / "kept"
+    found = measure_candidate(load_study_file(study_file), mask="all", calibration="max:2", keep=keep)
+    manifest = json.loads((keep / "manifest.json").read_text())
+    assert manifest["measurement"] == json.loads(json.dumps(found.as_json()))
+    assert manifest["chosen"] == f"max:2 7/7 INT8 {found.mask}, as asked."
+    written = {str(path.relative_to(keep)): path for path in keep.rglob("*") if path.is_file()}
+    assert {"quantized.onnx", "engine/engine.xml", "engine/engine.bin", "README.md"} <= written.keys()
+    assert manifest["files"] == {name: file_hash(path) for name, path in written.items() if name != "manifest.json"}
+    assert sum(path.stat().st_size for path in (keep / "engine").iterdir()) == found.engine_bytes
+    graph = onnx.load(keep / "quantized.onnx")
+    assert sum(node.op_type == "QuantizeLinear" for node in graph.graph.node) >= 2 * 7
+    assert [entry.name for entry in keep.parent.iterdir()] == ["kept"]
+
+
+def test_a_folder_that_is_there_is_refused_before_anything_is_measured(study_file: Path, tmp_path: Path) -> None:
+    spec = load_study_file(study_file, ["engine.run_timeout_s=0.001"])  # nothing could be measured
+    with pytest.raises(StudyError, match="is there already"):
+        measure_candidate(spec, mask="all", calibration="max:2", keep=tmp_path)
+
+
+def test_layers_are_listed_of_a_study_and_of_a_model(
+    assets: Path, finished_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = layers_of_study_or_model(finished_study)
+    assert [row["name"] for row in rows][:2] == [FIRST, "/model.1/cv1/conv/Conv"]
+    assert {"name", "op", "block", "macs", "weights", "quantizable"} == rows[0].keys()
+    assert all(row["quantizable"] for row in rows)
+    monkeypatch.setenv("HOME", str(tmp_path))  # where the cache lies that no study file names
+    (tmp_path / ".cache").mkdir()
+    (tmp_path / ".cache" / "qpareto").symlink_to(assets / "cache")
+    assert layers_of_study_or_model(assets / "model.onnx") == rows
+    with pytest.raises(StudyFileError, match="is a model"):
+        layers_of_study_or_model(assets / "model.onnx", ["model=other.onnx"])
+
+
+def test_an_export_is_the_chosen_trial(finished_study: Path, tmp_path: Path) -> None:
+    spec = load_study_file(finished_study)
+    winner, sentence = export_from_study(spec, Choice(trial=1), tmp_path / "best")
+    manifest = json.loads((tmp_path / "best" / "manifest.json").read_text())
+    assert winner.trial == 1
+    assert manifest["chosen"] == sentence
+    assert manifest["measurement"]["graph_hash"] == winner.measurement.graph_hash
+    assert sentence in (tmp_path / "best" / "README.md").read_text()
+
+
+def test_nothing_is_exported_from_another_model_or_other_settings(finished_study: Path, tmp_path: Path) -> None:
+    spec = load_study_file(finished_study, ["engine.threads=2"])
+    with pytest.raises(StudyError, match=r"was made with engine .*'threads': 1"):
+        export_from_study(spec, Choice(knee=True), tmp_path / "best")
+    assert not (tmp_path / "best").exists()
+
+
+def test_nothing_is_exported_that_is_not_what_was_measured(
+    finished_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_mask = CalibratedModel.with_mask
+
+    def by_another_version(self: CalibratedModel, mask: LayerMask) -> QuantizedModel:
+        return replace(with_mask(self, mask), graph_hash="other")
+
+    monkeypatch.setattr(CalibratedModel, "with_mask", by_another_version)
+    with pytest.raises(StudyError, match="would not be the engine that was measured"):
+        export_from_study(load_study_file(finished_study), Choice(trial=1), tmp_path / "best")
+    assert not (tmp_path / "best").exists()
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [("engine.threads=4096", "runs this engine on"), ("space.mask.keep_float=[nothing]", "matches no layer")],
+)
+def test_a_study_that_cannot_run_is_not_begun(study_file: Path, override: str, said: str) -> None:
+    with pytest.raises(QParetoError, match=said):
+        run_study(load_study_file(study_file, [override]))
+    assert [path.name for path in study_file.parent.iterdir()] == ["study.yaml"]
+
+
+def test_a_study_of_one_objective_runs(study_file: Path) -> None:
+    found = run_study(load_study_file(study_file, ["objectives=[latency_ms]"]), trials=2)
+    assert len(found.front) >= 1
+    assert len({point.measurement.latency_ms for point in found.front}) == 1
+
+
+def test_a_storage_that_fails_midway_is_told_and_what_is_finished_is_kept(
+    study_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+    from sqlalchemy.exc import OperationalError
+
+    from qpareto.search.run.worker import Silence
+    from qpareto.search.study import TrialRecord
+
+    def refuse(*_: object) -> None:
+        raise OperationalError("INSERT", {}, Exception("server closed the connection"))
+
+    class Unplugs(Silence):
+        def end(self, record: TrialRecord) -> None:
+            event.listen(Engine, "before_cursor_execute", refuse)
+
+    spec = load_study_file(study_file)
+    try:
+        with pytest.raises(StorageError, match=r"failed \(.*server closed the connection.*what is finished is kept"):
+            run_study(spec, listener=Unplugs())
+    finally:
+        event.remove(Engine, "before_cursor_execute", refuse)
+    assert [record.state for record in results(spec).records] == ["complete"]

@@ -1,0 +1,179 @@
+"""The command line's contracts: what scripts may rely on, help that works, results on stdout and talk on stderr."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from command_line import IN_A_PROCESS, Outcome, qpareto
+from qpareto.search.cli import app
+from qpareto.search.spec import StudySpec
+
+COMMANDS = sorted(str(command.callback.__name__) for command in app.registered_commands if command.callback)
+EXAMPLE_STUDY = "studies/quickstart/quickstart.yaml"
+MEASURED = {"map50_95", "map50", "latency_ms", "latency_p95_ms", "latency_ratio", "latency_ratio_ci", "engine_bytes"}
+MEASURED |= {"mask", "int8_layers", "calibration", "device"}
+
+
+def example_of(*command: str) -> list[str]:
+    """The arguments of the example that ends a help, as somebody would copy it: one line."""
+    *_, title, line = qpareto(*command, "--help").out.rstrip().splitlines()
+    assert title.strip() == "Example:"
+    program, *arguments = shlex.split(line.partition(">")[0])
+    assert program == "qpareto"
+    return arguments
+
+
+def printed(outcome: Outcome) -> Any:
+    assert outcome.code == 0, outcome
+    return json.loads(outcome.out)
+
+
+def test_the_commands_are_those_that_are_promised() -> None:
+    assert COMMANDS == ["doctor", "export", "front", "layers", "measure", "run", "schema"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_says_what_it_does_and_so_does_every_option(command: str) -> None:
+    found: Any = typer.main.get_command(app)
+    found = found.commands[command]
+    assert found.help
+    assert found.help.endswith(".")
+    assert all(getattr(parameter, "help", None) for parameter in found.params)
+    assert found.help.split(".")[0].split()[0] in qpareto("--help").out
+
+
+@pytest.mark.parametrize("command", [(name,) for name in COMMANDS] + [()], ids="".join)
+def test_the_example_that_ends_a_help_works(
+    command: tuple[str, ...], finished_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # examples write where they stand
+    name, *rest = (str(finished_study) if word == EXAMPLE_STUDY else word for word in example_of(*command))
+    assert name in (command or COMMANDS)
+    own_trials = ("--trials", "6") if name == "run" else ()  # the finished study has its trials: none is run
+    outcome = qpareto(name, *rest, *own_trials)
+    assert outcome.code == 0, outcome
+    assert outcome.out
+
+
+def test_the_examples_name_a_study_that_this_project_has() -> None:
+    assert (Path(__file__).resolve().parents[2] / EXAMPLE_STUDY).is_file()
+
+
+def test_no_command_at_all_shows_the_help() -> None:
+    assert "Usage: qpareto [OPTIONS] COMMAND" in qpareto().err
+
+
+def test_measure_prints_one_object_with_the_promised_keys(study_file: Path) -> None:
+    outcome = qpareto("measure", study_file, "--mask", "all", "--calibration", "max:2", "--json")
+    found = printed(outcome)
+    assert found.keys() >= MEASURED
+    low, high = found["latency_ratio_ci"]
+    assert low <= found["latency_ratio"] <= high
+    assert (found["calibration"], len(found["int8_layers"])) == ("max:2", 7)
+    assert found["int8_layers"][0] == "/model.0/conv/Conv"
+    assert outcome.err == ""
+
+
+def test_a_mask_file_holds_one_layer_name_a_line(study_file: Path, tmp_path: Path) -> None:
+    names = [row["name"] for row in printed(qpareto("layers", study_file, "--json"))][2:5]
+    (tmp_path / "mask.txt").write_text("\n".join(names))
+    found = qpareto("measure", study_file, "--mask", tmp_path / "mask.txt", "--calibration", "max:2", "--json")
+    assert printed(found)["int8_layers"] == names
+
+
+def test_keep_leaves_the_quantized_onnx_the_engine_and_a_manifest(study_file: Path, tmp_path: Path) -> None:
+    keep = tmp_path / "kept"
+    found = printed(qpareto("measure", study_file, "--mask", "none", "--keep", keep, "--json"))
+    assert found["calibration"] is None
+    assert sorted(path.name for path in keep.iterdir()) == ["README.md", "engine", "manifest.json", "quantized.onnx"]
+    assert json.loads((keep / "manifest.json").read_text())["measurement"] == found
+
+
+def test_layers_prints_a_list_with_the_promised_keys(study_file: Path) -> None:
+    found = printed(qpareto("layers", study_file, "--json"))
+    assert len(found) == 7
+    assert {"name", "op", "block", "macs", "quantizable"} <= found[0].keys()
+    assert found[0] == found[0] | {"op": "Conv", "block": "model.0", "macs": 442368, "quantizable": True}
+
+
+def test_front_prints_a_list_with_the_promised_keys(finished_study: Path) -> None:
+    found = printed(qpareto("front", finished_study, "--json"))
+    keys = {"trial", "map50_95", "latency_ms", "latency_ratio", "mask", "calibration", "baseline"}
+    assert all(keys <= point.keys() for point in found)
+    assert [point["latency_ms"] for point in found] == sorted(point["latency_ms"] for point in found)
+
+
+def test_front_all_adds_every_baseline_by_its_name(finished_study: Path) -> None:
+    found = printed(qpareto("front", finished_study, "--json", "--all"))
+    names = {point["baseline"] for point in found}
+    assert {"float", "modelopt-max", "modelopt-entropy", "ultralytics"} <= names
+
+
+def test_front_draws_a_plot_on_request(finished_study: Path, tmp_path: Path) -> None:
+    outcome = qpareto("front", finished_study, "--plot", tmp_path / "front.html")
+    assert outcome.code == 0
+    assert "plotly" in (tmp_path / "front.html").read_text()
+
+
+def test_export_prints_the_bare_folder_and_says_why_on_stderr(finished_study: Path, tmp_path: Path) -> None:
+    outcome = qpareto("export", finished_study, "-o", tmp_path / "best", "--trial", "1")
+    assert outcome == Outcome(0, f"{tmp_path / 'best'}\n", "Trial 1, as asked.\n")
+    found = printed(qpareto("export", finished_study, "-o", tmp_path / "other", "--trial", "1", "--json"))
+    assert found["folder"] == str(tmp_path / "other")
+    assert MEASURED | {"trial", "chosen"} <= found.keys()
+
+
+def test_run_prints_its_front_as_json_and_its_progress_on_stderr(study_file: Path) -> None:
+    outcome = qpareto("run", study_file, "--trials", "1", "--json")
+    assert [point["trial"] for point in printed(outcome)] == [0]
+    assert outcome.err.startswith("trial 0: mAP50-95")
+    assert outcome.err.count("\n") == 1
+
+
+def test_run_begins_no_trial_once_its_time_is_up(study_file: Path) -> None:
+    assert printed(qpareto("run", study_file, "--timeout", "0s", "--json")) == []
+
+
+@pytest.mark.parametrize("timeout", ["30", "m", "-1s", "1d"])
+def test_a_time_without_a_unit_is_refused(study_file: Path, timeout: str) -> None:
+    assert "write a number with s, m or h" in qpareto("run", study_file, f"--timeout={timeout}").sentence
+
+
+def test_set_replaces_a_key_of_the_study_file(study_file: Path) -> None:
+    assert "search.trials" in qpareto("run", study_file, "--set", "search.trials=none").sentence
+
+
+def test_doctor_tells_of_every_engine_kind() -> None:
+    found = printed(qpareto("doctor", "--json"))
+    assert found["openvino"]["can_build"] is True
+    assert "openvino" in qpareto("doctor").out
+
+
+def test_schema_is_the_json_schema_of_study_files() -> None:
+    assert printed(qpareto("schema")) == StudySpec.model_json_schema()
+
+
+def test_tables_in_a_pipe_have_no_colours_and_are_not_squeezed(finished_study: Path) -> None:
+    done = subprocess.run([*IN_A_PROCESS, "front", finished_study], check=True, capture_output=True, text=True)
+    assert "\x1b" not in done.stdout
+    assert "modelopt-entropy" in done.stdout
+    assert done.stderr == ""
+
+
+def test_a_reader_that_goes_away_is_no_error(finished_study: Path) -> None:
+    command = f"{shlex.join(IN_A_PROCESS)} front {finished_study} --json | head -n 1"
+    done = subprocess.run(["bash", "-c", command], check=True, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("[\n", "")
+
+
+def test_a_bug_keeps_its_traceback(study_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qpareto.search.api.scorer_of_spec", None)
+    with pytest.raises(TypeError):
+        qpareto("measure", study_file, "--mask", "none")
