@@ -64,6 +64,11 @@ class Scorer:
     def kind(self) -> EngineKind:
         return engine_kind(self.options.kind)
 
+    @property
+    def versions(self) -> dict[str, str]:
+        """Version of everything that decides what an engine is and scores."""
+        return {**self.kind.versions(), "modelopt": version("nvidia-modelopt"), "qpareto": __version__}
+
     def quantize(self, candidate: Candidate) -> QuantizedModel:
         """Calibrate, unless somebody has, and apply the mask.
 
@@ -131,7 +136,7 @@ class Scorer:
             engine=options.kind,
             device=self.kind.device_name(),
             images=len(self.dataset.images),
-            versions={**self.kind.versions(), "modelopt": version("nvidia-modelopt"), "qpareto": __version__},
+            versions=self.versions,
             model_hash=self.model.content_hash,
             dataset_hash=self.dataset.content_hash,
             graph_hash=quantized.graph_hash,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import total_ordering
@@ -70,10 +71,9 @@ class LayerMask:
             QParetoError: the word is not hexadecimal, or belongs to a model with another number of layers.
         """
         digits = _word_length(len(layers))
-        try:
-            bits = int(word, 16)
-        except ValueError:
-            raise QParetoError(f"'{word}' is no mask word: a word has {digits} hexadecimal digits.") from None
+        if not re.fullmatch(r"[0-9a-fA-F]+", word):
+            raise QParetoError(f"'{word}' is no mask word: a word has {digits} hexadecimal digits.")
+        bits = int(word, 16)
         if len(word) != digits or bits >= 1 << len(layers):
             raise QParetoError(
                 f"The mask word '{word}' does not fit this model: {len(layers)} layers make a word of {digits} digits."
@@ -87,7 +87,8 @@ class LayerMask:
             lines = path.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise QParetoError(f"The mask file {path} cannot be read ({error}).") from error
-        return cls.from_names(layers, [line.strip() for line in lines if line.strip() and line[0] != "#"])
+        names = [re.sub(r"(^|\s)#.*", "", line).strip() for line in lines]
+        return cls.from_names(layers, [name for name in names if name])
 
     def to_file(self, path: Path) -> None:
         path.write_text("".join(f"{name}\n" for name in self), encoding="utf-8")

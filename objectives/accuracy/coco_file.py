@@ -78,7 +78,11 @@ def _refuse_repeated(ids: Sequence[Any], section: str, path: Path) -> None:
 
 def _refuse_unknown(sections: dict[str, Sequence[Mapping[str, Any]]], key: str, section: str, path: Path) -> None:
     known = {entry["id"] for entry in sections[section]}
-    named = {str(entry[key]) for entry in sections["annotations"] if entry[key] not in known}
+    named = {
+        str(entry[key])
+        for entry in sections["annotations"]
+        if not (isinstance(entry[key], int) and entry[key] in known)
+    }
     if named:
         raise DatasetError(
             f"Annotations of {path} name {some_of(sorted(named), f'unknown {key}')}: "

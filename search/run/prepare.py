@@ -119,6 +119,7 @@ def identity_of_study(scorer: Scorer, space: Space) -> dict[str, Any]:
             "threads": options.threads,
         },
         "device": scorer.kind.device_name(),
+        "versions": scorer.versions,
     }
 
 

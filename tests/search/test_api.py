@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from qpareto.errors import QParetoError, StorageError, StudyError, StudyFileError
-from qpareto.objectives.quantization.apply_mask import CalibratedModel, QuantizedModel
-from qpareto.objectives.store import file_hash
 from qpareto.search.api import export_from_study, layers_of_study_or_model, measure_candidate, results, run_study
 from qpareto.search.ship.choice import Choice
 from qpareto.search.study_file import load_study_file
-from qpareto.spaces.masks import LayerMask
 
 FIRST, LAST = "/model.0/conv/Conv", "/model.4/cv2/conv/Conv"
 
@@ -47,23 +43,6 @@ def test_a_mask_that_is_none_of_these_is_refused(study_file: Path) -> None:
         measure_candidate(spec, mask="absent.txt", calibration="max:2")
     with pytest.raises(StudyError, match="needs a calibration"):
         measure_candidate(spec, mask="all")
-
-
-def test_what_is_kept_is_what_was_measured(study_file: Path, tmp_path: Path) -> None:
-    import onnx
-
-    keep = tmp_path / "new" / "kept"
-    found = measure_candidate(load_study_file(study_file), mask="all", calibration="max:2", keep=keep)
-    manifest = json.loads((keep / "manifest.json").read_text())
-    assert manifest["measurement"] == json.loads(json.dumps(found.as_json()))
-    assert manifest["chosen"] == f"max:2 7/7 INT8 {found.mask}, as asked."
-    written = {str(path.relative_to(keep)): path for path in keep.rglob("*") if path.is_file()}
-    assert {"quantized.onnx", "engine/engine.xml", "engine/engine.bin", "README.md"} <= written.keys()
-    assert manifest["files"] == {name: file_hash(path) for name, path in written.items() if name != "manifest.json"}
-    assert sum(path.stat().st_size for path in (keep / "engine").iterdir()) == found.engine_bytes
-    graph = onnx.load(keep / "quantized.onnx")
-    assert sum(node.op_type == "QuantizeLinear" for node in graph.graph.node) >= 2 * 7
-    assert [entry.name for entry in keep.parent.iterdir()] == ["kept"]
 
 
 def test_a_folder_that_is_there_is_refused_before_anything_is_measured(study_file: Path, tmp_path: Path) -> None:
@@ -101,20 +80,6 @@ def test_nothing_is_exported_from_another_model_or_other_settings(finished_study
     spec = load_study_file(finished_study, ["engine.threads=2"])
     with pytest.raises(StudyError, match=r"was made with engine .*'threads': 1"):
         export_from_study(spec, Choice(knee=True), tmp_path / "best")
-    assert not (tmp_path / "best").exists()
-
-
-def test_nothing_is_exported_that_is_not_what_was_measured(
-    finished_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with_mask = CalibratedModel.with_mask
-
-    def by_another_version(self: CalibratedModel, mask: LayerMask) -> QuantizedModel:
-        return replace(with_mask(self, mask), graph_hash="other")
-
-    monkeypatch.setattr(CalibratedModel, "with_mask", by_another_version)
-    with pytest.raises(StudyError, match="would not be the engine that was measured"):
-        export_from_study(load_study_file(finished_study), Choice(trial=1), tmp_path / "best")
     assert not (tmp_path / "best").exists()
 
 

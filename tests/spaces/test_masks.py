@@ -49,7 +49,7 @@ def test_a_mask_is_written_to_a_file_and_read_back(tmp_path: Path) -> None:
 
 
 def test_comments_and_empty_lines_of_a_mask_file_do_not_count(tmp_path: Path) -> None:
-    (tmp_path / "mask.txt").write_text("# by hand\n\n  layer3  \n")
+    (tmp_path / "mask.txt").write_text("# by hand\n\n  layer3  # the stem\n  # indented\n")
     assert list(LayerMask.from_file(NAMES, tmp_path / "mask.txt")) == ["layer3"]
 
 
@@ -65,6 +65,8 @@ def test_what_is_no_mask_of_this_model_is_refused(tmp_path: Path) -> None:
         lambda: LayerMask.from_word(NAMES, "xyz"),
         lambda: LayerMask.from_word(NAMES, "fff"),
         lambda: LayerMask.from_word(NAMES, "1"),
+        lambda: LayerMask.from_word(NAMES, "-01"),
+        lambda: LayerMask.from_word(NAMES, "+01"),
         lambda: LayerMask.from_file(NAMES, tmp_path / "absent"),
         lambda: LayerMask.from_file(NAMES, tmp_path / "binary"),
     ]
