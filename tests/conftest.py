@@ -15,6 +15,18 @@ settings.load_profile("shared machine")
 ROOT = Path(__file__).resolve().parents[1]
 
 
+class CheckoutIsNoPackage:
+    """Keeps pytest from importing the checkout, a package's folder, under the name that the folder happens to have."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collect_directory(self, path: Path, parent: pytest.Collector) -> pytest.Dir | None:
+        return pytest.Dir.from_parent(parent, path=path) if path == ROOT else None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(CheckoutIsNoPackage())  # a conftest's own hook is not asked about folders above it
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of models and COCO images that lies beside some checkouts, never inside one."""
