@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,9 @@ def sampler_of_name(name: str, *, seed: int) -> BaseSampler:
     if name == "nsga2":
         return optuna.samplers.NSGAIISampler(seed=seed)
     return optuna.samplers.TPESampler(seed=seed)
+
+
+ASKS = 20  # for one proposal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,31 +54,48 @@ class Proposer:
     def __init__(self, space: Space, *, directions: Sequence[StudyDirection], sampler: str, seed: int) -> None:
         import optuna
 
-        self._distributions = space.distributions()
+        self._space, self._distributions = space, space.distributions()
         self._sampler, self._seed = sampler, seed
         self._mirror = optuna.create_study(directions=list(directions))
         self._mirrored: set[int] = set()
 
     def propose(self, trials: Sequence[FrozenTrial]) -> Proposal:
-        """Suggest the next candidate.
+        """Suggest the next candidate: one that no trial has tried, unless the sampler finds none in `ASKS` asks.
+
+        A sampler that comes back to what was measured already is asked again, then gives way to a random one.
 
         Args:
             trials: all trials of the study, in any state.
         """
+        self._mirror_finished(trials)
+        tried = {self._essence(trial.params) for trial in trials if self._is_inside(trial)}
+        for attempt in range(ASKS):
+            seed = random.Random(f"{self._seed}:{len(trials)}:{attempt}").getrandbits(32)
+            proposal = self._asked(self._sampler if attempt < ASKS // 2 else "random", seed)
+            if self._essence(proposal.params) not in tried:
+                break
+        return proposal
+
+    def _essence(self, params: Mapping[str, Any]) -> tuple[str, str]:
+        """What decides a candidate's engine: its mask, and its calibration unless the mask is empty."""
+        candidate = self._space.candidate(params)
+        return candidate.mask.word, str(candidate.calibration) if candidate.mask else ""
+
+    def _asked(self, sampler: str, seed: int) -> Proposal:
         import optuna
 
-        self._mirror_finished(trials)
-        seed = random.Random(f"{self._seed}:{len(trials)}").getrandbits(32)
-        self._mirror.sampler = sampler_of_name(self._sampler, seed=seed)
+        self._mirror.sampler = sampler_of_name(sampler, seed=seed)
         trial = self._mirror.ask(self._distributions)
-        asked = self._mirror.trials[trial.number]
+        asked = self._mirror.get_trials(deepcopy=False)[trial.number]
         self._mirror.tell(trial, state=optuna.trial.TrialState.FAIL)  # the real trial takes its place when it ends
         return Proposal(params=dict(asked.params), system_attrs=dict(asked.system_attrs))
 
     def _mirror_finished(self, trials: Sequence[FrozenTrial]) -> None:
         """Copy trials that ended since the last call; those outside the space (some baselines) teach nothing."""
         for trial in trials:
-            inside = trial.params.keys() == self._distributions.keys()
-            if trial.state.is_finished() and trial.number not in self._mirrored and inside:
+            if trial.state.is_finished() and trial.number not in self._mirrored and self._is_inside(trial):
                 self._mirror.add_trial(trial)
                 self._mirrored.add(trial.number)
+
+    def _is_inside(self, trial: FrozenTrial) -> bool:
+        return trial.params.keys() == self._distributions.keys()

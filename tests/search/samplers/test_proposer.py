@@ -65,3 +65,17 @@ def test_failed_trials_and_those_outside_the_space_teach_nothing(study: optuna.S
     study.add_trial(optuna.trial.create_trial(values=[1.0, 1.0]))
     proposal = Proposer(space, directions=study.directions, sampler="tpe", seed=0).propose(study.trials)
     assert space.accepts(space.candidate(proposal.params))
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "random"])
+def test_what_was_tried_is_not_proposed_again_while_there_is_something_new(sampler: str) -> None:
+    small = space_of_layers(LAYERS[:3], methods=["max"], sizes=[8])  # eight masks
+    study = optuna.create_study(directions=["maximize", "minimize"])
+    assert len(set(_run(study, small, sampler, 8))) >= 7
+    assert len(_run(study, small, sampler, 2)) == 2  # a space that is used up repeats itself, and ends
+
+
+def test_the_empty_mask_is_tried_once_whatever_its_calibration(study: optuna.Study) -> None:
+    one = space_of_layers(LAYERS[:1], methods=["max", "entropy"], sizes=[8, 16])
+    words = _run(study, one, "random", 5)
+    assert words.count("0") == 1
