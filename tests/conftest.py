@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,6 +25,8 @@ class CheckoutIsNoPackage:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A run in the background (CI, nohup) ignores Ctrl-C, and so would every process that a test starts and interrupts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     config.pluginmanager.register(CheckoutIsNoPackage())  # a conftest's own hook is not asked about folders above it
 
 
