@@ -40,7 +40,7 @@ def front_figure(results: Results, *, title: str) -> Any:
             name="baselines",
             mode="markers+text",
             text=[" = ".join(str(point.baseline) for point in same) for same in recipes],
-            textposition="bottom right",
+            textposition=[("bottom right", "top left")[i % 2] for i in range(len(recipes))],  # neighbours stay readable
             marker={"color": "#c8553d", "size": 11, "symbol": "diamond"},
         )
     )
@@ -49,6 +49,7 @@ def front_figure(results: Results, *, title: str) -> Any:
         template="plotly_white",
         xaxis_title="latency, ms (paired ratio x reference)",
         yaxis_title="mAP50-95",
+        height=480,
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 1, "xanchor": "right"},
     )
     return figure
