@@ -22,7 +22,7 @@ quickstart: install
 test: install-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	cd $(VENV) && bin/mypy --config-file $(CURDIR)/pyproject.toml -p qpareto
+	cd $(VENV) && MYPYPATH=stubs bin/mypy --config-file $(CURDIR)/pyproject.toml -p qpareto
 	cd $(VENV) && MYPYPATH=$(SCRIPTS) bin/mypy --config-file $(CURDIR)/pyproject.toml $(subst :, ,$(SCRIPTS))
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest
@@ -40,7 +40,9 @@ $(VENV)/.dependencies: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.dev-dependencies: $(VENV)/.dependencies
-	$(BIN)/pip install --quiet --constraint constraints.txt ".[dev,yolo]"
+	$(BIN)/pip install --quiet --constraint constraints.txt ".[dev,yolo,tensorrt-rtx]"
+	# Beside the environment: within it, these stubs alone would pass for an installed TensorRT (ModelOpt trips on them).
+	$(BIN)/pip install --quiet --no-deps --upgrade --target $(VENV)/stubs tensorrt-stubs==10.13.0.35.1
 	touch $@
 
 clean:
