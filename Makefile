@@ -22,7 +22,7 @@ quickstart: install
 test: install-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	cd $(VENV) && bin/mypy --config-file $(CURDIR)/pyproject.toml -p qpareto
+	cd $(VENV) && MYPYPATH=stubs bin/mypy --config-file $(CURDIR)/pyproject.toml -p qpareto
 	cd $(VENV) && MYPYPATH=$(SCRIPTS) bin/mypy --config-file $(CURDIR)/pyproject.toml $(subst :, ,$(SCRIPTS))
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest
@@ -40,7 +40,12 @@ $(VENV)/.dependencies: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.dev-dependencies: $(VENV)/.dependencies
-	$(BIN)/pip install --quiet --constraint constraints.txt ".[dev,yolo]"
+	$(BIN)/pip install --quiet --constraint constraints.txt ".[dev,yolo,tensorrt-rtx]"
+	# Beside the environment: within it, these stubs alone would pass for an installed TensorRT (ModelOpt trips on them).
+	$(BIN)/pip install --quiet --no-deps --upgrade --target $(VENV)/stubs tensorrt-stubs==10.13.0.35.1
+	# Two of their spellings are no Python, and mypy reads nothing of a file that holds one.
+	sed -i -E 's/\bin: list\[/inputs: list[/; s/(, channel_axis: int)\)/\1 = ...)/' \
+		$(VENV)/stubs/tensorrt_bindings/tensorrt.pyi
 	touch $@
 
 clean:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
-from ..errors import StudyError
+from ..errors import CandidateError, StudyError
 
 FORMAT = 1
 
@@ -16,6 +16,7 @@ DIRECTIONS: dict[str, Literal["maximize", "minimize"]] = {
     "map50_95": "maximize",
     "latency_ms": "minimize",
     "engine_bytes": "minimize",
+    "energy_mj": "minimize",
 }
 
 
@@ -44,6 +45,10 @@ class Measurement:
         engine, device: kind of engine, and the device's own name.
         images: evaluation images scored.
         versions: libraries and drivers.
+        readings: of the device while timing, by name with unit: clocks, temperature, power; empty where it tells none.
+        energy_mj: millijoules of one run, the whole board's; None where the device does not tell.
+        int8_ran: how many of `int8_layers` the engine really runs in INT8; None where it does not tell.
+        reformats: layers of the engine that only turn a tensor's type or layout; None where it does not tell.
         model_hash, dataset_hash, graph_hash: content hashes; equal graph hashes are equal engines.
     """
 
@@ -78,6 +83,10 @@ class Measurement:
     model_hash: str
     dataset_hash: str
     graph_hash: str
+    readings: Mapping[str, float | str] = field(default_factory=dict)
+    energy_mj: float | None = None
+    int8_ran: int | None = None
+    reformats: int | None = None
     format: int = FORMAT
 
     def __post_init__(self) -> None:
@@ -94,8 +103,16 @@ class Measurement:
                 raise ValueError(f"{name} must be (low, high), got {(low, high)}")
 
     def values(self, objectives: tuple[str, ...]) -> tuple[float, ...]:
-        """The objectives' values, in their order, each in its own direction (`DIRECTIONS`)."""
-        return tuple(float(getattr(self, name)) for name in objectives)
+        """The objectives' values, in their order, each in its own direction (`DIRECTIONS`).
+
+        Raises:
+            CandidateError: the device does not tell one of them.
+        """
+        values = [getattr(self, name) for name in objectives]
+        if None in values:
+            name = objectives[values.index(None)]
+            raise CandidateError(f"{self.device} tells no {name}: take it out of `objectives`.")
+        return tuple(float(value) for value in values)
 
     def as_json(self) -> dict[str, Any]:
         """A JSON object with every field; tuples become lists."""
@@ -113,6 +130,6 @@ class Measurement:
                 f"A measurement of format {data.get('format')} was found, but this qpareto reads format {FORMAT}: "
                 "use the version that wrote it, or measure anew."
             )
-        known = {field.name for field in fields(cls)}
+        known = {each.name for each in fields(cls)}
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k in known}
         return cls(**values)

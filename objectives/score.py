@@ -24,12 +24,15 @@ from .accuracy.images import LetterboxedImages
 from .engines import Engine, EngineKind, EngineOptions, engine_kind
 from .engines.build import engine_bytes, engine_from_onnx
 from .engines.child import run_in_child
+from .engines.inspection import Inspection
+from .latency.gpu_watch import watch_of_present_gpu
 from .latency.lock import device_lock
 from .latency.paired import LatencyBudget, PairedLatency, paired_latency
 from .latency.telemetry import HostLoad
 from .measurement import Measurement
 from .quantization.apply_mask import QuantizedModel
 from .quantization.calibrate import CalibrationSet, calibrated_model, structure_of_model
+from .quantization.float_range import tensors_beyond_half
 from .store import Store, content_key, disk_errors
 from .tensors import tensor_from_pixels
 
@@ -44,7 +47,7 @@ class Scorer:
         calibration: the calibration images in their seeded order.
         options: how engines are built and run; the reference has these too.
         budget: how long latency is measured.
-        load: how other programs' use of the CPU is noticed and waited out.
+        load: how other programs' use of the CPU is noticed and waited out; a GPU is watched as patiently.
         unit_ms: the reference's milliseconds that latencies are told in; found by timing if None.
     """
 
@@ -92,7 +95,7 @@ class Scorer:
         with disk_errors(temporary), tempfile.TemporaryDirectory(prefix="qpareto-") as folder, self._beside_timing():
             onnx_path = Path(folder) / "quantized.onnx"
             onnx_path.write_bytes(quantized.model.SerializeToString())
-            return engine_from_onnx(onnx_path, quantized.graph_hash, self._options(float_type), self.store)
+            return engine_from_onnx(onnx_path, quantized.graph_hash, self._build_options(float_type), self.store)
 
     def measure(self, candidate: Candidate, quantized: QuantizedModel, *, float_type: str | None = None) -> Measurement:
         """Build, evaluate and time one candidate against the reference.
@@ -107,7 +110,7 @@ class Scorer:
         engine = self.engine(quantized, float_type=float_type)
         accuracy, reference = self.accuracy(engine, options), self.accuracy(self.reference, self.options)
         change, low, high = map_difference(accuracy.matches, reference.matches)
-        latency = self.latency(engine, options)
+        latency, inspection = self.latency(engine, options), Inspection.load(engine)
         return Measurement(
             map50_95=accuracy.score.map50_95,
             map50=accuracy.score.map50,
@@ -126,6 +129,10 @@ class Scorer:
             pairs=latency.pairs,
             flags=latency.flags,
             foreign_load=latency.foreign_load,
+            readings=latency.readings,
+            energy_mj=latency.energy_mj,
+            int8_ran=inspection.ran_in_int8(tuple(candidate.mask)) if inspection else None,
+            reformats=len(inspection.reformats) if inspection else None,
             engine_bytes=engine_bytes(engine),
             mask=candidate.mask.word,
             int8_layers=tuple(candidate.mask),
@@ -207,6 +214,14 @@ class Scorer:
     def _options(self, float_type: str | None) -> EngineOptions:
         return replace(self.options, float_type=float_type) if float_type else self.options
 
+    def _build_options(self, float_type: str | None) -> EngineOptions:
+        """With what FP16 cannot hold well, which is decided once for all masks."""
+        options = self._options(float_type)
+        if options.float_type != "fp16" or not options.range_guard:
+            return options
+        with self._beside_timing():
+            return replace(options, keep_fp32=tensors_beyond_half(self.model, self.calibration, self.store))
+
     def _log(self, step: str, key: str) -> Path:
         return self.store.root / "logs" / f"{step}-{key}.log"
 
@@ -241,7 +256,11 @@ def _time(
 ) -> PairedLatency:
     """Run in a child process: both engines on the same real images."""
     with _loaded(*reference, pixels) as one, _loaded(*candidate, pixels) as other:
-        return paired_latency(one, other, budget=budget, load=load)
+        if engine_kind(candidate[1].kind).runs_on_host_cpu:
+            return paired_latency(one, other, budget=budget, load=load)
+        watch = watch_of_present_gpu(max_wait_s=load.max_wait_s)
+        timed = paired_latency(one, other, budget=budget, load=watch)
+        return replace(timed, energy_mj=watch.energy_mj(other))
 
 
 @contextmanager

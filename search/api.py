@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from ..errors import QParetoError, StudyError, StudyFileError
+from ..objectives.engines.build import engine_bytes
 from ..objectives.measurement import Measurement
-from ..objectives.store import Store
+from ..objectives.score import Scorer
+from ..objectives.store import Store, disk_errors
 from ..spaces.calibration import CalibrationChoice
 from ..spaces.candidate import Candidate
 from ..spaces.layers import layers_of_model
@@ -47,6 +51,7 @@ def run_study(
         StorageError, DiskError: later too; what is finished is kept.
     """
     scorer = scorer_of_spec(spec)
+    _check_runs(scorer)
     space = space_of_spec(spec, scorer.layers)
     identity = identity_of_study(scorer, space)
     _ = scorer.reference  # an engine that cannot be built here is told before there is a study
@@ -69,6 +74,41 @@ def results(spec: StudySpec) -> Results:
         return results_of_study(open_study(spec))
 
 
+def build_candidate(
+    spec: StudySpec, *, mask: str, calibration: str | None = None, keep: Path | None = None
+) -> dict[str, Any]:
+    """Build one candidate's engine and measure nothing: what a machine that cannot run its engines can do.
+
+    Args:
+        mask, calibration: as in `measure_candidate`.
+        keep: a folder, not there yet, to leave the quantized ONNX and the engine in.
+
+    Returns:
+        `engine_bytes`, `seconds` of the build, `mask`, `int8_layers`, `float_type`, `engine`, `versions`.
+    """
+    if keep is not None and keep.exists():
+        raise StudyError(f"{keep} is there already: name a folder that is not, so that nothing is lost.")
+    spec = spec.model_copy(update={"data": spec.data.model_copy(update={"limit": 1})})  # no image is evaluated
+    scorer, candidate = _scorer_and_candidate(spec, mask, calibration)
+    quantized = scorer.quantize(candidate)
+    start = time.monotonic()
+    engine = scorer.engine(quantized)
+    seconds = time.monotonic() - start
+    if keep is not None:
+        with disk_errors(keep.absolute().parent):
+            shutil.copytree(engine, keep / "engine")
+            (keep / "quantized.onnx").write_bytes(quantized.model.SerializeToString())
+    return {
+        "engine_bytes": engine_bytes(engine),
+        "seconds": round(seconds, 3),
+        "mask": candidate.mask.word,
+        "int8_layers": list(candidate.mask),
+        "float_type": scorer.options.float_type,
+        "engine": scorer.options.kind,
+        "versions": scorer.kind.versions(),
+    }
+
+
 def measure_candidate(
     spec: StudySpec, *, mask: str, calibration: str | None = None, keep: Path | None = None
 ) -> Measurement:
@@ -79,18 +119,30 @@ def measure_candidate(
         calibration: METHOD:SIZE; may be None for the mask `none`, where it has no effect.
         keep: a folder, not there yet, to leave the quantized ONNX, the engine and a manifest in.
     """
-    choice = CalibrationChoice.parse(calibration) if calibration else None
-    scorer = scorer_of_spec(spec, calibration_size=choice.size if choice else 1)
-    wanted = _mask_of_text(mask, [layer.name for layer in scorer.layers])
-    if choice is None and wanted:
-        raise StudyError("A mask with INT8 layers needs a calibration: add --calibration METHOD:SIZE, such as max:64.")
-    candidate = Candidate(choice or CalibrationChoice("max", 1), wanted)
+    scorer, candidate = _scorer_and_candidate(spec, mask, calibration)
+    _check_runs(scorer)
     package = Package(folder=keep, scorer=scorer, candidate=candidate) if keep else None
     quantized = scorer.quantize(candidate)
     measurement = scorer.measure(candidate, quantized)
     if package is not None:
         write_package(package, measurement, sentence=f"{candidate}, as asked.")
     return measurement
+
+
+def _scorer_and_candidate(spec: StudySpec, mask: str, calibration: str | None) -> tuple[Scorer, Candidate]:
+    choice = CalibrationChoice.parse(calibration) if calibration else None
+    scorer = scorer_of_spec(spec, calibration_size=choice.size if choice else 1)
+    wanted = _mask_of_text(mask, [layer.name for layer in scorer.layers])
+    if choice is None and wanted:
+        raise StudyError("A mask with INT8 layers needs a calibration: add --calibration METHOD:SIZE, such as max:64.")
+    return scorer, Candidate(choice or CalibrationChoice("max", 1), wanted)
+
+
+def _check_runs(scorer: Scorer) -> None:
+    """Tell before anything is built that engines of this kind cannot run here."""
+    found = scorer.kind.availability()
+    if not found.can_run:
+        raise StudyFileError(f"engine.kind={scorer.options.kind} cannot run here. {found.reason}")
 
 
 def layers_of_study_or_model(path: Path, overrides: Sequence[str] = ()) -> list[dict[str, Any]]:

@@ -87,18 +87,25 @@ def run(
 @app.command(
     epilog=_example("qpareto measure studies/quickstart/quickstart.yaml --mask all --calibration max:64 --json")
 )
-def measure(
+def measure(  # noqa: PLR0913, PLR0917 - one parameter an option
     study: StudyFile,
     mask: Annotated[str, typer.Option(help="none, all, a mask's WORD, or a FILE with one INT8 layer a line.")],
     calibration: Annotated[str | None, typer.Option(help="METHOD:SIZE, such as max:64; not needed for none.")] = None,
     keep: Annotated[Path | None, typer.Option(help="Leave quantized ONNX, engine and manifest here.")] = None,
+    build_only: Annotated[
+        bool, typer.Option("--build-only", help="Build the engine and measure nothing; no device is needed.")
+    ] = False,
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure one candidate completely, outside of any study."""
-    from .api import measure_candidate
-    from .show.terminal import show_measurement
+    from .api import build_candidate, measure_candidate
+    from .show.terminal import show_build, show_measurement
 
+    if build_only:
+        built = build_candidate(_spec(study, overrides), mask=mask, calibration=calibration, keep=keep)
+        _print_json(built) if as_json else show_build(built)
+        return
     measurement = measure_candidate(_spec(study, overrides), mask=mask, calibration=calibration, keep=keep)
     _print_json(measurement.as_json()) if as_json else show_measurement(measurement)
 

@@ -16,6 +16,8 @@ HYPERVOLUME_MAP_SHARE = 0.5  # the worst corner: half the reference's mAP, at th
 DOUBTS = {  # a measurement's flag -> what it means
     "foreign_load": "other programs used the CPU meanwhile",
     "load_unknown": "this system does not tell whether other programs used the CPU",
+    "foreign_process": "another process computed on the GPU meanwhile",
+    "throttled": "the GPU lowered its clocks meanwhile (`measure` shows why)",
     "not_steady": "the warm-up ended before latency was steady",
     "wide_interval": "the time was up before the interval was as narrow as latency.ci_width asks",
 }
@@ -91,7 +93,20 @@ class Results:
 
     def remarks(self) -> tuple[str, ...]:
         """What a reader must know beside the figures: float types that beat the front, and doubtful timings."""
-        return (*self._beaten_by(), *self._doubtful())
+        return (*self._verdict(), *self._beaten_by(), *self._doubtful())
+
+    def _verdict(self) -> list[str]:
+        """Whether any engine with INT8 layers is faster than the reference beyond its interval."""
+        mixed = [point.measurement for point in self.points if point.measurement.int8_layers]
+        if not mixed or any(found.latency_ratio_ci[1] < 1 for found in mixed):
+            return []
+        best = min(mixed, key=lambda found: found.latency_ratio)
+        low, high = best.latency_ratio_ci
+        return [
+            f"INT8 does not pay here: of {len(mixed)} engines with INT8 layers the fastest takes "
+            f"{best.latency_ratio:.3f} (95 % {low:.3f} to {high:.3f}) of the {best.float_type} reference's time, at "
+            f"{best.map50_95_change:+.4f} mAP50-95. Ship the reference: export with --trial and the number of `float`."
+        ]
 
     def _beaten_by(self) -> list[str]:
         found = []

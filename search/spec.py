@@ -90,6 +90,11 @@ class EngineSpec(Section):
     batch: Count = 1
     float_type: str = Field("fp32", description="what layers outside the mask run in")
     threads: Count = Field(2, description="CPU threads of one inference")
+    range_guard: bool = Field(True, description="with fp16: leave in FP32 what FP16 cannot hold well")
+    capability: str | None = Field(None, description="RTX: compute capability to build for, such as '8.9'; null: here")
+    optimization_level: int | None = Field(None, ge=0, le=5, description="TensorRT: how long kernels are searched for")
+    workspace_mib: Count | None = Field(None, description="TensorRT: GPU memory that a kernel may use for itself")
+    build_route: str | None = Field(None, description="TensorRT 11.1 and later: a way to build, by TensorRT's name")
     build_timeout_s: float = Field(600.0, gt=0)
     run_timeout_s: float = Field(3600.0, gt=0)
 

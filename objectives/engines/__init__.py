@@ -9,7 +9,8 @@ from .base import Availability, Engine, EngineKind, EngineOptions
 
 __all__ = ["KINDS", "Availability", "Engine", "EngineKind", "EngineOptions", "engine_kind"]
 
-KINDS = {"openvino": "OpenVinoKind"}  # kind -> class in the module of the same name, imported when asked for
+# kind -> class in the module of the same name, imported when asked for
+KINDS = {"openvino": "OpenVinoKind", "tensorrt": "TensorRtKind", "tensorrt_rtx": "TensorRtRtxKind"}
 
 
 def engine_kind(name: str) -> EngineKind:

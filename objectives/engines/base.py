@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+INSPECTION = "inspection.json"  # in an engine's folder: what really runs, where the kind can tell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +24,13 @@ class EngineOptions:
         batch: images an inference takes, at least 1.
         float_type: what layers outside the mask run in; one of the kind's `float_types`.
         threads: CPU threads an inference may use, at least 1; kinds that run on a GPU ignore it.
+        range_guard: whether `float_type` spares the tensors that it cannot hold well, which are then `keep_fp32`.
+        keep_fp32: tensors that stay in FP32, whatever the float type; known to the kinds that cast the graph.
+        capability: compute capability of the GPU that an engine is built for, such as `8.9`; the present GPU's if None.
+        optimization_level: how long a GPU kind searches for kernels, 0 to 5; the library's default if None.
+        workspace_mib: GPU memory that a kernel may use for itself; the library's default if None.
+        build_route: TensorRT's own name of a way to build (11.1 and later); its default if None.
+        shared_dir: where a kind may keep what speeds up later builds and loads, shared by processes; none kept if None.
         build_timeout_s, run_timeout_s: a build, or a timing or evaluation, that takes longer is killed and its
             candidate fails.
     """
@@ -30,8 +39,20 @@ class EngineOptions:
     batch: int = 1
     float_type: str = "fp32"
     threads: int = 2
+    range_guard: bool = True
+    keep_fp32: tuple[str, ...] = ()
+    capability: str | None = None
+    optimization_level: int | None = None
+    workspace_mib: int | None = None
+    build_route: str | None = None
+    shared_dir: Path | None = None
     build_timeout_s: float = 600.0
     run_timeout_s: float = 3600.0
+
+    def identity(self) -> dict[str, object]:
+        """What decides what an engine is and how it runs: all but paths and time limits."""
+        left_out = {"shared_dir", "build_timeout_s", "run_timeout_s"}
+        return {name: value for name, value in asdict(self).items() if name not in left_out}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..store import Store, content_key, disk_errors
 from . import engine_kind
-from .base import EngineOptions
+from .base import INSPECTION, EngineOptions
 from .child import run_in_child
 
 
@@ -17,7 +17,7 @@ def engine_from_onnx(onnx_path: Path, graph_hash: str, options: EngineOptions, s
     Args:
         onnx_path: the quantized graph.
         graph_hash: canonical hash of that graph: equal graphs share one engine.
-        options: how to build; all but the time limit decide what the engine is.
+        options: how to build; all but paths and time limits decide what the engine is.
         store: gets the engine; a failed build leaves nothing there but its log, `logs/engine-*.log`.
 
     Raises:
@@ -27,10 +27,7 @@ def engine_from_onnx(onnx_path: Path, graph_hash: str, options: EngineOptions, s
     kind = engine_kind(options.kind)
     key = content_key(
         graph=graph_hash,
-        kind=options.kind,
-        batch=options.batch,
-        float_type=options.float_type,
-        threads=options.threads,
+        options=options.identity(),
         versions=kind.versions(),
         device=kind.device_name(),  # an engine is proven to build, and often tuned, on the device that built it
     )
@@ -50,5 +47,5 @@ def build_engine(onnx_path: Path, engine_dir: Path, options: EngineOptions) -> N
 
 
 def engine_bytes(engine_dir: Path) -> int:
-    """Size of an engine: of all its files, weights and graph."""
-    return sum(path.stat().st_size for path in engine_dir.rglob("*") if path.is_file())
+    """Size of an engine: of all its files, weights and graph, but for what is only told about it."""
+    return sum(path.stat().st_size for path in engine_dir.rglob("*") if path.is_file() and path.name != INSPECTION)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..engines import Engine
 from .interval import BATCHES, median_interval
 from .telemetry import HostLoad
+from .watch import Observation, Watch
 
 TimedRun = Callable[[], float]  # one inference; its milliseconds, above 0
 
@@ -56,8 +57,11 @@ class PairedLatency:
         ratio: candidate over reference; below 1 is faster. Median over blocks of two pairs.
         ratio_ci: its 95 % interval, low <= ratio <= high.
         foreign_load: share of the machine's CPU time that others used meanwhile, 0..1; None if unknown.
+        readings: of the device meanwhile, by name with unit; empty where its driver tells nothing.
+        energy_mj: of one run of the candidate, if measured too.
         flags: `wide_interval` (the budget ended first), `not_steady` (the warm-up ended first), `foreign_load`
-            (disturbed, and so were its repeats), `load_unknown` (this system does not tell).
+            (disturbed, and so were its repeats), `load_unknown` (this system does not tell); on a GPU
+            `throttled` (it lowered its clocks), `foreign_process` (another computed on it).
     """
 
     pairs: int
@@ -67,11 +71,13 @@ class PairedLatency:
     ratio: float
     ratio_ci: tuple[float, float]
     foreign_load: float | None = None
+    readings: Mapping[str, float | str] = field(default_factory=dict)
+    energy_mj: float | None = None
     flags: tuple[str, ...] = ()
 
 
 def paired_latency(
-    reference: Engine, candidate: Engine, *, budget: LatencyBudget, load: HostLoad | None = None
+    reference: Engine, candidate: Engine, *, budget: LatencyBudget, load: Watch | None = None
 ) -> PairedLatency:
     """Time two engines, whose inputs are loaded, while nothing else uses the machine.
 
@@ -80,19 +86,17 @@ def paired_latency(
     would not help.
     """
     watch = load or HostLoad()
-    disturbed: list[tuple[float, PairedTimes]] = []
+    disturbed: list[tuple[Observation, PairedTimes]] = []
     for _ in range(1 + budget.repeats):
         quiet = watch.wait_until_quiet()
-        times, share = watch.watched(lambda: interleaved(reference.run_once_ms, candidate.run_once_ms, budget))
-        if share is None:
-            return _summary(times, budget, None, ("load_unknown",))
-        if share <= watch.limit:
-            return _summary(times, budget, share, ())
-        disturbed.append((share, times))
+        times, seen = watch.observe(lambda: interleaved(reference.run_once_ms, candidate.run_once_ms, budget))
+        if not seen.disturbance:
+            return _summary(times, budget, seen)
+        disturbed.append((seen, times))
         if not quiet:
             break
-    share, times = min(disturbed, key=lambda attempt: attempt[0])
-    return _summary(times, budget, share, ("foreign_load",))
+    seen, times = min(disturbed, key=lambda attempt: attempt[0].disturbance)
+    return _summary(times, budget, seen)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -167,10 +171,9 @@ def _is_steady(runs: list[tuple[float, float]]) -> bool:
     return bool(np.all(np.abs(latest / earlier - 1) <= _STEADY_WITHIN))
 
 
-def _summary(
-    times: PairedTimes, budget: LatencyBudget, foreign_load: float | None, flags: tuple[str, ...]
-) -> PairedLatency:
+def _summary(times: PairedTimes, budget: LatencyBudget, seen: Observation) -> PairedLatency:
     ratio, low, high = times.ratio()
+    flags = seen.flags
     if high - low > budget.ci_width * ratio:
         flags = (*flags, "wide_interval")
     if not times.steady:
@@ -182,6 +185,7 @@ def _summary(
         candidate_p95_ms=float(np.percentile(times.candidate_ms, 95)),
         ratio=ratio,
         ratio_ci=(low, high),
-        foreign_load=foreign_load,
+        foreign_load=seen.foreign_load,
+        readings=seen.readings,
         flags=flags,
     )

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from .watch import Observation
+
 T = TypeVar("T")
 
 _BUSY_FIELDS = (0, 1, 2, 5, 6, 7)  # user, nice, system, irq, softirq, steal: proc_stat(5); guests count as user
@@ -57,6 +59,18 @@ class HostLoad:
                 return True
             if time.monotonic() >= deadline:
                 return False
+
+    def observe(self, work: Callable[[], T]) -> tuple[T, Observation]:
+        """Do some work; disturbed if others used more than the limit meanwhile."""
+        result, share = self.watched(work)
+        if share is None:
+            return result, Observation(flags=("load_unknown",))
+        disturbed = share > self.limit
+        return result, Observation(
+            disturbance=share if disturbed else 0.0,
+            flags=("foreign_load",) if disturbed else (),
+            foreign_load=share,
+        )
 
     def watched(self, work: Callable[[], T]) -> tuple[T, float | None]:
         """Do some work, and tell what share others used meanwhile, 0..1; None if this system does not tell."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def scorer_of_spec(spec: StudySpec, *, calibration_size: int | None = None) -> S
         layers=quantizable_layers(model, store),
         pixels=letterboxed_images([image.path for image in dataset.images], height=height, width=width, store=store),
         head=head,
-        options=spec.engine.options(),
+        options=replace(spec.engine.options(), shared_dir=spec.cache / "engine-caches"),
         budget=LatencyBudget(ci_width=spec.latency.ci_width, max_seconds=spec.latency.max_seconds),
         load=HostLoad(max_wait_s=spec.latency.max_wait_s),
         store=store,
@@ -112,12 +113,7 @@ def identity_of_study(scorer: Scorer, space: Space) -> dict[str, Any]:
         "dataset": scorer.dataset.content_hash,
         "calibration images": content_key(hashes=scorer.calibration.hashes),
         "space": content_key(groups=dict(space.groups), methods=space.methods, sizes=space.sizes),
-        "engine": {
-            "kind": options.kind,
-            "batch": options.batch,
-            "float_type": options.float_type,
-            "threads": options.threads,
-        },
+        "engine": {name: value for name, value in options.identity().items() if name != "keep_fp32"},
         "device": scorer.kind.device_name(),
         "versions": scorer.versions,
     }

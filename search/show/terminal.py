@@ -82,6 +82,9 @@ def show_measurement(measurement: Measurement) -> None:
         "engine": f"{measurement.engine_bytes / 2**20:.2f} MiB, {measurement.engine} {measurement.float_type}, "
         f"batch {measurement.batch}, {measurement.threads} threads",
         "INT8 layers": f"{len(measurement.int8_layers)}, calibration {measurement.calibration or 'none'}",
+        "what really ran": _what_ran(measurement),
+        "energy of a run": "-" if measurement.energy_mj is None else f"{measurement.energy_mj:.1f} mJ",
+        "device while timing": ", ".join(f"{name} {value}" for name, value in measurement.readings.items()) or "-",
         "mask": measurement.mask,
         "device": measurement.device,
         "images": str(measurement.images),
@@ -89,6 +92,21 @@ def show_measurement(measurement: Measurement) -> None:
     for name, value in rows.items():
         table.add_row(name, value)
     _console().print(table)
+
+
+def _what_ran(found: Measurement) -> str:
+    if found.int8_ran is None:
+        return "-"
+    return f"{found.int8_ran} of {len(found.int8_layers)} in INT8, {found.reformats} reformats"
+
+
+def show_build(built: Mapping[str, Any]) -> None:
+    """What `measure --build-only` made."""
+    versions = ", ".join(f"{name} {version}" for name, version in built["versions"].items())
+    print(
+        f"{built['engine']} {built['float_type']} engine, {built['engine_bytes'] / 2**20:.2f} MiB, "
+        f"{len(built['int8_layers'])} INT8 layers (mask {built['mask']}), built in {built['seconds']:.1f} s; {versions}"
+    )
 
 
 def show_layers(rows: Sequence[Mapping[str, Any]]) -> None:

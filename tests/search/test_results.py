@@ -44,6 +44,8 @@ def test_a_float_type_that_beats_the_front_is_told() -> None:
         ("wide_interval", "latency.ci_width"),
         ("not_steady", "steady"),
         ("load_unknown", "does not tell"),
+        ("foreign_process", "another process computed on the GPU"),
+        ("throttled", "lowered its clocks"),
     ],
 )
 def test_doubtful_timings_of_the_front_are_told_with_their_cause(flag: str, said: str) -> None:
@@ -104,3 +106,13 @@ def test_a_point_is_one_flat_json_object() -> None:
     assert found["trial"] == 0
     assert found["baseline"] == "float"
     assert found["latency_ratio_ci"] == [0.99, 1.02]
+
+
+def test_where_no_engine_with_int8_layers_is_faster_beyond_its_interval_the_verdict_says_so() -> None:
+    float_trial = trial(0, measured(0.4, 1.0, int8_layers=()), baseline="float")
+    slow = results_of(float_trial, trial(1, measured(0.39, 1.1)), trial(2, measured(0.38, 0.99)))
+    (verdict,) = slow.remarks()
+    assert verdict.startswith("INT8 does not pay here: of 2 engines with INT8 layers the fastest takes 0.990")
+    assert "-0.0200 mAP50-95" in verdict
+    assert not results_of(float_trial, trial(1, measured(0.39, 0.9))).remarks()
+    assert not results_of(float_trial).remarks()

@@ -1,0 +1,213 @@
+"""Engines on an NVIDIA GPU: a program captured as a CUDA graph, replayed and timed by events on the device.
+
+What is timed is a graph replay alone: no transfers, no launches of single kernels, no host. Several replays stand
+between two events, since an event pair costs time of its own; and one replay goes before them, so that the device is
+at work while the host queues the rest. By the host's clock and without a graph, FP16 looked slower than FP32 on an
+H100; by this it is faster, as it should be (docs/measuring.md has the figures).
+
+NVIDIA's own Python only: cuda-core; neither PyTorch nor pycuda.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import EngineError
+from .base import Engine
+from .gpu import first_line, is_cuda_error
+
+STRETCH_MS = 5.0  # between two events at least: their own cost, some microseconds, is then below 0.1 %
+MOST_REPLAYS = 100
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Port:
+    """An input or output of a program, float32."""
+
+    name: str
+    shape: tuple[int, ...]
+
+    @property
+    def bytes(self) -> int:
+        return 4 * math.prod(self.shape)
+
+
+class CudaProgram(Protocol):
+    """What a GPU is to do for one inference: an execution context of TensorRT's, or any other that can be captured."""
+
+    input: Port
+    outputs: tuple[Port, ...]
+
+    def bind(self, addresses: Mapping[str, int]) -> None:
+        """Where on the device each port's data stands; called once, before `enqueue`.
+
+        Raises:
+            EngineError: refused.
+        """
+
+    def enqueue(self, stream: int) -> None:
+        """Queue one inference on a CUDA stream, given by its handle, without waiting for it.
+
+        Raises:
+            EngineError: refused.
+        """
+
+    def close(self) -> None:
+        """Free what the program holds. May be called twice."""
+
+
+class CudaEngine(Engine):
+    """A program with device memory, pinned host memory and a graph. Serves one thread at a time."""
+
+    def __init__(self, program: CudaProgram) -> None:
+        from cuda.core import Device, EventOptions
+
+        batch, channels, height, width = program.input.shape
+        self.input_shape = (batch, channels, height, width)
+        self._program: CudaProgram | None = program
+        self._loaded: Floats | None = None
+        self._stale = True  # whether the device holds another input than the loaded one
+        self._replays = 0
+        with cuda_errors("The GPU cannot take the engine"):
+            device = Device(0)
+            device.set_current()
+            self._device, self._stream = device, device.create_stream()
+            self._ports = {port.name: _Memory(port, device, self._stream) for port in (program.input, *program.outputs)}
+            program.bind({name: memory.address for name, memory in self._ports.items()})
+            self._start, self._end = (device.create_event(EventOptions(timing_enabled=True)) for _ in range(2))
+            program.enqueue(int(self._stream.handle))  # whatever is compiled or allocated at first is so before capture
+            self._stream.sync()
+            self._graph = self._captured(program)
+
+    def infer(self, images: Floats) -> tuple[Floats, ...]:
+        program = self._opened()
+        self._refuse_other_shape(images)
+        self._stale = True
+        with cuda_errors("The GPU cannot run the engine"):
+            self._ports[program.input.name].send(images)
+            self._graph.launch(self._stream)
+            outputs = [self._ports[port.name] for port in program.outputs]
+            for memory in outputs:
+                memory.fetch()
+            self._stream.sync()
+            return tuple(memory.host.copy() for memory in outputs)
+
+    def load_input(self, images: Floats) -> None:
+        self._opened()
+        self._refuse_other_shape(images)
+        self._loaded = np.array(images, dtype=np.float32, order="C")
+        self._stale = True
+
+    def run_once_ms(self) -> float:
+        """Milliseconds of one replay: the mean of as many as make `STRETCH_MS`."""
+        program = self._opened()
+        if self._loaded is None:
+            raise EngineError("There is no input to time the engine on: call load_input first.")
+        with cuda_errors("The GPU cannot run the engine"):
+            if self._stale:
+                self._ports[program.input.name].send(self._loaded)
+                self._stream.sync()
+                self._stale = False
+            if not self._replays:
+                self._replay_ms(3)
+                self._replays = replays_for(self._replay_ms(3))
+            return self._replay_ms(self._replays)
+
+    def close(self) -> None:
+        if self._program is None:
+            return
+        program, self._program, self._loaded = self._program, None, None
+        with cuda_errors("The GPU cannot free the engine"):
+            self._device.set_current()
+            self._stream.sync()
+            self._graph.close()
+            program.close()
+            for memory in self._ports.values():
+                memory.close()
+            self._stream.close()
+
+    def _captured(self, program: CudaProgram) -> Any:
+        builder = self._stream.create_graph_builder()
+        builder.begin_building("thread_local")
+        program.enqueue(int(builder.stream.handle))
+        graph = builder.end_building().complete()
+        graph.upload(self._stream)
+        self._stream.sync()
+        return graph
+
+    def _replay_ms(self, replays: int) -> float:
+        self._graph.launch(self._stream)
+        self._stream.record(self._start)
+        for _ in range(replays):
+            self._graph.launch(self._stream)
+        self._stream.record(self._end)
+        self._end.sync()
+        return float(self._end - self._start) / replays
+
+    def _opened(self) -> CudaProgram:
+        if self._program is None:
+            raise EngineError("This engine is closed: load it again.")
+        self._device.set_current()  # CUDA's current device is each thread's own
+        return self._program
+
+    def _refuse_other_shape(self, images: Floats) -> None:
+        if images.shape != self.input_shape:
+            raise ValueError(f"the engine takes {list(self.input_shape)}, got {list(images.shape)}")
+
+
+class _Memory:
+    """A port's place on the device, and its pinned twin on the host, which transfers do not stage."""
+
+    def __init__(self, port: Port, device: Any, stream: Any) -> None:
+        from cuda.core import LegacyPinnedMemoryResource
+
+        self._stream = stream
+        self._on_device = device.allocate(port.bytes, stream=stream)
+        self._pinned = LegacyPinnedMemoryResource().allocate(port.bytes)
+        raw = (ctypes.c_float * math.prod(port.shape)).from_address(int(self._pinned.handle))
+        self.host: Floats = np.ctypeslib.as_array(raw).reshape(port.shape)
+        self.address = int(self._on_device.handle)
+
+    def send(self, values: Floats) -> None:
+        self.host[...] = values
+        self._on_device.copy_from(self._pinned, stream=self._stream)
+
+    def fetch(self) -> None:
+        self._on_device.copy_to(self._pinned, stream=self._stream)
+
+    def close(self) -> None:
+        self._on_device.close(self._stream)
+        self._pinned.close()
+
+
+def replays_for(one_ms: float) -> int:
+    """How many replays stand between two events, given about what one takes."""
+    return max(1, min(MOST_REPLAYS, math.ceil(STRETCH_MS / max(one_ms, 1e-6))))
+
+
+@contextmanager
+def cuda_errors(what: str) -> Iterator[None]:
+    """CUDA's errors as one sentence.
+
+    Many are sticky: whatever the process asks of the GPU next fails too. Every step that uses a GPU therefore runs in
+    a child process of its own, which ends with the step.
+    """
+    try:
+        yield
+    except EngineError:
+        raise
+    except Exception as error:
+        if not is_cuda_error(error):
+            raise
+        if "OUT_OF_MEMORY" in str(error):
+            raise EngineError(f"{what}: its memory ran out. Lower engine.batch, or free the GPU.") from error
+        raise EngineError(f"{what}: {first_line(error)}.") from error

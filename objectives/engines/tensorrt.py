@@ -1,0 +1,262 @@
+"""TensorRT 10 and 11 on NVIDIA GPUs: strongly typed engines, whose precisions are those that the graph says.
+
+An engine is TensorRT's plan, `engine.plan`, with a summary of what really runs in it, `inspection.json`. Float layers
+run in FP16 by casting the graph before it is built (`half.py`): version 11 has no precision flag left, and on version
+10 a strongly typed network obeys none.
+"""
+
+from __future__ import annotations
+
+import platform
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ...errors import EngineError
+from .base import Availability, Engine, EngineKind, EngineOptions
+from .gpu import NO_GPU, Gpu, NoGpu, present_gpu
+from .tensorrt_log import TensorRtLog, library_log
+from .timing_cache import TimingCacheFile
+
+if TYPE_CHECKING:
+    import tensorrt
+
+PLAN = "engine.plan"
+_KNOWN_BAD = ("10.2.0",)  # told of in NVIDIA's issue threads
+
+
+class TensorRtKind(EngineKind):
+    """INT8 where the graph has Q/DQ, FP16 or FP32 elsewhere; static shapes.
+
+    TensorRT for RTX has the same interface; its kind derives from this one and says what differs.
+    """
+
+    name: ClassVar[str] = "tensorrt"
+    float_types: ClassVar[tuple[str, ...]] = ("fp16", "fp32")
+    runs_on_host_cpu: ClassVar[bool] = False
+
+    title: ClassVar[str] = "TensorRT"
+    modules: ClassVar[tuple[str, ...]] = ("tensorrt",)
+    install: ClassVar[str] = "pip install 'qpareto[tensorrt]', on a machine that reaches NVIDIA's package index"
+
+    def availability(self) -> Availability:
+        try:
+            self._trt()
+            versions = self.versions()
+        except EngineError as error:
+            return Availability(can_build=False, can_run=False, reason=str(error))
+        gpu = present_gpu()
+        if isinstance(gpu, NoGpu):
+            return self._without_gpu(gpu, versions)
+        details = {**versions, "device": gpu.name, "compute capability": gpu.capability_text}
+        reason = self._unsupported(gpu)
+        return Availability(
+            can_build=reason is None or self._builds_anywhere(), can_run=reason is None, reason=reason, details=details
+        )
+
+    def device_name(self) -> str:
+        gpu = present_gpu()
+        return gpu.name if isinstance(gpu, Gpu) else f"{NO_GPU} ({platform.machine()})"
+
+    def versions(self) -> dict[str, str]:
+        gpu = present_gpu()
+        driver = {"driver": gpu.driver} if isinstance(gpu, Gpu) else {}
+        return {self.name: str(self._trt().__version__), **driver}
+
+    def faster_float_type(self, options: EngineOptions) -> str | None:
+        return "fp16" if options.float_type == "fp32" else None
+
+    def build(self, onnx_path: Path, engine_dir: Path, options: EngineOptions) -> None:
+        self._check(options)
+        trt = self._trt()
+        self._check_buildable()
+        content = _graph_of(onnx_path, options)
+        log = library_log(trt).start()
+        builder: tensorrt.Builder = trt.Builder(log.logger)
+        network: tensorrt.INetworkDefinition = builder.create_network(_strongly_typed(trt))
+        parser: tensorrt.OnnxParser = trt.OnnxParser(network, log.logger)
+        if not parser.parse(content):
+            raise EngineError(f"{self.title} cannot read {onnx_path.name}: {_parser_reason(parser)}.")
+        config = self._config(trt, builder, options)
+        cache = self._timing_cache(options)
+        if cache is not None:
+            cache.lend(config)
+        plan = builder.build_serialized_network(network, config)
+        if plan is None:
+            raise EngineError(f"{self.title} built no engine for {onnx_path.name}: {log.reason()}.")
+        if cache is not None:
+            cache.take_back(config)
+        (engine_dir / PLAN).write_bytes(bytes(plan))
+        self._inspect(trt, engine_dir)
+
+    def load(self, engine_dir: Path, options: EngineOptions) -> Engine:
+        from .cuda import CudaEngine
+        from .tensorrt_program import TensorRtProgram
+
+        self._check(options)
+        path = engine_dir / PLAN
+        if not path.is_file():
+            raise EngineError(f"{engine_dir} holds no {self.title} engine (there is no {PLAN}): build it again.")
+        trt = self._trt()
+        self._check_runnable()
+        log = library_log(trt).start()
+        engine = self._deserialized(trt, log, path)
+        context = self._context(engine, options)
+        ready = CudaEngine(TensorRtProgram(context, engine, log))  # has run once
+        self._keep_kernels(context, options)
+        return ready
+
+    # What TensorRT for RTX does otherwise
+
+    def _without_gpu(self, gpu: NoGpu, versions: dict[str, str]) -> Availability:
+        return Availability(can_build=False, can_run=False, reason=gpu.reason, details=versions)
+
+    def _builds_anywhere(self) -> bool:
+        return False
+
+    def _unsupported(self, gpu: Gpu) -> str | None:
+        """Why a present GPU cannot run engines of this kind, or None."""
+        if gpu.capability < (7, 5):
+            return (
+                f"{gpu.name} has compute capability {gpu.capability_text}, and {self.title} needs 7.5: use another GPU."
+            )
+        return None
+
+    def _config(self, trt: Any, builder: tensorrt.Builder, options: EngineOptions) -> tensorrt.IBuilderConfig:
+        config = builder.create_builder_config()
+        config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED  # for the inspector
+        if options.workspace_mib is not None:
+            config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, options.workspace_mib << 20)
+        if options.optimization_level is not None:
+            config.builder_optimization_level = options.optimization_level
+        if options.build_route is not None:
+            _set_build_route(config, options.build_route, f"{self.title} {trt.__version__}")
+        return config
+
+    def _context(self, engine: tensorrt.ICudaEngine, options: EngineOptions) -> tensorrt.IExecutionContext | None:
+        del options
+        return engine.create_execution_context()
+
+    def _keep_kernels(self, context: tensorrt.IExecutionContext | None, options: EngineOptions) -> None:
+        """Keep what was compiled as an engine first ran."""
+
+    # What both share
+
+    def _trt(self) -> Any:
+        """The library's Python module.
+
+        Raises:
+            EngineError: it is missing, does not load, or is of a version that is known to be wrong.
+        """
+        reasons = []
+        for name in self.modules:
+            try:
+                module = import_module(name)
+            except (ImportError, OSError, RuntimeError) as error:  # also a library that its bindings do not find
+                reasons.append(str(error).strip().splitlines()[0])
+                continue
+            if hasattr(module, "Builder"):  # type stubs alone import as an empty package
+                break
+            reasons.append(f"{name} holds no Builder")
+        else:
+            raise EngineError(f"{self.title} does not load ({reasons[0]}): install it with {self.install}.")
+        if module.__version__.startswith(_KNOWN_BAD) and self.name == "tensorrt":
+            raise EngineError(f"TensorRT {module.__version__} is known to be bad: install 10.3 or later.")
+        return module
+
+    def _check(self, options: EngineOptions) -> None:
+        if options.float_type not in self.float_types:
+            raise EngineError(
+                f"{self.title} runs float layers in {' and '.join(self.float_types)}, not in '{options.float_type}': "
+                "set engine.float_type."
+            )
+
+    def _check_buildable(self) -> None:
+        found = self.availability()
+        if not found.can_build:
+            raise EngineError(f"{self.title} cannot build here. {found.reason}")
+
+    def _check_runnable(self) -> None:
+        found = self.availability()
+        if not found.can_run:
+            raise EngineError(f"{self.title} cannot run here. {found.reason}")
+
+    def _timing_cache(self, options: EngineOptions) -> TimingCacheFile | None:
+        gpu = present_gpu()
+        if options.shared_dir is None or isinstance(gpu, NoGpu):  # without a GPU nothing is timed
+            return None
+        return TimingCacheFile(
+            options.shared_dir, gpu=f"{gpu.name}-{gpu.capability_text}", version=self.versions()[self.name]
+        )
+
+    def _deserialized(self, trt: Any, log: TensorRtLog, path: Path) -> tensorrt.ICudaEngine:
+        runtime: tensorrt.Runtime = trt.Runtime(log.logger)
+        engine = runtime.deserialize_cuda_engine(path.read_bytes())
+        if engine is None:
+            raise EngineError(f"{self.title} cannot load {path} ({log.reason()}): build it again on this machine.")
+        return engine
+
+    def _inspect(self, trt: Any, engine_dir: Path) -> None:
+        """Leave what really runs beside the engine; a machine that cannot load the engine cannot tell."""
+        from .inspection import inspection_from_json
+
+        if not self.availability().can_run:
+            return
+        engine = self._deserialized(trt, library_log(trt).start(), engine_dir / PLAN)
+        text = engine.create_engine_inspector().get_engine_information(trt.LayerInformationFormat.JSON)
+        inspection_from_json(text).save(engine_dir)
+
+
+def _strongly_typed(trt: Any) -> int:
+    """Flags of a network whose types are the graph's: on version 11 and later all are, and the flag may be gone."""
+    flag = getattr(trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", None)
+    return 0 if flag is None else 1 << int(flag)
+
+
+def _graph_of(onnx_path: Path, options: EngineOptions) -> bytes:
+    """The ONNX as it is to be built.
+
+    Raises:
+        EngineError: it is no ONNX, has another batch, or cannot be cast.
+    """
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    from .half import half_precision
+
+    try:
+        model = onnx.load(onnx_path)
+    except DecodeError as error:
+        raise EngineError(f"{onnx_path.name} is no ONNX model ({error}).") from error
+    batch = model.graph.input[0].type.tensor_type.shape.dim[0].dim_value
+    if batch != options.batch:
+        raise EngineError(
+            f"{onnx_path.name} was exported for batch {batch} and cannot run batch {options.batch}: "
+            f"export it with batch={options.batch}."
+        )
+    if options.float_type == "fp16":
+        try:
+            model = half_precision(model, keep=options.keep_fp32)
+        except ValueError as error:
+            raise EngineError(
+                f"{onnx_path.name} cannot be cast to FP16 ({error}): set engine.float_type=fp32."
+            ) from error
+    return bytes(model.SerializeToString())
+
+
+def _parser_reason(parser: tensorrt.OnnxParser) -> str:
+    if not parser.num_errors:
+        return "its parser does not say why"
+    error = parser.get_error(0)
+    node = f" at node {error.node_name()} ({error.node_operator()})" if error.node_name() else ""
+    return f"{error.desc().strip().splitlines()[0].rstrip('.')[:300]}{node}"
+
+
+def _set_build_route(config: Any, route: str, what: str) -> None:
+    """RTX has the property but no routes, and takes any text."""
+    known = str(getattr(config, "all_build_routes", ""))
+    if route not in known:
+        raise EngineError(
+            f"{what} does not know the build route '{route}' (it knows: {known or 'none'}): set engine.build_route."
+        )
+    config.build_route = route

@@ -1,0 +1,91 @@
+"""TensorRT's timing cache: one file per GPU model and TensorRT version, shared by workers, merged, never lost."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import tensorrt
+
+_log = logging.getLogger(__name__)
+
+
+class TimingCacheFile:
+    """What kernels of one GPU took, as other builds timed them. Cuts build time and steadies the choice of kernels.
+
+    Args:
+        folder: created when first saved to.
+        gpu, version: of the GPU and of TensorRT: measurements of another do not apply.
+    """
+
+    def __init__(self, folder: Path, *, gpu: str, version: str) -> None:
+        self.path = folder / f"timing-{file_stem(gpu, version)}.cache"
+
+    def lend(self, config: tensorrt.IBuilderConfig) -> None:
+        """Let a build use what is known. A damaged file, or one of another version, is left out, and said so."""
+        cache = _parsed(config, self._content())
+        if not config.set_timing_cache(cache, ignore_mismatch=False):
+            _log.warning("The timing cache %s does not fit this GPU and TensorRT: the build starts without.", self.path)
+            config.set_timing_cache(_parsed(config, b""), ignore_mismatch=False)
+
+    def take_back(self, config: tensorrt.IBuilderConfig) -> None:
+        """Merge what the build timed into the file, which other workers may have added to meanwhile.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        learned = config.get_timing_cache()
+        if learned is None:
+            return
+        with self._locked():
+            merged = _parsed(config, self._content())
+            if not merged.combine(learned, ignore_mismatch=False):
+                merged = learned  # the file did not fit: this build's own measurements replace it
+            replace_file(self.path, bytes(merged.serialize()))
+
+    def _content(self) -> bytes:
+        try:
+            return self.path.read_bytes()
+        except FileNotFoundError:
+            return b""
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.with_suffix(".lock").open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # freed by the kernel, whatever becomes of this process
+            yield
+
+
+def file_stem(gpu: str, version: str) -> str:
+    """A part of a file's name, for what fits one GPU model and one version of a library only."""
+    return re.sub(r"[^a-z0-9.]+", "-", f"{gpu}-{version}".lower()).strip("-")
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write aside and rename: a reader, or a killed writer, never sees half of it."""
+    descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-")
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(content)
+    Path(aside).chmod(0o644)
+    Path(aside).rename(path)
+
+
+def _parsed(config: tensorrt.IBuilderConfig, content: bytes) -> tensorrt.ITimingCache:
+    """The cache of that content, or an empty one if TensorRT refuses it."""
+    try:
+        cache = config.create_timing_cache(content)
+    except (RuntimeError, TypeError, ValueError):
+        cache = None
+    if cache is not None:
+        return cache
+    _log.warning("TensorRT cannot read the timing cache: the build starts without.")
+    return config.create_timing_cache(b"")

@@ -1,0 +1,155 @@
+"""TensorRT for RTX builds what the search proposes, on a machine without a GPU; where one is, all of the contract.
+
+A graph that its parser rejects fails here, long before a user's GPU sees it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import onnx
+import pytest
+
+from contracts.engines import BuildContract, EngineContract, SmallDetector
+from networks import small_network
+from qpareto.errors import EngineError
+from qpareto.objectives.engines import EngineKind, EngineOptions, engine_kind
+from qpareto.objectives.engines.base import INSPECTION
+from qpareto.objectives.engines.child import run_in_child
+from qpareto.objectives.quantization.calibrate import structure_of_model
+from qpareto.objectives.store import Store
+from qpareto.spaces.masks import LayerMask
+from qpareto.spaces.model import read_model
+from rtx_builds import plan_sizes
+
+pytest.importorskip("tensorrt_rtx_bindings", reason="needs TensorRT for RTX: pip install 'qpareto[tensorrt-rtx]'")
+
+KIND = engine_kind("tensorrt_rtx")
+CAPABILITIES = ("8.6", "8.9", "12.0")
+OPTIONS = EngineOptions(kind="tensorrt_rtx", float_type="fp16", capability="8.9")
+ROOT = Path(__file__).resolve().parents[3]
+
+runs_here = pytest.mark.skipif(not KIND.availability().can_run, reason="needs an RTX-class GPU")
+
+
+class TestTensorRtRtxBuilds(BuildContract):
+    @pytest.fixture
+    def kind(self) -> EngineKind:
+        return KIND
+
+
+class TestTensorRtRtxBuildsInFp32(BuildContract):
+    @pytest.fixture
+    def kind(self) -> EngineKind:
+        return KIND
+
+    @pytest.fixture
+    def options(self) -> EngineOptions:
+        return dataclasses.replace(OPTIONS, float_type="fp32")
+
+
+@pytest.mark.gpu
+@runs_here
+class TestTensorRtRtxKind(EngineContract):
+    float_tolerance: ClassVar[float] = 5e-3  # FP16
+    int8_tolerance: ClassVar[float] = 0.2  # FP16 itself turns one rounding in 16 the other way at a Q
+
+    @pytest.fixture
+    def kind(self) -> EngineKind:
+        return KIND
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return Store(tmp_path_factory.mktemp("store"))
+
+
+def check_builds(model: Path, masks: list[LayerMask], store: Store, folder: Path) -> None:
+    """Every mask for every capability."""
+    words = [mask.word for mask in masks]
+
+    def build(capability: str) -> list[int]:
+        arguments = (model, words, capability, store, folder / capability)
+        return run_in_child(plan_sizes, *arguments, timeout_s=600, log_path=folder / f"{capability}.log")
+
+    with ThreadPoolExecutor(2) as pool:
+        for sizes in pool.map(build, CAPABILITIES):
+            assert len(sizes) == len(words)
+            assert min(sizes) > 0
+
+
+def test_any_mask_of_the_quickstarts_model_builds_for_any_rtx_gpu(store: Store, tmp_path: Path) -> None:
+    model = ROOT / "studies" / "quickstart" / "shapes-yolo11n.onnx"
+    layers = structure_of_model(read_model(model), store).layers
+    coin = random.Random(0)
+    masks = [LayerMask.none(layers), LayerMask.all(layers)]
+    for share in np.linspace(0.1, 0.9, 20):
+        masks.append(LayerMask.from_names(layers, [name for name in layers if coin.random() < share]))
+    check_builds(model, masks, store, tmp_path)
+
+
+def test_yolo11n_builds(shared: Path, store: Store, tmp_path: Path) -> None:
+    model = shared / "models" / "yolo11n.onnx"
+    layers = structure_of_model(read_model(model), store).layers
+    check_builds(model, [LayerMask.all(layers), LayerMask.from_names(layers, layers[::2])], store, tmp_path)
+
+
+def test_an_engine_without_a_target_is_built_for_every_supported_gpu(tmp_path: Path) -> None:
+    KIND.build(SmallDetector(quantized=True).save(tmp_path / "g.onnx"), tmp_path, OPTIONS)
+    KIND.build(tmp_path / "g.onnx", tmp_path, dataclasses.replace(OPTIONS, capability=None))
+    assert (tmp_path / "engine.plan").stat().st_size > 0
+
+
+@pytest.mark.parametrize("capability", ["9.0", "8.7", "ampere"])
+def test_a_capability_that_rtx_does_not_know_is_refused_with_those_it_does(capability: str, tmp_path: Path) -> None:
+    path = SmallDetector(quantized=True).save(tmp_path / "g.onnx")
+    with pytest.raises(EngineError, match=rf"8\.6, 8\.9.*not for '{capability}': set engine\.capability"):
+        KIND.build(path, tmp_path, dataclasses.replace(OPTIONS, capability=capability))
+
+
+def test_a_graph_that_the_parser_rejects_is_one_sentence_with_the_node(tmp_path: Path) -> None:
+    path = SmallDetector(quantized=False).save(tmp_path / "g.onnx")
+    model = onnx.load(path)
+    model.graph.node[0].op_type = "Conundrum"
+    onnx.save(model, path)
+    with pytest.raises(
+        EngineError, match=r"TensorRT for RTX cannot read g\.onnx: .*at node stem \(Conundrum\)"
+    ) as failure:
+        KIND.build(path, tmp_path, dataclasses.replace(OPTIONS, float_type="fp32"))
+    assert "\n" not in str(failure.value)
+
+
+def test_a_build_route_that_the_library_does_not_know_is_refused(tmp_path: Path) -> None:
+    path = SmallDetector(quantized=True).save(tmp_path / "g.onnx")
+    with pytest.raises(EngineError, match="no-such-route"):
+        KIND.build(path, tmp_path, dataclasses.replace(OPTIONS, build_route="no-such-route"))
+
+
+@pytest.mark.parametrize("options", [{"optimization_level": 1}, {"workspace_mib": 256}])
+def test_builder_options_are_taken(options: dict[str, int], tmp_path: Path) -> None:
+    path = SmallDetector(quantized=True).save(tmp_path / "g.onnx")
+    KIND.build(path, tmp_path, dataclasses.replace(OPTIONS, **options))  # type: ignore[arg-type]
+    assert (tmp_path / "engine.plan").is_file()
+
+
+def test_fp16_weights_make_a_smaller_engine_than_fp32(tmp_path: Path) -> None:
+    sizes = {}
+    for float_type in ("fp16", "fp32"):
+        path = small_network(tmp_path / "g.onnx", channels=64)
+        KIND.build(path, tmp_path, dataclasses.replace(OPTIONS, float_type=float_type))
+        sizes[float_type] = (tmp_path / "engine.plan").stat().st_size
+    assert sizes["fp16"] < sizes["fp32"]
+
+
+@pytest.mark.skipif(KIND.availability().can_run, reason="needs a machine that cannot run RTX engines")
+def test_where_engines_cannot_run_loading_one_says_so_in_one_sentence(tmp_path: Path) -> None:
+    KIND.build(SmallDetector(quantized=True).save(tmp_path / "g.onnx"), tmp_path, OPTIONS)
+    assert not (tmp_path / INSPECTION).exists()  # only a machine that can load the engine can tell what runs in it
+    with pytest.raises(EngineError, match=r"cannot run here\. ") as failure:
+        KIND.load(tmp_path, OPTIONS)
+    assert "\n" not in str(failure.value)

@@ -1,0 +1,106 @@
+"""The timing cache's file: shared, merged, never half a file, and left out where it does not fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qpareto.objectives.engines.timing_cache import TimingCacheFile, file_stem, replace_file
+
+
+class Cache:
+    """Stands in for TensorRT's, which needs a GPU to hold anything: a set of kernels under a version."""
+
+    def __init__(self, content: bytes) -> None:
+        self.version, *kernels = content.decode().split(",") if content else ["1"]
+        self.kernels = set(kernels)
+
+    def combine(self, other: Cache, *, ignore_mismatch: bool) -> bool:
+        if self.version != other.version and not ignore_mismatch:
+            return False
+        self.kernels |= other.kernels
+        return True
+
+    def serialize(self) -> bytes:
+        return ",".join([self.version, *sorted(self.kernels)]).encode()
+
+
+class Config:
+    """A builder's, of version 1."""
+
+    def __init__(self) -> None:
+        self.cache: Cache | None = None
+
+    def create_timing_cache(self, content: bytes) -> Cache:
+        if content.startswith(b"\x00"):
+            raise RuntimeError("no timing cache")
+        return Cache(content)
+
+    def set_timing_cache(self, cache: Cache, *, ignore_mismatch: bool) -> bool:
+        del ignore_mismatch
+        if cache.version != "1":
+            return False
+        self.cache = cache
+        return True
+
+    def get_timing_cache(self) -> Cache | None:
+        return self.cache
+
+
+def build(file: TimingCacheFile, kernel: str, *, beside: Any = None) -> set[str]:
+    """A build that times one kernel, and what it knew from the file before."""
+    config: Any = Config()
+    file.lend(config)
+    known = set(config.cache.kernels)
+    if beside is not None:
+        beside()
+    config.cache.kernels.add(kernel)
+    file.take_back(config)
+    return known
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> TimingCacheFile:
+    return TimingCacheFile(tmp_path / "caches", gpu="NVIDIA GeForce RTX 3090-8.6", version="10.13.0")
+
+
+def test_its_name_tells_the_gpu_and_the_version(file: TimingCacheFile) -> None:
+    assert file.path.name == "timing-nvidia-geforce-rtx-3090-8.6-10.13.0.cache"
+    assert file_stem("A/B", "1") == "a-b-1"
+
+
+def test_a_later_build_knows_what_an_earlier_one_timed(file: TimingCacheFile) -> None:
+    assert build(file, "conv") == set()
+    assert build(file, "gemm") == {"conv"}
+
+
+def test_what_two_builds_time_at_once_is_merged(file: TimingCacheFile) -> None:
+    build(file, "conv", beside=lambda: build(file, "gemm"))
+    assert build(file, "pool") == {"conv", "gemm"}
+
+
+@pytest.mark.parametrize("content", [b"\x00truncated", b"2,of,another,version"])
+def test_a_file_that_does_not_fit_is_left_out_and_replaced(file: TimingCacheFile, content: bytes) -> None:
+    file.path.parent.mkdir()
+    file.path.write_bytes(content)
+    assert build(file, "conv") == set()
+    assert build(file, "gemm") == {"conv"}
+
+
+def test_a_file_is_replaced_whole_and_leaves_nothing_aside(tmp_path: Path) -> None:
+    path = tmp_path / "a.cache"
+    path.write_bytes(b"old")
+    with path.open("rb") as reader:
+        replace_file(path, b"new and longer")
+        assert reader.read() == b"old"
+    assert path.read_bytes() == b"new and longer"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_tensorrts_own_empty_cache_makes_the_round() -> None:
+    trt = pytest.importorskip("tensorrt_rtx_bindings", reason="needs TensorRT for RTX")
+    config = trt.Builder(trt.Logger(trt.Logger.ERROR)).create_builder_config()
+    cache = config.create_timing_cache(b"")
+    assert cache is not None

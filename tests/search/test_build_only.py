@@ -1,0 +1,41 @@
+"""`measure --build-only`: an engine for any mask on a machine that cannot run it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from qpareto.errors import StudyError, StudyFileError
+from qpareto.objectives.engines import engine_kind
+from qpareto.search.api import build_candidate, measure_candidate
+from qpareto.search.spec import StudySpec
+from qpareto.search.study_file import load_study_file
+
+pytest.importorskip("tensorrt_rtx_bindings", reason="needs TensorRT for RTX: pip install 'qpareto[tensorrt-rtx]'")
+
+
+@pytest.fixture
+def spec(study_file: Path) -> StudySpec:
+    return load_study_file(
+        study_file, ["engine.kind=tensorrt_rtx", "engine.float_type=fp16", "engine.capability='8.6'"]
+    )
+
+
+def test_it_leaves_the_engine_and_the_graph_that_it_was_built_from(spec: StudySpec, tmp_path: Path) -> None:
+    built = build_candidate(spec, mask="all", calibration="max:2", keep=tmp_path / "kept")
+    assert built["engine"] == "tensorrt_rtx"
+    assert built["int8_layers"]
+    assert built["engine_bytes"] == (tmp_path / "kept" / "engine" / "engine.plan").stat().st_size
+    assert (tmp_path / "kept" / "quantized.onnx").is_file()
+
+
+def test_a_folder_that_is_there_is_left_alone(spec: StudySpec, tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="is there already"):
+        build_candidate(spec, mask="none", keep=tmp_path)
+
+
+@pytest.mark.skipif(engine_kind("tensorrt_rtx").availability().can_run, reason="needs a machine that cannot run RTX")
+def test_measuring_where_engines_cannot_run_is_refused_before_anything_is_built(spec: StudySpec) -> None:
+    with pytest.raises(StudyFileError, match=r"engine\.kind=tensorrt_rtx cannot run here\. Engines can be built"):
+        measure_candidate(spec, mask="none")
