@@ -32,6 +32,7 @@ class Measurement:
         ap_by_class: class name -> AP50-95; None for a class without ground truth.
         latency_ms: `latency_ratio` times the reference's milliseconds: comparable over a study.
         latency_median_ms, latency_p95_ms: as timed, in this measurement.
+        latency_cold_ms: the first run after loading; None in measurements made before it was kept.
         latency_ratio: median over pairs of this engine's time over the reference's; below 1 is faster.
         latency_ratio_ci: 95 % interval of the ratio, low <= high.
         reference_ms: the reference's median in the same breath.
@@ -84,6 +85,7 @@ class Measurement:
     dataset_hash: str
     graph_hash: str
     readings: Mapping[str, float | str] = field(default_factory=dict)
+    latency_cold_ms: float | None = None
     energy_mj: float | None = None
     int8_ran: int | None = None
     reformats: int | None = None
@@ -101,6 +103,11 @@ class Measurement:
             low, high = getattr(self, name)
             if not low <= high:
                 raise ValueError(f"{name} must be (low, high), got {(low, high)}")
+
+    @property
+    def reference_map50_95(self) -> float:
+        """The reference's mAP50-95 on the same images."""
+        return self.map50_95 - self.map50_95_change
 
     def values(self, objectives: tuple[str, ...]) -> tuple[float, ...]:
         """The objectives' values, in their order, each in its own direction (`DIRECTIONS`).

@@ -81,7 +81,7 @@ class Scorer:
         """
         if not candidate.mask:
             return structure_of_model(self.model, self.store).with_mask(candidate.mask)
-        with self._beside_timing():
+        with self._beside_timing(on_host=True):
             calibrated = calibrated_model(self.model, self.calibration, candidate.calibration, self.store)
         return calibrated.with_mask(candidate.mask)
 
@@ -123,6 +123,7 @@ class Scorer:
             latency_ms=latency.ratio * self.reference_ms,
             latency_median_ms=latency.candidate_ms,
             latency_p95_ms=latency.candidate_p95_ms,
+            latency_cold_ms=latency.candidate_cold_ms,
             latency_ratio=latency.ratio,
             latency_ratio_ci=latency.ratio_ci,
             reference_ms=latency.reference_ms,
@@ -203,7 +204,7 @@ class Scorer:
             EngineError: an engine does not load or run, or takes too long.
         """
         reference = self.reference
-        with device_lock(self.kind.device_name(), exclusive=True), disk_errors(self.store.root):
+        with device_lock(self.kind.device_id(), exclusive=True), disk_errors(self.store.root):
             return run_in_child(
                 _time,
                 *((reference, self.options), (engine, options), self.pixels, self.budget, self.load),
@@ -219,19 +220,23 @@ class Scorer:
         options = self._options(float_type)
         if options.float_type != "fp16" or not options.range_guard:
             return options
-        with self._beside_timing():
+        with self._beside_timing(on_host=True):
             return replace(options, keep_fp32=tensors_beyond_half(self.model, self.calibration, self.store))
 
     def _log(self, step: str, key: str) -> Path:
         return self.store.root / "logs" / f"{step}-{key}.log"
 
     @contextmanager
-    def _beside_timing(self) -> Iterator[None]:
-        """Work that another process's timing must not run beside, if engines run on this machine's CPU."""
-        if not self.kind.runs_on_host_cpu:
+    def _beside_timing(self, *, on_host: bool = False) -> Iterator[None]:
+        """Work that may run beside its like, and not beside another process's timing on the same device.
+
+        Args:
+            on_host: it uses this machine's CPU only: a device beside it is not disturbed.
+        """
+        if on_host and not self.kind.runs_on_host_cpu:
             yield
             return
-        with device_lock(self.kind.device_name(), exclusive=False):
+        with device_lock(self.kind.device_id(), exclusive=False):
             yield
 
 

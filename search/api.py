@@ -177,7 +177,9 @@ def export_from_study(spec: StudySpec, choice: Choice, folder: Path) -> tuple[Po
     """
     with storage_errors(spec.storage):
         study = open_study(spec)
-        winner, sentence = chosen(results_of_study(study), choice)
+        found = results_of_study(study)
+        winner, why = chosen(found, choice)
+        sentence = " ".join([why, *found.verdict()])
         scorer = scorer_of_spec(spec)
         study.hold_to(identity_of_study(scorer, space_of_spec(spec, scorer.layers)))
     candidate = Candidate(

@@ -153,6 +153,7 @@ def export(  # noqa: PLR0913, PLR0917 - one parameter an option
     ] = None,
     max_latency_ms: Annotated[float | None, typer.Option(help="The most accurate at or below this latency.")] = None,
     knee: Annotated[bool, typer.Option("--knee", help="The best bargain between the two.")] = False,
+    reference: Annotated[bool, typer.Option("--reference", help="The engine without INT8.")] = False,
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
@@ -160,7 +161,9 @@ def export(  # noqa: PLR0913, PLR0917 - one parameter an option
     from .api import export_from_study
     from .ship.choice import Choice
 
-    choice = Choice(trial=trial, max_map_drop=max_map_drop, max_latency_ms=max_latency_ms, knee=knee)
+    choice = Choice(
+        trial=trial, max_map_drop=max_map_drop, max_latency_ms=max_latency_ms, knee=knee, reference=reference
+    )
     winner, sentence = export_from_study(_spec(study, overrides), choice, output)
     print(sentence, file=sys.stderr)
     _print_json({"folder": str(output), "chosen": sentence, **winner.as_json()}) if as_json else print(output)

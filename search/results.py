@@ -81,7 +81,7 @@ class Results:
         if not self.points:
             return 0.0
         first = self.points[0].measurement
-        reference_map = first.map50_95 - first.map50_95_change
+        reference_map = first.reference_map50_95
         reference_ms = first.latency_ms / first.latency_ratio
         if reference_map <= 0:
             return 0.0
@@ -93,10 +93,10 @@ class Results:
 
     def remarks(self) -> tuple[str, ...]:
         """What a reader must know beside the figures: float types that beat the front, and doubtful timings."""
-        return (*self._verdict(), *self._beaten_by(), *self._doubtful())
+        return (*self.verdict(), *self._beaten_by(), *self._doubtful())
 
-    def _verdict(self) -> list[str]:
-        """Whether any engine with INT8 layers is faster than the reference beyond its interval."""
+    def verdict(self) -> list[str]:
+        """One sentence if no engine with INT8 layers is faster than the reference beyond its interval; else none."""
         mixed = [point.measurement for point in self.points if point.measurement.int8_layers]
         if not mixed or any(found.latency_ratio_ci[1] < 1 for found in mixed):
             return []
@@ -105,7 +105,7 @@ class Results:
         return [
             f"INT8 does not pay here: of {len(mixed)} engines with INT8 layers the fastest takes "
             f"{best.latency_ratio:.3f} (95 % {low:.3f} to {high:.3f}) of the {best.float_type} reference's time, at "
-            f"{best.map50_95_change:+.4f} mAP50-95. Ship the reference: export with --trial and the number of `float`."
+            f"{best.map50_95_change:+.4f} mAP50-95. Ship the reference: `qpareto export` with --reference."
         ]
 
     def _beaten_by(self) -> list[str]:

@@ -91,10 +91,10 @@ class EngineSpec(Section):
     float_type: str = Field("fp32", description="what layers outside the mask run in")
     threads: Count = Field(2, description="CPU threads of one inference")
     range_guard: bool = Field(True, description="with fp16: leave in FP32 what FP16 cannot hold well")
-    capability: str | None = Field(None, description="RTX: compute capability to build for, such as '8.9'; null: here")
-    optimization_level: int | None = Field(None, ge=0, le=5, description="TensorRT: how long kernels are searched for")
-    workspace_mib: Count | None = Field(None, description="TensorRT: GPU memory that a kernel may use for itself")
-    build_route: str | None = Field(None, description="TensorRT 11.1 and later: a way to build, by TensorRT's name")
+    capability: str | None = Field(None, description="of the GPU to build for, such as '8.9'; null: the one here")
+    optimization_level: int | None = Field(None, ge=0, le=5, description="how long a GPU's kernels are searched for")
+    workspace_mib: Count | None = Field(None, description="GPU memory that a kernel may use for itself")
+    build_route: str | None = Field(None, description="a way to build, by the library's own name, if it has several")
     build_timeout_s: float = Field(600.0, gt=0)
     run_timeout_s: float = Field(3600.0, gt=0)
 
@@ -108,6 +108,9 @@ class EngineSpec(Section):
         known = engine_kind(self.kind).float_types
         if self.float_type not in known:
             raise ValueError(f"{self.kind} runs float layers in {' or '.join(known)}, not in '{self.float_type}'")
+        for name in ("capability", "optimization_level", "workspace_mib", "build_route"):
+            if getattr(self, name) is not None and name not in engine_kind(self.kind).build_options:
+                raise ValueError(f"{self.kind} has no {name}: leave it out")
         return self
 
     def options(self) -> EngineOptions:
@@ -159,6 +162,12 @@ class StudySpec(Section):
     @classmethod
     def _known(cls, objectives: tuple[str, ...]) -> tuple[str, ...]:
         return _all_distinct(_all_known(objectives, tuple(DIRECTIONS)))
+
+    @model_validator(mode="after")
+    def _told(self) -> StudySpec:
+        if "energy_mj" in self.objectives and not engine_kind(self.engine.kind).tells_energy:
+            raise ValueError(f"the objective energy_mj is told by no {self.engine.kind} engine: leave it out")
+        return self
 
 
 def _all_distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:

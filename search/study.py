@@ -121,11 +121,16 @@ class SearchStudy:
         return number
 
     def finish(self, number: int, measurement: Measurement, *, reused_from: int | None = None) -> None:
-        """Tell a trial's values; the measurement is kept with it."""
+        """Tell a trial's values; the measurement is kept with it.
+
+        Raises:
+            CandidateError: the measurement lacks one of the objectives; the trial is still running.
+        """
+        values = measurement.values(self.objectives)
         if reused_from is not None:
             self._remember(number, "reused_from", reused_from)
         self._remember(number, "measurement", measurement.as_json())
-        self.study.tell(number, measurement.values(self.objectives))
+        self.study.tell(number, values)
 
     def fail(self, number: int, reason: str) -> None:
         """Record a trial as failed, with its reason; never with values."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -59,3 +61,23 @@ def test_every_listed_package_is_installed() -> None:
 
 def test_the_package_says_that_it_is_typed() -> None:
     assert (Path(qpareto.__file__).parent / "py.typed").is_file()
+
+
+def test_only_the_engines_know_the_libraries_that_engines_are_built_with() -> None:
+    rooms = [*ROOT.glob("search/**/*.py"), *ROOT.glob("spaces/**/*.py"), *ROOT.glob("objectives/**/*.py")]
+    strangers = [path for path in rooms if "engines" not in path.relative_to(ROOT).parts]
+    assert len(strangers) > 30
+    imported = re.compile(r"^\s*(?:import|from) (tensorrt|tensorrt_rtx|openvino|cuda)\b", re.MULTILINE)
+    assert [str(path) for path in strangers if imported.search(path.read_text(encoding="utf-8"))] == []
+    named = re.compile(r"tensorrt|\brtx\b|openvino", re.IGNORECASE)
+    told = [str(path.relative_to(ROOT)) for path in strangers if named.search(_code_of(path))]
+    assert told == ["search/spec.py"]  # the default engine's name
+
+
+def _code_of(path: Path) -> str:
+    """A module without comments and docstrings."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            node.value = ast.Constant(value=...)
+    return ast.unparse(tree)

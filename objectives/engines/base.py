@@ -114,7 +114,9 @@ class EngineKind(ABC):
 
     name: ClassVar[str]
     float_types: ClassVar[tuple[str, ...]]  # the default first
-    runs_on_host_cpu: ClassVar[bool]  # then builds and evaluations disturb timing, and wait for it
+    runs_on_host_cpu: ClassVar[bool]  # then whatever uses the CPU disturbs timing
+    tells_energy: ClassVar[bool] = False  # whether its devices may count the energy that they use
+    build_options: ClassVar[frozenset[str]] = frozenset()  # fields of EngineOptions that not every kind has
 
     @abstractmethod
     def availability(self) -> Availability:
@@ -123,6 +125,10 @@ class EngineKind(ABC):
     @abstractmethod
     def device_name(self) -> str:
         """The device that engines run on here, as its driver or the operating system names it."""
+
+    def device_id(self) -> str:
+        """What tells this very device from others of its name: one timing at a time holds it."""
+        return self.device_name()
 
     @abstractmethod
     def versions(self) -> dict[str, str]:

@@ -34,6 +34,8 @@ class TensorRtKind(EngineKind):
     name: ClassVar[str] = "tensorrt"
     float_types: ClassVar[tuple[str, ...]] = ("fp16", "fp32")
     runs_on_host_cpu: ClassVar[bool] = False
+    tells_energy: ClassVar[bool] = True
+    build_options: ClassVar[frozenset[str]] = frozenset({"optimization_level", "workspace_mib", "build_route"})
 
     title: ClassVar[str] = "TensorRT"
     modules: ClassVar[tuple[str, ...]] = ("tensorrt",)
@@ -57,6 +59,10 @@ class TensorRtKind(EngineKind):
     def device_name(self) -> str:
         gpu = present_gpu()
         return gpu.name if isinstance(gpu, Gpu) else f"{NO_GPU} ({platform.machine()})"
+
+    def device_id(self) -> str:
+        gpu = present_gpu()
+        return gpu.uuid if isinstance(gpu, Gpu) else self.device_name()
 
     def versions(self) -> dict[str, str]:
         gpu = present_gpu()

@@ -18,6 +18,7 @@ class TensorRtRtxKind(TensorRtKind):
     """As TensorRT, but that an engine is built for named GPUs, which need not be here."""
 
     name: ClassVar[str] = "tensorrt_rtx"
+    build_options: ClassVar[frozenset[str]] = TensorRtKind.build_options - {"build_route"} | {"capability"}
     title: ClassVar[str] = "TensorRT for RTX"
     modules: ClassVar[tuple[str, ...]] = ("tensorrt_rtx_bindings", "tensorrt_rtx")
     install: ClassVar[str] = "pip install 'qpareto[tensorrt-rtx]'"

@@ -54,6 +54,7 @@ class PairedLatency:
         pairs: timed pairs, even.
         reference_ms, candidate_ms: medians.
         candidate_p95_ms: 95th percentile.
+        candidate_cold_ms: its first run after loading, before any warm-up.
         ratio: candidate over reference; below 1 is faster. Median over blocks of two pairs.
         ratio_ci: its 95 % interval, low <= ratio <= high.
         foreign_load: share of the machine's CPU time that others used meanwhile, 0..1; None if unknown.
@@ -68,6 +69,7 @@ class PairedLatency:
     reference_ms: float
     candidate_ms: float
     candidate_p95_ms: float
+    candidate_cold_ms: float
     ratio: float
     ratio_ci: tuple[float, float]
     foreign_load: float | None = None
@@ -86,17 +88,18 @@ def paired_latency(
     would not help.
     """
     watch = load or HostLoad()
+    cold_ms = candidate.run_once_ms()
     disturbed: list[tuple[Observation, PairedTimes]] = []
     for _ in range(1 + budget.repeats):
         quiet = watch.wait_until_quiet()
         times, seen = watch.observe(lambda: interleaved(reference.run_once_ms, candidate.run_once_ms, budget))
         if not seen.disturbance:
-            return _summary(times, budget, seen)
+            return _summary(times, cold_ms, budget, seen)
         disturbed.append((seen, times))
         if not quiet:
             break
     seen, times = min(disturbed, key=lambda attempt: attempt[0].disturbance)
-    return _summary(times, budget, seen)
+    return _summary(times, cold_ms, budget, seen)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -171,7 +174,7 @@ def _is_steady(runs: list[tuple[float, float]]) -> bool:
     return bool(np.all(np.abs(latest / earlier - 1) <= _STEADY_WITHIN))
 
 
-def _summary(times: PairedTimes, budget: LatencyBudget, seen: Observation) -> PairedLatency:
+def _summary(times: PairedTimes, cold_ms: float, budget: LatencyBudget, seen: Observation) -> PairedLatency:
     ratio, low, high = times.ratio()
     flags = seen.flags
     if high - low > budget.ci_width * ratio:
@@ -183,6 +186,7 @@ def _summary(times: PairedTimes, budget: LatencyBudget, seen: Observation) -> Pa
         reference_ms=float(np.median(times.reference_ms)),
         candidate_ms=float(np.median(times.candidate_ms)),
         candidate_p95_ms=float(np.percentile(times.candidate_ms, 95)),
+        candidate_cold_ms=cold_ms,
         ratio=ratio,
         ratio_ci=(low, high),
         foreign_load=seen.foreign_load,

@@ -140,13 +140,12 @@ class Worker:
         try:
             self.listener.begin(number, str(plan), finished=finished)
             measurement, reused_from = self._measure(plan)
+            self.study.finish(number, measurement, reused_from=reused_from)
         except CandidateError as error:
             self.study.fail(number, str(error))
         except BaseException:  # Ctrl-C, a full disk, a bug: the trial is marked, the cause goes on up
             self.study.fail(number, INTERRUPTED)
             raise
-        else:
-            self.study.finish(number, measurement, reused_from=reused_from)
         self.listener.end(self.study.records()[number])
 
     def _measure(self, plan: Plan) -> tuple[Measurement, int | None]:

@@ -21,17 +21,21 @@ class Choice:
         max_map_drop: mAP50-95 that may be lost against the reference, 0..1.
         max_latency_ms: latency that may be taken.
         knee: the best bargain of the front.
+        reference: the engine without INT8.
     """
 
     trial: int | None = None
     max_map_drop: float | None = None
     max_latency_ms: float | None = None
     knee: bool = False
+    reference: bool = False
 
     def __post_init__(self) -> None:
-        asked = [self.trial is not None, self.max_map_drop is not None, self.max_latency_ms is not None, self.knee]
-        if sum(asked) != 1:
-            raise StudyError("Say which engine, once: --trial N, --max-map-drop D, --max-latency-ms L or --knee.")
+        limits = [self.trial, self.max_map_drop, self.max_latency_ms]
+        if sum([limit is not None for limit in limits] + [self.knee, self.reference]) != 1:
+            raise StudyError(
+                "Say which engine, once: --trial N, --max-map-drop D, --max-latency-ms L, --knee or --reference."
+            )
 
 
 def chosen(results: Results, choice: Choice) -> tuple[Point, str]:
@@ -42,6 +46,8 @@ def chosen(results: Results, choice: Choice) -> tuple[Point, str]:
     """
     if choice.trial is not None:
         return _of_number(results, choice.trial), f"Trial {choice.trial}, as asked."
+    if choice.reference:
+        return _reference(results), "The reference, as asked: no layer in INT8."
     front = results.front
     if not front:
         raise StudyError("The study has no complete trial yet, so there is nothing to choose from.")
@@ -51,7 +57,7 @@ def chosen(results: Results, choice: Choice) -> tuple[Point, str]:
         winner = front[most_accurate_within(maps, latencies, max_latency_ms=choice.max_latency_ms)]
         why = f"the most accurate within {choice.max_latency_ms:g} ms"
     elif choice.max_map_drop is not None:
-        reference = maps[0] - front[0].measurement.map50_95_change
+        reference = front[0].measurement.reference_map50_95
         winner = front[fastest_within(maps, latencies, min_map=reference - choice.max_map_drop - ROUNDING)]
         why = f"the fastest that loses at most {choice.max_map_drop:g} of the reference's mAP50-95 {reference:.4f}"
     else:
@@ -65,6 +71,13 @@ def figures(measurement: Measurement) -> str:
         f"mAP50-95 {measurement.map50_95:.4f} ({measurement.map50_95_change:+.4f}), "
         f"{measurement.latency_ms:.3f} ms ({measurement.latency_ratio:.3f} of the reference)"
     )
+
+
+def _reference(results: Results) -> Point:
+    found = [point for point in results.points if not point.measurement.int8_layers]
+    if not found:
+        raise StudyError("The study has not measured the reference: run it with search.baselines=true.")
+    return found[0]
 
 
 def _of_number(results: Results, number: int) -> Point:

@@ -75,7 +75,7 @@ def show_measurement(measurement: Measurement) -> None:
         "AP small / medium / large": " / ".join(
             _share(value) for value in (measurement.ap_small, measurement.ap_medium, measurement.ap_large)
         ),
-        "latency": f"{measurement.latency_ms:.3f} ms (p95 {measurement.latency_p95_ms:.3f} ms)",
+        "latency": f"{measurement.latency_ms:.3f} ms (p95 {measurement.latency_p95_ms:.3f} ms{_cold(measurement)})",
         "ratio to the reference": f"{measurement.latency_ratio:.4f} (95 % {ratio_low:.4f} to {ratio_high:.4f}, "
         f"{measurement.pairs} pairs)",
         "timing disturbed by": ", ".join(measurement.flags) or "nothing",
@@ -92,6 +92,10 @@ def show_measurement(measurement: Measurement) -> None:
     for name, value in rows.items():
         table.add_row(name, value)
     _console().print(table)
+
+
+def _cold(found: Measurement) -> str:
+    return "" if found.latency_cold_ms is None else f", first run {found.latency_cold_ms:.3f} ms"
 
 
 def _what_ran(found: Measurement) -> str:

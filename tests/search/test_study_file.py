@@ -92,6 +92,9 @@ def test_set_replaces_any_key(study: Path) -> None:
         ("data.yaml", "data.yaml", "name either `images` and `annotations`, or `yaml`"),
         ("data.annotations", None, "go together"),
         ("model", None, "'model'"),
+        ("objectives", ["map50_95", "energy_mj"], "energy_mj is told by no openvino engine: leave it out"),
+        ("engine", {"workspace_mib": 64}, "openvino has no workspace_mib: leave it out"),
+        ("engine", {"kind": "tensorrt", "float_type": "fp16", "capability": "8.6"}, "tensorrt has no capability"),
     ],
 )
 def test_what_is_wrong_is_told_in_one_sentence(study: Path, key: str, value: Any, said: str) -> None:

@@ -44,6 +44,18 @@ def test_the_most_accurate_within_a_latency_is_chosen() -> None:
     assert "the most accurate within 12 ms" in sentence
 
 
+def test_the_reference_is_chosen_wherever_it_stands() -> None:
+    winner, sentence = chosen(typical_results(), Choice(reference=True))
+    assert winner.measurement.int8_layers == ()
+    assert sentence == "The reference, as asked: no layer in INT8."
+
+
+def test_a_reference_that_was_never_measured_is_refused_with_the_way_out() -> None:
+    found = results_of(trial(0, measured(0.3, 0.9)))
+    with pytest.raises(StudyError, match=r"search\.baselines=true"):
+        chosen(found, Choice(reference=True))
+
+
 def test_the_knee_is_chosen() -> None:
     winner, sentence = chosen(typical_results(), Choice(knee=True))
     assert winner.trial in {4, 5}
