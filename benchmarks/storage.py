@@ -54,7 +54,7 @@ def _begun(
 ) -> float:
     distributions: dict[str, BaseDistribution] = {**switches}
     start = time.perf_counter()
-    _, number = begin_trial(
+    number = begin_trial(
         storage,
         study_id,
         params=dict.fromkeys(switches, "int8"),

@@ -76,13 +76,13 @@ def begin_trial(
     distributions: Mapping[str, BaseDistribution],
     user_attrs: Mapping[str, Any],
     system_attrs: Mapping[str, Any],
-) -> tuple[int, int]:
+) -> int:
     """Write a running trial with all its parameters in one transaction, however many layers the mask has.
 
     `Trial.suggest_*` would write each parameter in a transaction of its own (benchmarks/storage.py tells the cost).
 
     Returns:
-        The trial's id in the storage, and its number in the study.
+        The trial's number in the study.
     """
     import optuna
 
@@ -93,8 +93,7 @@ def begin_trial(
         user_attrs=dict(user_attrs),
         system_attrs=dict(system_attrs),
     )
-    trial_id = storage.create_new_trial(study_id, template_trial=template)
-    return trial_id, storage.get_trial_number_from_id(trial_id)
+    return storage.get_trial_number_from_id(storage.create_new_trial(study_id, template_trial=template))
 
 
 def _reason(error: BaseException) -> str:

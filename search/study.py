@@ -57,6 +57,7 @@ class SearchStudy:
         self.study, self._storage = study, storage
         self.objectives = tuple(objectives)
         self._study_id = storage.get_study_id_from_name(study.study_name)
+        self._ended: dict[int, TrialRecord] = {}  # which do not change any more, so they are read once
 
     @property
     def directions(self) -> list[StudyDirection]:
@@ -93,7 +94,13 @@ class SearchStudy:
 
     def records(self) -> list[TrialRecord]:
         """All trials, in the order in which they were begun."""
-        return [_record(trial) for trial in self.frozen_trials()]
+        return [self._ended.get(trial.number) or self._read(trial) for trial in self.frozen_trials()]
+
+    def _read(self, trial: FrozenTrial) -> TrialRecord:
+        record = _record(trial)
+        if trial.state.is_finished():
+            self._ended[trial.number] = record
+        return record
 
     def begin(
         self,
@@ -110,7 +117,7 @@ class SearchStudy:
         """
         inside = space.accepts(candidate)
         attrs = {"candidate": str(candidate), "baseline": baseline, "retry_of": retry_of, "worker": _this_worker()}
-        _, number = begin_trial(
+        return begin_trial(
             self._storage,
             self._study_id,
             params=space.params(candidate) if inside else {},
@@ -118,7 +125,6 @@ class SearchStudy:
             user_attrs={key: value for key, value in attrs.items() if value is not None},
             system_attrs=system_attrs or {},
         )
-        return number
 
     def finish(self, number: int, measurement: Measurement, *, reused_from: int | None = None) -> None:
         """Tell a trial's values; the measurement is kept with it.

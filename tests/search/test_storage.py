@@ -55,7 +55,7 @@ def _commits_of_begin_trial(url: str, layers: int) -> int:
 
     event.listen(Engine, "commit", count)
     try:
-        trial_id, number = begin_trial(
+        number = begin_trial(
             storage,
             storage.get_study_id_from_name(study.study_name),
             params=dict.fromkeys(switches, "int8"),
@@ -69,7 +69,7 @@ def _commits_of_begin_trial(url: str, layers: int) -> int:
     trial = study.trials[number]
     assert trial.state == optuna.trial.TrialState.RUNNING
     assert (len(trial.params), trial.user_attrs) == (layers, {"worker": 1})
-    assert storage.get_trial(trial_id).number == 0
+    assert number == 0
     return made
 
 
