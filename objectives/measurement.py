@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from ..errors import CandidateError, StudyError
+from ..spaces.calibration import CalibrationChoice
+from ..spaces.candidate import Candidate
+from ..spaces.masks import LayerMask
 
 FORMAT = 1
 
@@ -50,6 +53,8 @@ class Measurement:
         energy_mj: millijoules of one run, the whole board's; None where the device does not tell.
         int8_ran: how many of `int8_layers` the engine really runs in INT8; None where it does not tell.
         reformats: layers of the engine that only turn a tensor's type or layout; None where it does not tell.
+        reformat_share: part of the layers' time that those take, 0..1; None where layers were not timed.
+        parity: how far the engine was from its graph on a few images, see accuracy/parity.py; empty if not compared.
         model_hash, dataset_hash, graph_hash: content hashes; equal graph hashes are equal engines.
     """
 
@@ -85,10 +90,12 @@ class Measurement:
     dataset_hash: str
     graph_hash: str
     readings: Mapping[str, float | str] = field(default_factory=dict)
+    parity: Mapping[str, float] = field(default_factory=dict)
     latency_cold_ms: float | None = None
     energy_mj: float | None = None
     int8_ran: int | None = None
     reformats: int | None = None
+    reformat_share: float | None = None
     format: int = FORMAT
 
     def __post_init__(self) -> None:
@@ -108,6 +115,11 @@ class Measurement:
     def reference_map50_95(self) -> float:
         """The reference's mAP50-95 on the same images."""
         return self.map50_95 - self.map50_95_change
+
+    def candidate(self, layers: Sequence[str]) -> Candidate:
+        """What was measured, given the names of the model's layers that can run in INT8."""
+        choice = CalibrationChoice.parse(self.calibration) if self.calibration else CalibrationChoice("max", 1)
+        return Candidate(choice, LayerMask.from_word(layers, self.mask))
 
     def values(self, objectives: tuple[str, ...]) -> tuple[float, ...]:
         """The objectives' values, in their order, each in its own direction (`DIRECTIONS`).

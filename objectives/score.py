@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any, TypeVar
 
 from .. import __version__
 from ..spaces.calibration import CalibrationChoice
@@ -16,25 +17,30 @@ from ..spaces.candidate import Candidate
 from ..spaces.layers import Layer
 from ..spaces.masks import LayerMask
 from ..spaces.model import DetectorModel
+from . import steps
 from .accuracy.bootstrap import map_difference
+from .accuracy.coco import Accuracy
 from .accuracy.dataset import Dataset
-from .accuracy.evaluate import Accuracy, accuracy_of_engine
 from .accuracy.heads import Head
 from .accuracy.images import LetterboxedImages
-from .engines import Engine, EngineKind, EngineOptions, engine_kind
-from .engines.build import engine_bytes, engine_from_onnx
+from .accuracy.output_error import OutputError
+from .accuracy.parity import Parity
+from .engines import EngineKind, EngineOptions, engine_kind
+from .engines.build import engine_bytes, engine_from_onnx, find_engine
 from .engines.child import run_in_child
 from .engines.inspection import Inspection
-from .latency.gpu_watch import watch_of_present_gpu
+from .engines.profile import LayerTime, reformat_share
 from .latency.lock import device_lock
-from .latency.paired import LatencyBudget, PairedLatency, paired_latency
+from .latency.paired import LatencyBudget, PairedLatency
 from .latency.telemetry import HostLoad
 from .measurement import Measurement
 from .quantization.apply_mask import QuantizedModel
 from .quantization.calibrate import CalibrationSet, calibrated_model, structure_of_model
 from .quantization.float_range import tensors_beyond_half
+from .quantization.sensitivity import Sensitivity, sensitivity_of_layers
 from .store import Store, content_key, disk_errors
-from .tensors import tensor_from_pixels
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +55,8 @@ class Scorer:
         budget: how long latency is measured.
         load: how other programs' use of the CPU is noticed and waited out; a GPU is watched as patiently.
         unit_ms: the reference's milliseconds that latencies are told in; found by timing if None.
+        profile: whether every layer is timed too, for the share of the time that reformats take.
+        build: engines of another number are built anew, though their graphs be the same.
     """
 
     model: DetectorModel
@@ -62,6 +70,8 @@ class Scorer:
     store: Store
     load: HostLoad = field(default_factory=HostLoad)
     unit_ms: float | None = None
+    profile: bool = False
+    build: int = 0
 
     @property
     def kind(self) -> EngineKind:
@@ -85,17 +95,32 @@ class Scorer:
             calibrated = calibrated_model(self.model, self.calibration, candidate.calibration, self.store)
         return calibrated.with_mask(candidate.mask)
 
+    def sensitivity(self, choice: CalibrationChoice, *, images: int = 8) -> Sensitivity:
+        """What turning each layer INT8 does to the outputs on the first calibration images; measured once.
+
+        Raises:
+            DatasetError: there are fewer calibration images.
+            QuantizationError, EngineError: ModelOpt or ONNX Runtime failed.
+        """
+        error = OutputError(self.head)
+        with self._beside_timing(on_host=True):
+            return sensitivity_of_layers(self.model, self.calibration, choice, self.store, error=error, count=images)
+
     def engine(self, quantized: QuantizedModel, *, float_type: str | None = None) -> Path:
         """The engine's folder, built unless somebody has.
 
         Raises:
-            EngineError: it does not build.
+            EngineError: it does not build, or does not compute its graph.
         """
+        options = self._build_options(float_type)
+        if found := find_engine(quantized.graph_hash, options, self.store, build=self.build):
+            return found
         temporary = Path(tempfile.gettempdir())
         with disk_errors(temporary), tempfile.TemporaryDirectory(prefix="qpareto-") as folder, self._beside_timing():
             onnx_path = Path(folder) / "quantized.onnx"
             onnx_path.write_bytes(quantized.model.SerializeToString())
-            return engine_from_onnx(onnx_path, quantized.graph_hash, self._build_options(float_type), self.store)
+            proof = partial(steps.prove, images=self.pixels, head=self.head)
+            return engine_from_onnx(onnx_path, quantized.graph_hash, options, self.store, proof=proof, build=self.build)
 
     def measure(self, candidate: Candidate, quantized: QuantizedModel, *, float_type: str | None = None) -> Measurement:
         """Build, evaluate and time one candidate against the reference.
@@ -110,7 +135,8 @@ class Scorer:
         engine = self.engine(quantized, float_type=float_type)
         accuracy, reference = self.accuracy(engine, options), self.accuracy(self.reference, self.options)
         change, low, high = map_difference(accuracy.matches, reference.matches)
-        latency, inspection = self.latency(engine, options), Inspection.load(engine)
+        latency, inspection, parity = self.latency(engine, options), Inspection.load(engine), Parity.load(engine)
+        share = reformat_share(self.layer_times(engine, options)) if self.profile else None
         return Measurement(
             map50_95=accuracy.score.map50_95,
             map50=accuracy.score.map50,
@@ -134,6 +160,8 @@ class Scorer:
             energy_mj=latency.energy_mj,
             int8_ran=inspection.ran_in_int8(tuple(candidate.mask)) if inspection else None,
             reformats=len(inspection.reformats) if inspection else None,
+            reformat_share=share,
+            parity=asdict(parity) if parity else {},
             engine_bytes=engine_bytes(engine),
             mask=candidate.mask.word,
             int8_layers=tuple(candidate.mask),
@@ -150,11 +178,15 @@ class Scorer:
             graph_hash=quantized.graph_hash,
         )
 
-    @cached_property
+    @property
     def reference(self) -> Path:
         """The folder of the reference engine: the one with an empty mask."""
+        return self.engine(self._reference_graph)
+
+    @cached_property
+    def _reference_graph(self) -> QuantizedModel:
         nothing = LayerMask.none([layer.name for layer in self.layers])
-        return self.engine(self.quantize(Candidate(CalibrationChoice("max", 1), nothing)))
+        return self.quantize(Candidate(CalibrationChoice("max", 1), nothing))
 
     @cached_property
     def reference_ms(self) -> float:
@@ -188,12 +220,8 @@ class Scorer:
 
         def fill(folder: Path) -> None:
             with self._beside_timing():
-                run_in_child(
-                    _evaluate,
-                    *(engine, options, self.pixels, self.dataset, self.head, folder),
-                    timeout_s=options.run_timeout_s,
-                    log_path=self._log("accuracy", key),
-                )
+                evaluated = (engine, options, self.pixels, self.dataset, self.head, folder)
+                self._run(steps.evaluate, *evaluated, log=f"accuracy-{key}")
 
         return Accuracy.load(self.store.make("accuracy", key, fill))
 
@@ -205,12 +233,17 @@ class Scorer:
         """
         reference = self.reference
         with device_lock(self.kind.device_id(), exclusive=True), disk_errors(self.store.root):
-            return run_in_child(
-                _time,
-                *((reference, self.options), (engine, options), self.pixels, self.budget, self.load),
-                timeout_s=options.run_timeout_s,
-                log_path=self._log("latency", engine.name),
-            )
+            timed = ((reference, self.options), (engine, options), self.pixels, self.budget, self.load)
+            return self._run(steps.time, *timed, log=f"latency-{engine.name}")
+
+    def layer_times(self, engine: Path, options: EngineOptions) -> tuple[LayerTime, ...]:
+        """What each layer of an engine takes on real images, while nobody else of ours uses the device.
+
+        Raises:
+            EngineError: the engine does not load or run, takes too long, or does not tell of its layers.
+        """
+        with device_lock(self.kind.device_id(), exclusive=True), disk_errors(self.store.root):
+            return self._run(steps.profile, engine, options, self.pixels, log=f"profile-{engine.name}")
 
     def _options(self, float_type: str | None) -> EngineOptions:
         return replace(self.options, float_type=float_type) if float_type else self.options
@@ -223,8 +256,15 @@ class Scorer:
         with self._beside_timing(on_host=True):
             return replace(options, keep_fp32=tensors_beyond_half(self.model, self.calibration, self.store))
 
-    def _log(self, step: str, key: str) -> Path:
-        return self.store.root / "logs" / f"{step}-{key}.log"
+    def _run(self, step: Callable[..., T], *arguments: Any, log: str) -> T:
+        """One step in a child process, within the time that a run may take."""
+        return run_in_child(
+            step,
+            *arguments,
+            timeout_s=self.options.run_timeout_s,
+            limit="engine.run_timeout_s",
+            log_path=self.store.root / "logs" / f"{log}.log",
+        )
 
     @contextmanager
     def _beside_timing(self, *, on_host: bool = False) -> Iterator[None]:
@@ -242,35 +282,3 @@ class Scorer:
 
 def _write(path: Path, text: str) -> None:
     path.write_text(text, encoding="ascii")
-
-
-def _evaluate(
-    engine: Path, options: EngineOptions, pixels: LetterboxedImages, dataset: Dataset, head: Head, folder: Path
-) -> None:
-    """Run in a child process: leaves the accuracy in the folder."""
-    with engine_kind(options.kind).load(engine, options) as loaded:
-        accuracy_of_engine(loaded, pixels, dataset, head).save(folder)
-
-
-def _time(
-    reference: tuple[Path, EngineOptions],
-    candidate: tuple[Path, EngineOptions],
-    pixels: LetterboxedImages,
-    budget: LatencyBudget,
-    load: HostLoad,
-) -> PairedLatency:
-    """Run in a child process: both engines on the same real images."""
-    with _loaded(*reference, pixels) as one, _loaded(*candidate, pixels) as other:
-        if engine_kind(candidate[1].kind).runs_on_host_cpu:
-            return paired_latency(one, other, budget=budget, load=load)
-        watch = watch_of_present_gpu(max_wait_s=load.max_wait_s)
-        timed = paired_latency(one, other, budget=budget, load=watch)
-        return replace(timed, energy_mj=watch.energy_mj(other))
-
-
-@contextmanager
-def _loaded(folder: Path, options: EngineOptions, pixels: LetterboxedImages) -> Iterator[Engine]:
-    with engine_kind(options.kind).load(folder, options) as engine:
-        rows = [i % len(pixels) for i in range(engine.input_shape[0])]
-        engine.load_input(tensor_from_pixels(pixels.pixels[rows]))
-        yield engine

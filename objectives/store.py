@@ -64,6 +64,17 @@ class Store:
         # Made here, or by somebody who was first: theirs stands.
         return entry
 
+    def discard(self, kind: str, key: str) -> None:
+        """Remove an entry that is damaged. It is gone at once, for everybody, and can be made again."""
+        entry = self.root / kind / key
+        aside = Path(tempfile.mkdtemp(prefix=f".{key[:8]}-", dir=entry.parent))
+        try:
+            entry.rename(aside)
+        except FileNotFoundError:  # somebody else was first
+            pass
+        finally:
+            shutil.rmtree(aside)
+
 
 @contextmanager
 def made_aside(target: Path) -> Iterator[Path]:

@@ -95,12 +95,22 @@ def measure(  # noqa: PLR0913, PLR0917 - one parameter an option
     build_only: Annotated[
         bool, typer.Option("--build-only", help="Build the engine and measure nothing; no device is needed.")
     ] = False,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Time every layer of the engine instead: what runs in what, how long.")
+    ] = False,
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure one candidate completely, outside of any study."""
-    from .api import build_candidate, measure_candidate
-    from .show.terminal import show_build, show_measurement
+    from .api import build_candidate, measure_candidate, profile_candidate
+    from .show.terminal import show_build, show_measurement, show_profile
+
+    if (build_only or keep is not None) and profile:
+        raise QParetoError("--profile only times layers: leave --build-only and --keep out.")
+    if profile:
+        times = profile_candidate(_spec(study, overrides), mask=mask, calibration=calibration)
+        _print_json([asdict(time) for time in times]) if as_json else show_profile(times)
+        return
 
     if build_only:
         built = build_candidate(_spec(study, overrides), mask=mask, calibration=calibration, keep=keep)
@@ -110,17 +120,39 @@ def measure(  # noqa: PLR0913, PLR0917 - one parameter an option
     _print_json(measurement.as_json()) if as_json else show_measurement(measurement)
 
 
-@app.command(epilog=_example("qpareto layers studies/quickstart/quickstart.yaml"))
-def layers(
+@app.command(epilog=_example("qpareto layers studies/quickstart/quickstart.yaml --sensitivity"))
+def layers(  # noqa: PLR0913, PLR0917 - one parameter an option
     model: Annotated[Path, typer.Argument(metavar="STUDY|MODEL", help="A study file or an .onnx.", show_default=False)],
+    sensitivity: Annotated[
+        bool, typer.Option("--sensitivity", help="Also what INT8 does to the detections, layer by layer.")
+    ] = False,
+    calibration: Annotated[
+        str | None, typer.Option(help="METHOD:SIZE of --sensitivity; the study's first method and largest size.")
+    ] = None,
+    images: Annotated[int, typer.Option(min=2, help="Calibration images that --sensitivity looks at.")] = 8,
+    labels: Annotated[
+        int | None, typer.Option(min=1, help="Also each block's mAP50-95 in INT8, on so many evaluation images.")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="Also draw the sensitivity to this HTML file.")] = None,
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
     """List a model's layers in graph order, and which of them ModelOpt can run in INT8."""
-    from .api import layers_of_study_or_model
+    from .api import labelled_sensitivity_of_study, layers_of_study_or_model, sensitivity_of_study
+    from .show.sensitivity import write_sensitivity_plot
     from .show.terminal import show_layers
 
+    if not sensitivity and (plot or calibration or labels):
+        raise QParetoError("--plot, --calibration and --labels belong to --sensitivity: add that, or leave them out.")
     rows = layers_of_study_or_model(model, overrides or [])
+    if sensitivity:
+        found = sensitivity_of_study(model, overrides or [], calibration=calibration, images=images).by_layer()
+        rows = [row | {"sensitivity": found.get(row["name"])} for row in rows]
+    if labels is not None:
+        changes = labelled_sensitivity_of_study(model, overrides or [], calibration=calibration, labels=labels)
+        rows = [row | {"block_map50_95_change": changes.get(row["block"])} for row in rows]
+    if plot is not None:
+        write_sensitivity_plot(rows, plot, title=model.stem)
     _print_json(rows) if as_json else show_layers(rows)
 
 
@@ -141,6 +173,17 @@ def front(
     if plot is not None:
         write_front_plot(found, plot, title=spec.name)
     _show(found, as_json=as_json, with_baselines=with_baselines)
+
+
+@app.command(epilog=_example("qpareto confirm studies/quickstart/quickstart.yaml"))
+def confirm(study: StudyFile, overrides: Overrides = None, as_json: AsJson = False) -> None:
+    """Build and measure the front's engines once more, on images that the search never saw if `data.confirm` names any.
+
+    `run` does so by itself at its end if it does.
+    """
+    from .api import confirm_study
+
+    _show(confirm_study(_spec(study, overrides)), as_json=as_json)
 
 
 @app.command(epilog=_example("qpareto export studies/quickstart/quickstart.yaml -o best --max-map-drop 0.01"))
@@ -170,13 +213,44 @@ def export(  # noqa: PLR0913, PLR0917 - one parameter an option
 
 
 @app.command(epilog=_example("qpareto doctor"))
-def doctor(as_json: AsJson = False) -> None:
+def doctor(
+    self_test: Annotated[
+        bool,
+        typer.Option("--self-test", help="Build, run and time engines here: a line a check, exit code 1 if any fails."),
+    ] = False,
+    engine: Annotated[str | None, typer.Option(metavar="KIND", help="Only this kind of engine.")] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="Self-test with this .onnx; the quickstart's model if not named.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Tell which engines can be built and run on this machine, and what mends those that cannot."""
     from ..objectives.engines import KINDS, engine_kind
     from .show.terminal import show_doctor
 
-    found = {name: asdict(engine_kind(name).availability()) for name in KINDS}
+    kinds = [engine] if engine else list(KINDS)
+    if self_test:
+        _self_test(kinds, model, as_json=as_json)
+        return
+    if model is not None:
+        raise QParetoError("--model names the model of --self-test: add that, or leave --model out.")
+    found = {name: asdict(engine_kind(name).availability()) for name in kinds}
     _print_json(found) if as_json else show_doctor(found)
+
+
+def _self_test(kinds: list[str], model: Path | None, *, as_json: bool) -> None:
+    from .api import self_test_of_engines
+    from .show.terminal import show_check
+
+    checks = []
+    for check in self_test_of_engines(model, kinds=kinds):
+        checks.append(check)
+        if not as_json:
+            show_check(check)
+    if as_json:
+        _print_json([asdict(check) for check in checks])
+    if any(check.outcome == "failed" for check in checks):
+        sys.exit(1)
 
 
 @app.command(epilog=_example("qpareto schema > qpareto.schema.json"))

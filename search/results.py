@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from ..errors import CandidateError
 from ..objectives.measurement import DIRECTIONS, Measurement
 from .front import Points, front_of, hypervolume, losses
 from .study import SearchStudy, TrialRecord
@@ -25,15 +26,28 @@ DOUBTS = {  # a measurement's flag -> what it means
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """A complete trial: its number, its measurement, and the recipe's name if it is a baseline."""
+    """A complete trial.
+
+    Args:
+        trial: its number.
+        baseline: the recipe's name if it is one.
+        confirmed: what the same candidate scored when it was built and measured once more, after the search; or why
+            it could not be; None before that.
+    """
 
     trial: int
     measurement: Measurement
     baseline: str | None
+    confirmed: Measurement | CandidateError | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """One object with `trial`, `baseline`, and the fields of the measurement."""
-        return {"trial": self.trial, "baseline": self.baseline, **self.measurement.as_json()}
+        """One object with `trial`, `baseline`, the fields of the measurement, and `confirmed`, or `refuted`."""
+        told: dict[str, Any] = {"trial": self.trial, "baseline": self.baseline, **self.measurement.as_json()}
+        if isinstance(self.confirmed, Measurement):
+            told["confirmed"] = self.confirmed.as_json()
+        elif self.confirmed is not None:
+            told["refuted"] = str(self.confirmed)
+        return told
 
 
 class Results:
@@ -41,12 +55,20 @@ class Results:
 
     Args:
         float_type: the study's own; a baseline in another float type is compared with the front, never on it.
+        confirmations: by trial number, see `Point.confirmed`.
     """
 
-    def __init__(self, records: Sequence[TrialRecord], *, objectives: Sequence[str], float_type: str) -> None:
+    def __init__(
+        self,
+        records: Sequence[TrialRecord],
+        *,
+        objectives: Sequence[str],
+        float_type: str,
+        confirmations: Mapping[int, Measurement | CandidateError] | None = None,
+    ) -> None:
         self.records, self.objectives = tuple(records), tuple(objectives)
-        self._float_type = float_type
-        measured = _points(record for record in records if record.reused_from is None)
+        self._float_type, self._confirmations = float_type, confirmations or {}
+        measured = self._points(record for record in records if record.reused_from is None)
         self.points = tuple(point for point in measured if not self._is_outside(point))
         self.outside = tuple(point for point in measured if self._is_outside(point))
 
@@ -64,12 +86,27 @@ class Results:
 
         A recipe that made the graph of an earlier trial has that trial's measurement under its own number.
         """
-        found = _points(record for record in self.records if record.baseline)
+        found = self._points(record for record in self.records if record.baseline)
         return tuple(sorted(found, key=self._is_outside))
+
+    def upheld(self) -> frozenset[int]:
+        """Numbers of the front's trials that no other of them beats by what they scored when measured once more."""
+        again = [(p.trial, p.confirmed) for p in self.front if isinstance(p.confirmed, Measurement)]
+        if not again:
+            return frozenset()
+        kept = front_of(self._losses([found for _, found in again]))
+        return frozenset(trial for (trial, _), stays in zip(again, kept, strict=True) if stays)
+
+    def ties(self, point: Point) -> tuple[int, ...]:
+        """The front's other trials whose intervals overlap this point's, on mAP as on latency."""
+        return tuple(p.trial for p in self.front if p is not point and _tie(p.measurement, point.measurement))
 
     def losses(self, points: Sequence[Point]) -> Points:
         """(n_points, n_objectives), smaller is better."""
-        values = [point.measurement.values(self.objectives) for point in points]
+        return self._losses([point.measurement for point in points])
+
+    def _losses(self, found: Sequence[Measurement]) -> Points:
+        values = [measurement.values(self.objectives) for measurement in found]
         return losses(values, [DIRECTIONS[name] for name in self.objectives])
 
     def hypervolume(self) -> float:
@@ -90,6 +127,14 @@ class Results:
         ]
         volume = hypervolume(losses(scaled, ["minimize", "minimize"]), (-HYPERVOLUME_MAP_SHARE, 1.0))
         return volume / (1 - HYPERVOLUME_MAP_SHARE)
+
+    def has_stalled(self, *, trials: int, growth: float) -> bool:
+        """Whether the last so many finished trials raised the hypervolume by at most this."""
+        ended = [record for record in self.records if record.state in ("complete", "failed", "pruned")]
+        if len(ended) <= trials:
+            return False
+        before = Results(ended[:-trials], objectives=self.objectives, float_type=self._float_type)
+        return self.hypervolume() - before.hypervolume() <= growth
 
     def remarks(self) -> tuple[str, ...]:
         """What a reader must know beside the figures: float types that beat the front, and doubtful timings."""
@@ -130,22 +175,40 @@ class Results:
             for flag, trials in found.items()
         ]
 
+    def _points(self, records: Iterable[TrialRecord]) -> list[Point]:
+        """The points of the records that have one."""
+        return [
+            Point(
+                trial=record.number,
+                measurement=record.measurement,
+                baseline=record.baseline,
+                confirmed=self._confirmations.get(record.number),
+            )
+            for record in records
+            if record.measurement is not None
+        ]
+
     def _is_outside(self, point: Point) -> bool:
         return point.measurement.float_type != self._float_type
 
 
-def _points(records: Iterable[TrialRecord]) -> list[Point]:
-    """The points of the records that have one."""
-    return [
-        Point(trial=record.number, measurement=record.measurement, baseline=record.baseline)
-        for record in records
-        if record.measurement is not None
-    ]
-
-
 def results_of_study(study: SearchStudy) -> Results:
     """Read a study's results from its storage."""
-    return Results(study.records(), objectives=study.objectives, float_type=study.float_type)
+    return Results(
+        study.records(),
+        objectives=study.objectives,
+        float_type=study.float_type,
+        confirmations=study.confirmations(),
+    )
+
+
+def _tie(one: Measurement, other: Measurement) -> bool:
+    """Whether the intervals overlap, on both axes."""
+    pairs = (
+        (one.map50_95_change_ci, other.map50_95_change_ci),
+        (one.latency_ratio_ci, other.latency_ratio_ci),
+    )
+    return all(a[0] <= b[1] and b[0] <= a[1] for a, b in pairs)
 
 
 def _beats(one: Measurement, other: Measurement) -> bool:

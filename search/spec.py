@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -24,35 +24,33 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class ConfirmSpec(Section):
-    """A second evaluation set."""
+class EvaluationSpec(Section):
+    """Images with their true boxes, as COCO or as Ultralytics writes them."""
 
-    images: Path
-    annotations: Path
-
-
-class DataSpec(Section):
-    """What mAP is measured on, and what calibration sees."""
-
-    images: Path | None = Field(None, description="folder of evaluation images, with `annotations`")
-    annotations: Path | None = Field(None, description="COCO instances JSON of the evaluation images")
+    images: Path | None = Field(None, description="folder of images, with `annotations`")
+    annotations: Path | None = Field(None, description="COCO instances JSON of the images")
     yaml: Path | None = Field(
         None, description="an Ultralytics data.yaml instead of images and annotations: its val split"
     )
-    calibration: Path = Field(description="folder of calibration images; never an evaluation image")
-    confirm: ConfirmSpec | None = Field(None, description="images that the search never sees")
-    limit: Count | None = Field(None, description="first n evaluation images only, for a dry run")
-    bad_images: Literal["refuse", "skip"] = Field(
-        "refuse", description="what to do about images that cannot be decoded"
-    )
 
     @model_validator(mode="after")
-    def _one_source(self) -> DataSpec:
+    def _one_source(self) -> Self:
         if (self.yaml is None) == (self.images is None and self.annotations is None):
             raise ValueError("name either `images` and `annotations`, or `yaml`")
         if (self.images is None) != (self.annotations is None):
             raise ValueError("`images` and `annotations` go together")
         return self
+
+
+class DataSpec(EvaluationSpec):
+    """What mAP is measured on, and what calibration sees."""
+
+    calibration: Path = Field(description="folder of calibration images; never an evaluation image")
+    confirm: EvaluationSpec | None = Field(None, description="images that the search never sees, for its finalists")
+    limit: Count | None = Field(None, description="first n evaluation images only, for a dry run")
+    bad_images: Literal["refuse", "skip"] = Field(
+        "refuse", description="what to do about images that cannot be decoded"
+    )
 
 
 class CalibrationSpec(Section):
@@ -122,7 +120,15 @@ class LatencySpec(Section):
 
     ci_width: float = Field(0.01, gt=0, description="stop when the ratio's 95 % interval is this narrow, relative")
     max_seconds: float = Field(20.0, gt=0, description="or when this much time is spent on one candidate")
-    max_wait_s: float = Field(10.0, ge=0, description="how long to wait for other programs to leave the CPU quiet")
+    max_wait_s: float = Field(10.0, ge=0, description="how long to wait for other programs to leave the device quiet")
+    profile: bool = Field(False, description="time every layer too, for the share of the time that reformats take")
+
+
+class StallSpec(Section):
+    """When a search has stopped finding anything."""
+
+    trials: Count = Field(description="finished trials in a row that must bring so little")
+    growth: float = Field(ge=0, description="share of the hypervolume, see `front`, that counts as little")
 
 
 class SearchSpec(Section):
@@ -130,6 +136,8 @@ class SearchSpec(Section):
 
     sampler: str = Field("auto", description=f"one of {', '.join(SAMPLERS)}")
     trials: Count = Field(60, description="finished trials that the study is to have, baselines included")
+    max_hours: float | None = Field(None, gt=0, description="no trial is begun after this long in one run")
+    stall: StallSpec | None = Field(None, description="end before that when the front grows no more")
     seed: int = 0
     baselines: bool = Field(True, description="measure the usual recipes first")
 

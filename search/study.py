@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from ..errors import StudyError
+from ..errors import CandidateError, StudyError
 from ..objectives.measurement import DIRECTIONS, Measurement
 from ..spaces.candidate import Candidate
 from ..spaces.space import Space
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from optuna.study import StudyDirection
     from optuna.trial import FrozenTrial
 
+_CONFIRMED = "confirmed:"  # and a trial's number: a finished trial takes no more attributes, its study does
 INTERRUPTED = "interrupted"  # the one reason for failing that a resumed run mends by trying again
 
 
@@ -145,6 +146,19 @@ class SearchStudy:
         self._remember(number, "reason", reason)
         self.study.tell(number, state=optuna.trial.TrialState.FAIL)
 
+    def confirm(self, number: int, found: Measurement | CandidateError) -> None:
+        """Keep what a trial's candidate scored when it was built and measured once more, or why it could not be."""
+        told = {"reason": str(found)} if isinstance(found, CandidateError) else found.as_json()
+        self.study.set_user_attr(f"{_CONFIRMED}{number}", told)
+
+    def confirmations(self) -> dict[int, Measurement | CandidateError]:
+        """By trial number, what `confirm` has kept."""
+        return {
+            int(key.removeprefix(_CONFIRMED)): _confirmation(told)
+            for key, told in self.study.user_attrs.items()
+            if key.startswith(_CONFIRMED)
+        }
+
     def recover(self) -> int:
         """Mark running trials whose worker is gone as interrupted; returns how many.
 
@@ -226,6 +240,10 @@ def _record(trial: FrozenTrial) -> TrialRecord:
         reason=reason,
         params=trial.params,
     )
+
+
+def _confirmation(told: Mapping[str, Any]) -> Measurement | CandidateError:
+    return CandidateError(told["reason"]) if "reason" in told else Measurement.from_json(told)
 
 
 def _this_worker() -> dict[str, Any]:

@@ -43,6 +43,16 @@ class NetworkWriter:
         self.nodes.append(helper.make_node(op, inputs, [output], name=name, **attributes))
         return output
 
+    def boxes_and_scores(self, source: str) -> str:
+        """Channels of [1, 24, n] as boxes that lie in the image (centre, width, height), and 20 scores as they are."""
+        for name, values in {"parts": [4, 20], "spread": [SIZE, SIZE, 24, 24], "least": [0, 0, 8, 8]}.items():
+            array = np.array(values, np.int64) if name == "parts" else np.array(values, np.float32).reshape(1, 4, 1)
+            self.weights.append(numpy_helper.from_array(array, name))
+        self.nodes.append(helper.make_node("Split", [source, "parts"], ["places", "scores"], "/head/Split", axis=1))
+        inside = self.node("Sigmoid", ["places"], "/head/Sigmoid")
+        boxes = self.node("Add", [self.node("Mul", [inside, "spread"], "/head/Mul"), "least"], "/head/Add")
+        return self.node("Concat", [boxes, "scores"], "/head/Concat", axis=1)
+
     def write(self, path: Path, output: str, *, metadata: dict[str, str] | None = None, opset: int = 13) -> Path:
         graph = helper.make_graph(
             self.nodes,
@@ -81,4 +91,4 @@ def small_network(path: Path, *, channels: int = 16, seed: int = 0) -> Path:
     last = net.conv(fused, "/model.4/cv1", inputs=3 * c, outputs=24, kernel=1)
     head = net.conv(last, "/model.4/cv2", inputs=24, outputs=24, kernel=1)
     net.weights.append(numpy_helper.from_array(np.array([1, 24, -1], np.int64), "shape"))
-    return net.write(path, net.node("Reshape", [head, "shape"], "/model.4/Reshape"))
+    return net.write(path, net.boxes_and_scores(net.node("Reshape", [head, "shape"], "/model.4/Reshape")))

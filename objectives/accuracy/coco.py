@@ -1,10 +1,8 @@
-"""COCO's figures, accumulated by pycocotools, and the table of matches that their spread is drawn from."""
+"""COCO's figures, and the table of matches that their spread is drawn from."""
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -100,8 +98,8 @@ def score_matches(dataset: Dataset, matches: Sequence[Matches]) -> Accuracy:
     merged = Matches(
         classes=classes[order],
         scores=scores[order],
-        matched=np.concatenate([match.matched for match in matches], axis=2)[:, :, order],
-        ignored=np.concatenate([match.ignored for match in matches], axis=2)[:, :, order],
+        matched=np.concatenate([match.matched for match in matches], axis=2).take(order, axis=2),
+        ignored=np.concatenate([match.ignored for match in matches], axis=2).take(order, axis=2),
     )
     truths = _truths(dataset)
     images = np.repeat(np.arange(len(matches), dtype=np.int32), [len(match.scores) for match in matches])
@@ -131,34 +129,42 @@ def _coco_score(precision: NDArray[np.float64], names: Sequence[str]) -> CocoSco
 
 
 def _precision(matches: Matches, truths: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Precision as pycocotools has it, [T, 101 recalls, classes, A], -1 where a class has no true box of a size.
-
-    Its `accumulate` sees the detections of a class, already cut to 100 an image, as those of a single image.
+    """Precision as pycocotools' `accumulate` has it, [T, 101 recalls, classes, A], -1 where there is nothing to find.
 
     Args:
         truths: [A, classes] true boxes to find.
     """
-    from pycocotools.cocoeval import COCOeval
+    from pycocotools.cocoeval import Params
 
-    evaluator = COCOeval(iouType="bbox")
-    params, classes = evaluator.params, range(truths.shape[1])
-    params.imgIds, params.catIds, params.maxDets = [0], list(classes), [max(len(matches.scores), 1)]
-    evaluator._paramsEval = params
-    starts = np.searchsorted(matches.classes, [*classes, len(classes)])
-    evaluator.evalImgs = [
-        {
-            "dtScores": matches.scores[starts[k] : starts[k + 1]],
-            "dtMatches": matches.matched[area, :, starts[k] : starts[k + 1]],
-            "dtIgnore": matches.ignored[area, :, starts[k] : starts[k + 1]],
-            "gtIgnore": np.zeros(truths[area, k]),
-        }
-        for k in classes
-        for area in range(len(truths))
-    ]
-    with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
-        evaluator.accumulate()
-    precision: NDArray[np.float64] = evaluator.eval["precision"][..., 0]
+    recalls = Params("bbox").recThrs
+    areas, classes = truths.shape
+    precision = np.full((matches.matched.shape[1], len(recalls), classes, areas), -1.0)
+    starts = np.searchsorted(matches.classes, np.arange(classes + 1))
+    correct, counted = matches.matched & ~matches.ignored, ~matches.ignored
+    for area, k in zip(*np.nonzero(truths), strict=True):
+        columns = slice(starts[k], starts[k + 1])
+        precision[:, :, k, area] = _class_precision(
+            correct[area, :, columns], counted[area, :, columns], int(truths[area, k]), recalls
+        )
     return precision
+
+
+def _class_precision(
+    correct: NDArray[np.bool_], counted: NDArray[np.bool_], truths: int, recalls: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Precision at each recall, made to fall with it: [T, R]. It changes at hits only, so only they are looked at.
+
+    Args:
+        correct, counted: [T, D] as in `MatchTable`.
+        truths: how many there are to find, at least 1.
+    """
+    thresholds, hits = np.divmod(np.flatnonzero(correct), correct.shape[1])
+    judged = counted.cumsum(axis=1, dtype=np.int32)[thresholds, hits]
+    right = np.arange(len(hits)) - np.searchsorted(thresholds, thresholds) + 1
+    at_hit = np.zeros((len(correct), truths + 1))  # and none beyond the last
+    at_hit[thresholds, right - 1] = right / (judged + np.spacing(1))
+    falling = np.maximum.accumulate(at_hit[:, ::-1], axis=1)[:, ::-1]
+    return falling[:, np.searchsorted(np.arange(1, truths + 1) / truths, recalls)]
 
 
 def _truths(dataset: Dataset) -> NDArray[np.int32]:
@@ -169,10 +175,13 @@ def _truths(dataset: Dataset) -> NDArray[np.int32]:
     image_index = {image.image_id: i for i, image in enumerate(dataset.images)}
     class_index = {category_id: i for i, category_id in enumerate(dataset.category_ids)}
     counts = np.zeros((len(areas), len(image_index), len(class_index)), np.int32)
-    for annotation in dataset.annotations:
-        where = image_index[annotation["image_id"]], class_index[annotation["category_id"]]
-        for area, (smallest, largest) in enumerate(areas):
-            counts[area][where] += smallest <= annotation["area"] <= largest and not annotation["iscrowd"]
+    counting = [a for a in dataset.annotations if not a["iscrowd"]]
+    sizes = np.array([a["area"] for a in counting])
+    images = np.array([image_index[a["image_id"]] for a in counting])
+    classes = np.array([class_index[a["category_id"]] for a in counting])
+    for area, (smallest, largest) in enumerate(areas):
+        counted = (smallest <= sizes) & (sizes <= largest)
+        np.add.at(counts[area], (images[counted], classes[counted]), 1)
     return counts
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -162,21 +162,28 @@ def dataset_from_yolo(
     return _dataset(f"{data_yaml.stem}/{split}", records, dict(enumerate(yolo.names)), annotations, skipped)
 
 
-def refuse_overlap(calibration: Iterable[Path], dataset: Dataset) -> None:
-    """Refuse to calibrate on images that accuracy is measured on. Contents are compared, not names.
+def refuse_overlap(paths: Sequence[Path], seen: Collection[str], *, what: str, other: str) -> None:
+    """Refuse images that serve another purpose too, which would flatter every figure. Contents count, not names.
+
+    Args:
+        seen: hashes of the contents of the images of the other purpose.
+        what, other: the two purposes, as `calibration` and `evaluation`.
 
     Raises:
         DatasetError: some are in both.
     """
-    paths = list(calibration)
-    evaluated = set(in_threads(file_hash, [image.path for image in dataset.images]))
     contents = zip(paths, in_threads(file_hash, paths), strict=True)
-    shared = [path.name for path, content in contents if content in evaluated]
+    shared = [path.name for path, content in contents if content in seen]
     if shared:
         raise DatasetError(
-            f"{some_of(shared, 'calibration image')} of {len(paths)} are also evaluation images of {dataset.name}, "
-            "which would flatter every figure: calibrate on training images."
+            f"{some_of(shared, f'{what} image')} of {len(paths)} are also {other} images, "
+            f"which would flatter every figure: take other images for the {what}."
         )
+
+
+def hashes_of(dataset: Dataset) -> frozenset[str]:
+    """Of the contents of a data set's images."""
+    return frozenset(in_threads(file_hash, [image.path for image in dataset.images]))
 
 
 def _first(items: Sequence[Any], limit: int | None, source: Path) -> list[Any]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..engines.base import Engine
+from ..engines.base import Engine, EngineKind
 from ..tensors import tensor_from_pixels
 from .coco import Accuracy, score_matches
 from .dataset import Dataset
@@ -16,20 +18,32 @@ from .heads import Head
 from .images import LetterboxedImages
 from .matcher import Matcher, Matches
 
-__all__ = ["Accuracy", "accuracy_of_engine"]
+__all__ = ["Accuracy", "accuracy_of_engine", "threads_beside"]
 
-_WAITING = 4  # batches of raw outputs kept in memory at most
+Floats = NDArray[np.float32]
 
 
-def accuracy_of_engine(engine: Engine, images: LetterboxedImages, dataset: Dataset, head: Head) -> Accuracy:
+def threads_beside(kind: EngineKind) -> int:
+    """`threads` of `accuracy_of_engine` for engines of this kind: two where they leave the processors alone.
+
+    Of more, Python's lock makes each slower (docs/benchmarks.md).
+    """
+    return 1 if kind.runs_on_host_cpu else 2
+
+
+def accuracy_of_engine(
+    engine: Engine, images: LetterboxedImages, dataset: Dataset, head: Head, *, threads: int = 1
+) -> Accuracy:
     """Run an engine on every image of a data set and score what it finds.
 
-    While the engine infers, one thread prepares the next batch and one matches the batches before it. The last batch
-    is filled up with its last image, whose repeats are not scored.
+    While the engine infers, some threads prepare the next images and as many match those before. The last batch is
+    filled up with its last image, whose repeats are not scored.
 
     Args:
         images: letterboxed from the data set's images, in its order and to the engine's size.
         dataset: its categories in the model's order (`Dataset.for_model`).
+        threads: how many prepare, and how many match, at least 1. Memory holds inputs of 2 * batch + `threads` images
+            and outputs of 3 * batch + 4 * `threads` at most, however many images there are.
 
     Raises:
         EngineError: the engine failed.
@@ -40,24 +54,44 @@ def accuracy_of_engine(engine: Engine, images: LetterboxedImages, dataset: Datas
         raise ValueError(f"the images are {pixels.shape}, but the engine and the data set want {wanted}")
     matcher = Matcher(dataset)
 
-    def prepared(start: int) -> NDArray[np.float32]:
-        return tensor_from_pixels(pixels[np.minimum(np.arange(start, start + batch), len(pixels) - 1)])
-
-    def matched(start: int, outputs: tuple[NDArray[np.float32], ...]) -> list[Matches]:
-        found = zip(range(start, min(start + batch, len(pixels))), head.detections(outputs), strict=False)
-        return [matcher.match(i, detections.on_image(images.geometry[i])) for i, detections in found]
+    def matched(image: int, outputs: Sequence[Floats]) -> Matches:
+        (found,) = head.detections(outputs)
+        return matcher.match(image, found.on_image(images.geometry[image]))
 
     matches: list[Matches] = []
-    waiting: deque[Future[list[Matches]]] = deque()
-    with ThreadPoolExecutor(1) as before, ThreadPoolExecutor(1) as after:
-        upcoming = before.submit(prepared, 0)
-        for start in range(0, len(pixels), batch):
-            inputs = upcoming.result()
-            if start + batch < len(pixels):
-                upcoming = before.submit(prepared, start + batch)
-            waiting.append(after.submit(matched, start, engine.infer(inputs)))
-            if len(waiting) > _WAITING:
-                matches += waiting.popleft().result()
-        for future in waiting:
-            matches += future.result()
+    waiting: deque[Future[Matches]] = deque()
+    with ThreadPoolExecutor(threads) as before, ThreadPoolExecutor(threads) as after:
+        for start, inputs in _batches(pixels, engine.input_shape, before, ahead=threads):
+            outputs = engine.infer(inputs)
+            for row, image in enumerate(range(start, min(start + batch, len(pixels)))):
+                waiting.append(after.submit(matched, image, [output[row : row + 1] for output in outputs]))
+            while waiting and (waiting[0].done() or len(waiting) > batch + 4 * threads):
+                matches.append(waiting.popleft().result())
+        matches += [future.result() for future in waiting]
     return score_matches(dataset, matches)
+
+
+def _batches(
+    pixels: NDArray[np.uint8], shape: tuple[int, int, int, int], pool: Executor, *, ahead: int
+) -> Iterator[tuple[int, Floats]]:
+    """Index of the first image, and the input, of each batch; an input is good until the next one is asked for.
+
+    Args:
+        ahead: how many images are prepared beyond the next batch, rounded down to whole batches.
+    """
+    starts = iter(range(0, len(pixels), shape[0]))
+
+    def filled(start: int, memory: Floats) -> tuple[int, Floats, list[Future[Floats]]]:
+        rows = enumerate(min(start + row, len(pixels) - 1) for row in range(len(memory)))
+        work = [pool.submit(tensor_from_pixels, pixels[i : i + 1], out=memory[row : row + 1]) for row, i in rows]
+        return start, memory, work
+
+    memories = [np.empty(shape, np.float32) for _ in range(2 + ahead // shape[0])]
+    upcoming = deque(filled(start, memory) for memory, start in zip(memories, starts, strict=False))
+    while upcoming:
+        start, memory, work = upcoming.popleft()
+        for future in work:
+            future.result()
+        yield start, memory
+        for another in islice(starts, 1):
+            upcoming.append(filled(another, memory))

@@ -1,8 +1,9 @@
-"""Which detections of an image hit a true box: pycocotools' own matching, image by image."""
+"""Which detections of an image hit a true box, by COCO's rules, image by image."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,28 +33,41 @@ class Matches:
     ignored: NDArray[np.bool_]
 
 
-class Matcher:
-    """Matches the detections of a data set's images, one image at a time and in any order.
+@dataclass(frozen=True)
+class _Truths:
+    """The true boxes of one image.
 
-    pycocotools spends its time on pairs that cannot meet; here it is asked only about classes that an image truly
-    has, and only about detections that reach the lowest IoU threshold with some true box of theirs. The others are
-    unmatched at every threshold, which is what it would answer.
+    Args:
+        boxes: [G, 4] left, top, width, height.
+        classes: [G] class indices.
+        crowd: [G] whether it stands for many, which it may all match.
+        ignored: [A, G] whether matching it counts for nothing: a crowd, or of another size than the area's.
+    """
+
+    boxes: NDArray[np.float64]
+    classes: NDArray[np.intp]
+    crowd: NDArray[np.bool_]
+    ignored: NDArray[np.bool_]
+
+
+class Matcher:
+    """Matches the detections of a data set's images, one image at a time, in any order and by any thread.
+
+    Gives what pycocotools' `evaluateImg` gives, for all areas and thresholds at once.
     """
 
     def __init__(self, dataset: Dataset) -> None:
         from pycocotools.cocoeval import Params
 
         params = Params("bbox")
-        self._areas: list[list[float]] = params.areaRng
+        self._areas: NDArray[np.float64] = np.array(params.areaRng, np.float64)
         self._iou_thresholds: NDArray[np.float64] = params.iouThrs
-        self._image_ids = [image.image_id for image in dataset.images]
         index_of = {category_id: index for index, category_id in enumerate(dataset.category_ids)}
-        self._truths: dict[tuple[int, int], list[dict[str, Any]]] = defaultdict(list)
+        annotations = defaultdict(list)
         for annotation in dataset.annotations:
-            key = annotation["image_id"], index_of[annotation["category_id"]]
-            # A copy, since pycocotools writes into it; `ignore` is what its own _prepare adds.
-            self._truths[key].append({**annotation, "ignore": annotation["iscrowd"]})
-        self._scored_classes = np.unique([index for _, index in self._truths])
+            annotations[annotation["image_id"]].append(annotation)
+        self._truths = [self._truths_of(annotations[image.image_id], index_of) for image in dataset.images]
+        self._scored_classes = np.unique(np.concatenate([truths.classes for truths in self._truths]))
 
     def match(self, image: int, detections: Detections) -> Matches:
         """The matches of the image at this index of the data set.
@@ -63,42 +77,74 @@ class Matcher:
         """
         kept = _best_of_each_class(detections, self._scored_classes)
         classes, scores = detections.classes[kept], detections.scores[kept].astype(np.float64)
-        boxes = coco_boxes(detections.boxes[kept])
-        smallest, largest = np.array(self._areas).T[:, :, None, None]  # [A, 1, 1]
+        boxes, truths = coco_boxes(detections.boxes[kept]), self._truths[image]
+        smallest, largest = self._areas.T[:, :, None]  # [A, 1]
         size = boxes[:, 2] * boxes[:, 3]
-        matched = np.zeros((len(self._areas), len(self._iou_thresholds), len(kept)), np.bool_)
-        ignored = matched | (size < smallest) | (size > largest)
-        for index in np.unique(classes):
-            if truths := self._truths.get((self._image_ids[image], int(index))):
-                columns = np.flatnonzero(classes == index)
-                near, hits, ignores = self._match_class(truths, boxes[columns], scores[columns])
-                matched[:, :, columns[near]], ignored[:, :, columns[near]] = hits, ignores
+        shape = len(self._areas), len(self._iou_thresholds), len(kept)
+        matched, ignored = np.zeros(shape, np.bool_), np.empty(shape, np.bool_)
+        ignored[:] = ((size < smallest) | (size > largest))[:, None]
+        ious = _ious(boxes, classes, truths)
+        # Most detections come near no true box; the others choose one after the other.
+        near = np.flatnonzero((ious >= self._iou_thresholds[0]).any(axis=1))
+        if len(near):
+            hits, ignores = _choices(ious[near], truths, self._iou_thresholds)
+            matched[:, :, near] = hits
+            ignored[:, :, near] = np.where(hits, ignores, ignored[:, :, near])
         return Matches(classes, scores, matched, ignored)
 
-    def _match_class(
-        self, truths: list[dict[str, Any]], boxes: NDArray[np.float64], scores: NDArray[np.float64]
-    ) -> tuple[NDArray[np.intp], NDArray[np.bool_], NDArray[np.bool_]]:
-        """Indices of the detections that come near a true box; whether they hit, and whether they are ignored."""
-        from pycocotools.cocoeval import COCOeval
-
-        evaluator, pair = COCOeval(iouType="bbox"), (0, 0)
-        rows = zip(boxes.tolist(), scores.tolist(), strict=True)
-        found = [
-            {"id": i, "bbox": box, "area": box[2] * box[3], "score": s} for i, (box, s) in enumerate(rows, start=1)
-        ]
-        evaluator._gts[pair], evaluator._dts[pair] = truths, found
-        ious = evaluator.computeIoU(*pair)
-        near = np.flatnonzero((ious >= self._iou_thresholds[0]).any(axis=1))
-        evaluator._dts[pair], evaluator.ious[pair] = [found[i] for i in near], ious[near]
-        results = [evaluator.evaluateImg(*pair, area, MAX_DETECTIONS) for area in self._areas]
-        hits = np.stack([result["dtMatches"] for result in results]) > 0
-        return near, hits, np.stack([result["dtIgnore"] for result in results])
+    def _truths_of(self, annotations: list[Mapping[str, Any]], index_of: Mapping[int, int]) -> _Truths:
+        boxes = np.array([a["bbox"] for a in annotations], np.float64).reshape(-1, 4)
+        sizes = np.array([a["area"] for a in annotations], np.float64)
+        crowd = np.array([a["iscrowd"] for a in annotations], np.bool_)
+        smallest, largest = self._areas.T[:, :, None]
+        classes = np.array([index_of[a["category_id"]] for a in annotations], np.intp)
+        return _Truths(boxes, classes, crowd, crowd | (sizes < smallest) | (sizes > largest))
 
 
 def coco_boxes(corners: NDArray[np.float32]) -> NDArray[np.float64]:
     """[k, 4] left, top, right, bottom to left, top, width, height."""
     wide = corners.astype(np.float64)
     return np.concatenate((wide[:, :2], wide[:, 2:] - wide[:, :2]), axis=1)
+
+
+def _ious(boxes: NDArray[np.float64], classes: NDArray[np.intp], truths: _Truths) -> NDArray[np.float64]:
+    """[D, G] as pycocotools has them; 0 where the classes differ."""
+    from pycocotools.mask import iou
+
+    if not (len(boxes) and len(truths.boxes)):
+        return np.zeros((len(boxes), len(truths.boxes)))
+    overlaps: NDArray[np.float64] = iou(boxes, truths.boxes, truths.crowd.tolist())
+    return np.where(classes[:, None] == truths.classes, overlaps, 0)
+
+
+def _choices(
+    ious: NDArray[np.float64], truths: _Truths, iou_thresholds: NDArray[np.float64]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Whether each detection hits a true box, and whether it is one that counts for nothing: both [A, T, D].
+
+    The best score chooses first, among the true boxes of its class that reach the threshold and are not taken: one
+    that counts rather than one that does not, then the one that overlaps most, and of equal ones the last.
+
+    Args:
+        ious: [D, G], of each class the best score first.
+    """
+    areas, thresholds, found, true = len(truths.ignored), len(iou_thresholds), *ious.shape
+    # A choice's rank, 0 if it is none: by whether it counts, then by overlap; equal ones keep their order.
+    by_overlap = np.argsort(np.argsort(ious, axis=1, kind="stable"), axis=1) + 1
+    ranks = by_overlap[:, None] + true * ~truths.ignored  # [D, A, G]
+    reached = ious[:, None] >= iou_thresholds[:, None]  # [D, T, G]
+    ranks = (ranks[:, :, None] * reached[:, None]).reshape(found, areas * thresholds, true)
+    free = np.ones((areas * thresholds, true), np.bool_)
+    rows = np.arange(areas * thresholds)
+    choice = np.empty((found, areas * thresholds), np.intp)
+    hits = np.empty((found, areas * thresholds), np.bool_)
+    for i in range(found):
+        open_to = ranks[i] * free
+        choice[i] = open_to.argmax(axis=1)
+        hits[i] = open_to[rows, choice[i]] > 0
+        free[rows, choice[i]] &= truths.crowd[choice[i]] | ~hits[i]
+    ignores = truths.ignored[rows // thresholds, choice]
+    return hits.T.reshape(areas, thresholds, found), ignores.T.reshape(areas, thresholds, found)
 
 
 def _best_of_each_class(detections: Detections, scored_classes: NDArray[np.intp]) -> NDArray[np.intp]:

@@ -7,10 +7,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ...errors import EngineError
+
+if TYPE_CHECKING:
+    from .profile import LayerTime
 
 INSPECTION = "inspection.json"  # in an engine's folder: what really runs, where the kind can tell
 
@@ -153,3 +158,18 @@ class EngineKind(ABC):
         Raises:
             EngineError: the folder holds no engine of this kind, or one that this device cannot run.
         """
+
+    def profile(
+        self, engine_dir: Path, options: EngineOptions, images: NDArray[np.float32], *, runs: int = 20
+    ) -> tuple[LayerTime, ...]:
+        """What each layer of an engine that `build` left takes, in execution order. Called in a child process.
+
+        Args:
+            images: as `Engine.infer` takes them.
+            runs: inferences that are timed, at least 1; a layer's time is a median over them, or over groups of them.
+
+        Raises:
+            EngineError: as `load`, or engines of this kind do not tell.
+            ValueError: images has another shape.
+        """
+        raise EngineError(f"Engines of kind '{self.name}' do not tell what their layers take: use another engine.kind.")

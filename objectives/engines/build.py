@@ -2,50 +2,130 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 
-from ..store import Store, content_key, disk_errors
+from ...errors import EngineError
+from ..store import Store, content_key, disk_errors, file_hash
 from . import engine_kind
-from .base import INSPECTION, EngineOptions
+from .base import Engine, EngineOptions
 from .child import run_in_child
 
+SEAL = "seal.json"  # in an engine's folder: the hashes of the other files, by name
 
-def engine_from_onnx(onnx_path: Path, graph_hash: str, options: EngineOptions, store: Store) -> Path:
-    """The folder of the engine, built if nobody has built it yet.
+Proof = Callable[[Engine, Path, Path], None]  # the loaded engine, its graph, its folder; to be pickled
+
+_log = logging.getLogger(__name__)
+
+
+def engine_from_onnx(
+    onnx_path: Path,
+    graph_hash: str,
+    options: EngineOptions,
+    store: Store,
+    *,
+    proof: Proof | None = None,
+    build: int = 0,
+) -> Path:
+    """The folder of the engine, built if nobody has built it yet, and built again if it is damaged.
 
     Args:
         onnx_path: the quantized graph.
         graph_hash: canonical hash of that graph: equal graphs share one engine.
         options: how to build; all but paths and time limits decide what the engine is.
+        proof: called in the child process with what was built, where it can run: an engine that fails it is none.
+        build: another number is another build of the same graph, which may choose other kernels.
         store: gets the engine; a failed build leaves nothing there but its log, `logs/engine-*.log`.
 
     Raises:
         EngineError: the build failed, crashed or outlasted `options.build_timeout_s`.
         DiskError: the store cannot be written.
     """
-    kind = engine_kind(options.kind)
-    key = content_key(
-        graph=graph_hash,
-        options=options.identity(),
-        versions=kind.versions(),
-        device=kind.device_name(),  # an engine is proven to build, and often tuned, on the device that built it
-    )
+    if found := find_engine(graph_hash, options, store, build=build):
+        return found
+    key = _key(graph_hash, options, build)
     log_path = store.root / "logs" / f"engine-{key}-{os.getpid()}.log"
 
     def fill(folder: Path) -> None:
-        run_in_child(build_engine, onnx_path, folder, options, timeout_s=options.build_timeout_s, log_path=log_path)
+        run_in_child(
+            build_engine,
+            *(onnx_path, folder, options, proof),
+            timeout_s=options.build_timeout_s,
+            limit="engine.build_timeout_s",
+            log_path=log_path,
+        )
         log_path.unlink()
 
     return store.make("engines", key, fill)
 
 
-def build_engine(onnx_path: Path, engine_dir: Path, options: EngineOptions) -> None:
-    """`EngineKind.build`, as a function that a child process can be asked to call."""
+def build_engine(onnx_path: Path, engine_dir: Path, options: EngineOptions, proof: Proof | None = None) -> None:
+    """`EngineKind.build` and its proof, as a child process can be asked to call them; seals what was built."""
+    kind = engine_kind(options.kind)
     with disk_errors(engine_dir.parent):
-        engine_kind(options.kind).build(onnx_path, engine_dir, options)
+        kind.build(onnx_path, engine_dir, options)
+        if proof is not None and kind.availability().can_run:
+            with kind.load(engine_dir, options) as engine:
+                proof(engine, onnx_path, engine_dir)
+        (engine_dir / SEAL).write_text(json.dumps(_hashes(engine_dir), indent=1) + "\n", encoding="utf-8")
+
+
+def find_engine(graph_hash: str, options: EngineOptions, store: Store, *, build: int = 0) -> Path | None:
+    """The folder of an engine that somebody has built; None if nobody has, or its files are not what was built.
+
+    Such a one is removed: libraries load many a damaged engine without a word, and it runs, wrongly.
+    """
+    key = _key(graph_hash, options, build)
+    found = store.find("engines", key)
+    with disk_errors(store.root):
+        if found is None or _is_whole(found):
+            return found
+        _log.warning("The engine in %s is not what was built there: it is built again.", found)
+        store.discard("engines", key)
+    return None
+
+
+def load_engine(engine_dir: Path, options: EngineOptions) -> Engine:
+    """Load what `engine_from_onnx` found or built, sure that it is what was built.
+
+    Raises:
+        EngineError: it is not, or this device cannot run it.
+    """
+    if not _is_whole(engine_dir):
+        raise EngineError(
+            f"The engine in {engine_dir} is not what was built there: something changed or cut its files. It is built "
+            "again when next needed; if this happens again, check the disk, or name another cache (--set cache=FOLDER)."
+        )
+    return engine_kind(options.kind).load(engine_dir, options)
 
 
 def engine_bytes(engine_dir: Path) -> int:
-    """Size of an engine: of all its files, weights and graph, but for what is only told about it."""
-    return sum(path.stat().st_size for path in engine_dir.rglob("*") if path.is_file() and path.name != INSPECTION)
+    """Size of an engine: of all its files, weights and graph, but for what is only told about it, in JSON."""
+    return sum(path.stat().st_size for path in engine_dir.rglob("*") if path.is_file() and path.suffix != ".json")
+
+
+def _key(graph_hash: str, options: EngineOptions, build: int) -> str:
+    kind = engine_kind(options.kind)
+    return content_key(
+        graph=graph_hash,
+        options=options.identity(),
+        versions=kind.versions(),
+        build=build,
+        device=kind.device_name(),  # an engine is proven to build, and often tuned, on the device that built it
+    )
+
+
+def _is_whole(engine_dir: Path) -> bool:
+    try:
+        sealed = json.loads((engine_dir / SEAL).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):  # no seal, or no text or JSON in it
+        return False
+    return bool(sealed == _hashes(engine_dir))
+
+
+def _hashes(engine_dir: Path) -> dict[str, str]:
+    files = (path for path in engine_dir.rglob("*") if path.is_file() and path.name != SEAL)
+    return {str(path.relative_to(engine_dir)): file_hash(path) for path in files}

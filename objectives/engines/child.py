@@ -1,4 +1,4 @@
-"""A process of its own for work that may crash, hang or eat all memory: building engines."""
+"""A process of its own for work that may crash, hang or eat all memory: calibrating, building, evaluating, timing."""
 
 from __future__ import annotations
 
@@ -16,19 +16,25 @@ from ..store import disk_errors
 
 _SCRIPT = Path(__file__).with_name("child_main.py")
 
+_FREE_SOME = "free some, or lower engine.batch"
+_NO_MEMORY = ("std::bad_alloc", "Cannot allocate memory", "failed to map segment", "MemoryError")  # as told
+
 T = TypeVar("T")
 
 
-def run_in_child(function: Callable[..., T], *args: Any, timeout_s: float, log_path: Path) -> T:
+def run_in_child(
+    function: Callable[..., T], *args: Any, timeout_s: float, limit: str | None = None, log_path: Path
+) -> T:
     """Call a function in a fresh Python process and return its result.
 
     The child has this process's environment and search path but none of its memory; it does not import `__main__`.
     It dies with this process, and with the call: on a time-out or Ctrl-C its whole process group is killed.
 
     Args:
-        function: of an importable module, not of `__main__`.
+        function: of an importable module, not of `__main__`; its name tells users which step failed.
         args: anything that can be pickled.
         timeout_s: seconds until it is killed.
+        limit: the study file's key of that time limit, if it has one.
         log_path: gets everything that the child prints, native libraries included; left in place.
 
     Raises:
@@ -39,18 +45,18 @@ def run_in_child(function: Callable[..., T], *args: Any, timeout_s: float, log_p
     if function.__module__ == "__main__":
         raise ValueError(f"{function.__qualname__} is defined in __main__, which a child process does not import")
     request = pickle.dumps(sys.path) + pickle.dumps((function, args))
+    step = f"The step '{function.__name__.strip('_').replace('_', ' ')}'"
     child = _start(log_path)
     try:
         answer, _ = child.communicate(request, timeout=timeout_s)
     except subprocess.TimeoutExpired:
+        advice = f"raise {limit} if it needs longer" if limit else "see in its log how far it came"
         raise EngineError(
-            f"{function.__name__} did not end within {timeout_s:g} s and was stopped: "
-            "raise engine.build_timeout_s if it needs longer.",
-            log_path=log_path,
+            f"{step} did not end within {timeout_s:g} s and was stopped: {advice}.", log_path=log_path
         ) from None
     finally:
         _stop(child)
-    result: T = _result(function.__name__, child.returncode, answer, log_path)
+    result: T = _result(step, child.returncode, answer, log_path)
     return result
 
 
@@ -71,25 +77,25 @@ def _stop(child: subprocess.Popen[bytes]) -> None:
         child.communicate()
 
 
-def _result(name: str, status: int, answer: bytes, log_path: Path) -> Any:
+def _result(step: str, status: int, answer: bytes, log_path: Path) -> Any:
     if status != 0 or not answer:
-        raise EngineError(f"{name} {_ending(status)}.", log_path=log_path)
+        raise EngineError(f"{step} {_ending(status)}.", log_path=log_path)
     succeeded, value = pickle.loads(answer)
     if succeeded:
         return value
+    if isinstance(value, MemoryError) or any(sign in str(value) for sign in _NO_MEMORY):
+        raise EngineError(f"{step} ran out of memory: {_FREE_SOME}.", log_path=log_path)
     if isinstance(value, CandidateError) and value.log_path is None:
         raise type(value)(str(value), log_path=log_path)
     if isinstance(value, QParetoError):
         raise value
-    if isinstance(value, MemoryError):
-        raise EngineError(f"{name} ran out of memory: free some, or lower engine.batch.", log_path=log_path)
-    reason = value if isinstance(value, str) else f"{type(value).__name__}: {value}"
-    raise EngineError(f"{name} failed with {reason.strip().splitlines()[0].rstrip('.')}.", log_path=log_path)
+    reason = value if isinstance(value, str) else f"{type(value).__name__}: {str(value).strip()}"
+    raise EngineError(f"{step} failed with {reason.splitlines()[0].rstrip('.: ')}.", log_path=log_path)
 
 
 def _ending(status: int) -> str:
     if status >= 0:
-        return f"ended with exit status {status} and no result"
+        return f"ended with exit status {status} and no result: its log may tell why"
     if -status == signal.SIGKILL:
-        return "was killed (SIGKILL), most likely because memory ran out: free some, or lower engine.batch"
-    return f"crashed with {signal.Signals(-status).name} ({signal.strsignal(-status)})"
+        return f"was killed (SIGKILL), most likely because memory ran out: {_FREE_SOME}"
+    return f"crashed with {signal.Signals(-status).name} ({signal.strsignal(-status)}): its log tells where"

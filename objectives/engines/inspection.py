@@ -1,20 +1,36 @@
-"""What really runs in a TensorRT engine: which layers in INT8, and how many reformats between precisions.
+"""What really runs in an engine: which of its layers compute in INT8, and which only reformat.
 
-TensorRT's engine inspector tells it as JSON, in full if the engine was built with detailed profiling verbosity.
+A library fuses the graph's nodes, may leave some in float against the mask, and puts layers of its own where a tensor
+changes its type, scale or layout. Each kind lists its engine's layers as `EngineLayer`; their summary, `Inspection`,
+is kept beside the engine.
 """
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from .base import INSPECTION
 
-_ORIGIN = re.compile(r"\[ONNX Layer: ([^\]]+)\]")
+
+@dataclass(frozen=True, kw_only=True)
+class EngineLayer:
+    """One layer of an engine, often many of the graph's nodes in one.
+
+    Args:
+        name: as the library calls it, unique in the engine.
+        nodes: names of the graph's nodes that run in it; empty for what the library put in by itself.
+        int8: whether it computes on INT8 values, which a reformat never does; None where the engine does not tell.
+        reformat: whether it only turns a tensor's type, scale or layout.
+    """
+
+    name: str
+    nodes: tuple[str, ...]
+    int8: bool | None
+    reformat: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,16 +38,26 @@ class Inspection:
     """A summary of an engine.
 
     Args:
-        layers: that the engine has; TensorRT fuses many of the graph's into one.
-        int8: names of the graph's nodes that run inside an engine layer with an INT8 input.
-        reformats: names of engine layers that only turn a tensor's type or layout.
-        opaque: engine layers that hold many nodes and do not tell their types (TensorRT's ForeignNodes).
+        layers: that the engine has.
+        int8: names of the graph's nodes that run inside an engine layer that computes in INT8.
+        reformats: names of engine layers that only turn a tensor's type, scale or layout; a float engine has some too.
+        opaque: engine layers that do not tell whether they compute in INT8.
     """
 
     layers: int
     int8: tuple[str, ...]
     reformats: tuple[str, ...]
     opaque: int
+
+    @classmethod
+    def of_layers(cls, layers: Iterable[EngineLayer]) -> Inspection:
+        found = list(layers)
+        return cls(
+            layers=len(found),
+            int8=tuple(dict.fromkeys(node for layer in found if layer.int8 for node in layer.nodes)),
+            reformats=tuple(layer.name for layer in found if layer.reformat),
+            opaque=sum(layer.int8 is None for layer in found),
+        )
 
     def ran_in_int8(self, names: Sequence[str]) -> int | None:
         """How many of these layers ran in INT8; None where the engine does not tell."""
@@ -49,37 +75,3 @@ class Inspection:
             return None
         values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in found.items()}
         return cls(**values)
-
-
-def inspection_from_json(text: str) -> Inspection:
-    """The summary of what `EngineInspector.get_engine_information` gave.
-
-    With less than detailed verbosity layers are mere names: then reformats are known by their names, INT8 is not.
-    """
-    layers = [_as_dict(layer) for layer in json.loads(text)["Layers"]]
-    int8 = [name for layer in layers if _reads_int8(layer) and not _is_reformat(layer) for name in _origins(layer)]
-    return Inspection(
-        layers=len(layers),
-        int8=tuple(dict.fromkeys(int8)),
-        reformats=tuple(layer["Name"] for layer in layers if _is_reformat(layer)),
-        opaque=sum("ForeignNode" in layer["Name"] for layer in layers),
-    )
-
-
-def _as_dict(layer: Any) -> dict[str, Any]:
-    return layer if isinstance(layer, dict) else {"Name": str(layer)}
-
-
-def _is_reformat(layer: dict[str, Any]) -> bool:
-    return "Reformat" in layer.get("LayerType", "") or layer["Name"].startswith("Reformatting CopyNode")
-
-
-def _reads_int8(layer: dict[str, Any]) -> bool:
-    types = [str(tensor.get("Format/Datatype", tensor.get("Format", ""))) for tensor in layer.get("Inputs", [])]
-    return any("int8" in kind.lower() for kind in types)
-
-
-def _origins(layer: dict[str, Any]) -> list[str]:
-    """The graph's nodes that became this layer: TensorRT's own record, or else its name, which joins theirs."""
-    recorded = _ORIGIN.findall(str(layer.get("Metadata", "")))
-    return recorded or [part.strip() for part in layer["Name"].split(" + ")]

@@ -1,6 +1,7 @@
 """OpenVINO on the CPU: the engine kind that runs anywhere, without a GPU or a download.
 
-An engine is OpenVINO's own format (IR): `engine.xml`, the graph, and `engine.bin`, the weights, INT8 ones as bytes.
+An engine is OpenVINO's own format (IR): `engine.xml`, the graph, and `engine.bin`, the weights, INT8 ones as bytes;
+with a summary of what really runs in it, `inspection.json`.
 
 How the graph is read decides what it computes. `Core.read_model` of a Q/DQ graph, compiled as it is, ran Concats
 of differently scaled inputs with a step of 1.0 instead of their own scale (OpenVINO 2026.4): YOLO11n's best score
@@ -12,6 +13,7 @@ calls the two transformations directly; the engine contract's Concat test guards
 
 from __future__ import annotations
 
+import math
 import platform
 import time
 from collections.abc import Iterator
@@ -25,6 +27,9 @@ from numpy.typing import NDArray
 
 from ...errors import EngineError
 from .base import Availability, Engine, EngineKind, EngineOptions
+from .inspection import Inspection
+from .openvino_layers import layers_of_compiled, mark_layers, mean_times_ms, name_layers
+from .profile import LayerTime, profile_of_runs
 
 _PRECISION_HINTS = {"fp32": "f32", "bf16": "bf16"}
 _INSTRUCTION_SETS = {  # Linux's flag -> the name that vendors use
@@ -37,6 +42,7 @@ _INSTRUCTION_SETS = {  # Linux's flag -> the name that vendors use
 }
 _EXACT_INT8 = {"AVX-VNNI", "AVX512-VNNI", "AMX-INT8"}
 _FAST_BF16 = {"AVX512-BF16", "AMX-BF16"}
+_PROFILED_ENGINES = 5  # compiled one after the other; a median over them leaves out what disturbed one or two
 
 
 class OpenVinoKind(EngineKind):
@@ -80,14 +86,35 @@ class OpenVinoKind(EngineKind):
         _check_float_type(options)
         with _one_sentence(f"OpenVINO cannot read {onnx_path.name}"):
             model = openvino.Core().read_model(onnx_path)
+        mark_layers(model, onnx_path)
         _set_batch(model, options.batch, onnx_path.name)
         with _one_sentence(f"OpenVINO cannot convert {onnx_path.name}"):
             apply_moc_transformations(model, cf=False, smart_reshape=True)
             compress_quantize_weights_transformation(model)
+        name_layers(model)
         _save(model, engine_dir, onnx_path.stat().st_size)
-        self.load(engine_dir, options).close()  # proves the files themselves, not the graph in memory
+        model, compiled = self._compiled(engine_dir, options)
+        OpenVinoEngine(compiled).close()  # proves the files themselves, not the graph in memory
+        Inspection.of_layers(layers_of_compiled(compiled, model)).save(engine_dir)
 
     def load(self, engine_dir: Path, options: EngineOptions) -> Engine:
+        _, compiled = self._compiled(engine_dir, options)
+        return OpenVinoEngine(compiled)
+
+    def profile(
+        self, engine_dir: Path, options: EngineOptions, images: NDArray[np.float32], *, runs: int = 20
+    ) -> tuple[LayerTime, ...]:
+        """OpenVINO tells means since compilation only: the median is over the means of engines compiled anew."""
+        means = []
+        for _ in range(min(runs, _PROFILED_ENGINES)):
+            model, compiled = self._compiled(engine_dir, options, profiled=True)
+            with OpenVinoEngine(compiled) as engine:
+                engine.load_input(images)
+                means.append(engine.layer_means_ms(math.ceil(runs / _PROFILED_ENGINES)))
+        return profile_of_runs(layers_of_compiled(compiled, model), means)
+
+    def _compiled(self, engine_dir: Path, options: EngineOptions, *, profiled: bool = False) -> tuple[Any, Any]:
+        """The model that `build` left, and what OpenVINO compiles it to: openvino.Model, openvino.CompiledModel."""
         import openvino
 
         _check_float_type(options)
@@ -99,17 +126,19 @@ class OpenVinoKind(EngineKind):
             "INFERENCE_NUM_THREADS": options.threads,
             "NUM_STREAMS": 1,
             "PERFORMANCE_HINT": "LATENCY",
+            "PERF_COUNT": profiled,
         }
         core = openvino.Core()
         with _one_sentence(f"OpenVINO cannot load {path}"):
-            compiled = core.compile_model(core.read_model(path), "CPU", config)
+            model = core.read_model(path)
+            compiled = core.compile_model(model, "CPU", config)
             threads = compiled.get_property("INFERENCE_NUM_THREADS")
         if threads != options.threads:
             raise EngineError(
                 f"The study asks for {options.threads} threads, but OpenVINO runs this engine on {threads} here: "
                 f"set engine.threads={threads}, so that the figures say what was measured."
             )
-        return OpenVinoEngine(compiled)
+        return model, compiled
 
 
 class OpenVinoEngine(Engine):
@@ -151,6 +180,18 @@ class OpenVinoEngine(Engine):
             start_ns = time.perf_counter_ns()
             self._timed_request.infer()
             return (time.perf_counter_ns() - start_ns) / 1e6
+
+    def layer_means_ms(self, runs: int) -> dict[str, float]:
+        """Mean milliseconds of each layer, on the loaded input and after a run to warm up, by the layer's name.
+
+        For an engine that was compiled to be profiled and has not run yet.
+        """
+        self.run_once_ms()
+        first = mean_times_ms(self._timed_request)
+        for _ in range(runs):
+            self.run_once_ms()
+        means = mean_times_ms(self._timed_request)
+        return {name: ((1 + runs) * ms - first.get(name, 0.0)) / runs for name, ms in means.items()}
 
     def close(self) -> None:
         self._request = self._timed_request = self._loaded = None

@@ -12,6 +12,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ...errors import EngineError
 from .base import Availability, Engine, EngineKind, EngineOptions
 from .gpu import NO_GPU, Gpu, NoGpu, present_gpu
@@ -20,6 +23,9 @@ from .timing_cache import TimingCacheFile
 
 if TYPE_CHECKING:
     import tensorrt
+
+    from .profile import LayerTime
+    from .tensorrt_program import TensorRtProgram
 
 PLAN = "engine.plan"
 _KNOWN_BAD = ("10.2.0",)  # told of in NVIDIA's issue threads
@@ -42,15 +48,16 @@ class TensorRtKind(EngineKind):
     install: ClassVar[str] = "pip install 'qpareto[tensorrt]', on a machine that reaches NVIDIA's package index"
 
     def availability(self) -> Availability:
+        gpu = present_gpu()
+        device = {} if isinstance(gpu, NoGpu) else {"device": gpu.name, "compute capability": gpu.capability_text}
+        driver = {} if isinstance(gpu, NoGpu) else {"driver": gpu.driver}
         try:
             self._trt()
-            versions = self.versions()
         except EngineError as error:
-            return Availability(can_build=False, can_run=False, reason=str(error))
-        gpu = present_gpu()
+            return Availability(can_build=False, can_run=False, reason=str(error), details=device | driver)
+        details = self.versions() | device
         if isinstance(gpu, NoGpu):
-            return self._without_gpu(gpu, versions)
-        details = {**versions, "device": gpu.name, "compute capability": gpu.capability_text}
+            return self._without_gpu(gpu, details)
         reason = self._unsupported(gpu)
         return Availability(
             can_build=reason is None or self._builds_anywhere(), can_run=reason is None, reason=reason, details=details
@@ -97,20 +104,22 @@ class TensorRtKind(EngineKind):
 
     def load(self, engine_dir: Path, options: EngineOptions) -> Engine:
         from .cuda import CudaEngine
-        from .tensorrt_program import TensorRtProgram
 
-        self._check(options)
-        path = engine_dir / PLAN
-        if not path.is_file():
-            raise EngineError(f"{engine_dir} holds no {self.title} engine (there is no {PLAN}): build it again.")
-        trt = self._trt()
-        self._check_runnable()
-        log = library_log(trt).start()
-        engine = self._deserialized(trt, log, path)
-        context = self._context(engine, options)
-        ready = CudaEngine(TensorRtProgram(context, engine, log))  # has run once
+        _, context, program = self._opened(engine_dir, options)
+        ready = CudaEngine(program)  # has run once
         self._keep_kernels(context, options)
         return ready
+
+    def profile(
+        self, engine_dir: Path, options: EngineOptions, images: NDArray[np.float32], *, runs: int = 20
+    ) -> tuple[LayerTime, ...]:
+        from .profile import profile_of_runs
+        from .tensorrt_layers import layers_of_engine
+        from .tensorrt_profile import layer_runs_ms
+
+        engine, _, program = self._opened(engine_dir, options)
+        layers = layers_of_engine(self._trt(), engine)
+        return profile_of_runs(layers, layer_runs_ms(self._trt(), program, images, runs=runs))
 
     # What TensorRT for RTX does otherwise
 
@@ -195,6 +204,27 @@ class TensorRtKind(EngineKind):
             options.shared_dir, gpu=f"{gpu.name}-{gpu.capability_text}", version=self.versions()[self.name]
         )
 
+    def _opened(
+        self, engine_dir: Path, options: EngineOptions
+    ) -> tuple[tensorrt.ICudaEngine, tensorrt.IExecutionContext | None, TensorRtProgram]:
+        """What `build` left in the folder, ready to be given memory and run.
+
+        Raises:
+            EngineError: there is no engine, or this device cannot run it.
+        """
+        from .tensorrt_program import TensorRtProgram
+
+        self._check(options)
+        path = engine_dir / PLAN
+        if not path.is_file():
+            raise EngineError(f"{engine_dir} holds no {self.title} engine (there is no {PLAN}): build it again.")
+        trt = self._trt()
+        self._check_runnable()
+        log = library_log(trt).start()
+        engine = self._deserialized(trt, log, path)
+        context = self._context(engine, options)
+        return engine, context, TensorRtProgram(context, engine, log)
+
     def _deserialized(self, trt: Any, log: TensorRtLog, path: Path) -> tensorrt.ICudaEngine:
         runtime: tensorrt.Runtime = trt.Runtime(log.logger)
         engine = runtime.deserialize_cuda_engine(path.read_bytes())
@@ -204,13 +234,13 @@ class TensorRtKind(EngineKind):
 
     def _inspect(self, trt: Any, engine_dir: Path) -> None:
         """Leave what really runs beside the engine; a machine that cannot load the engine cannot tell."""
-        from .inspection import inspection_from_json
+        from .inspection import Inspection
+        from .tensorrt_layers import layers_of_engine
 
         if not self.availability().can_run:
             return
         engine = self._deserialized(trt, library_log(trt).start(), engine_dir / PLAN)
-        text = engine.create_engine_inspector().get_engine_information(trt.LayerInformationFormat.JSON)
-        inspection_from_json(text).save(engine_dir)
+        Inspection.of_layers(layers_of_engine(trt, engine)).save(engine_dir)
 
 
 def _strongly_typed(trt: Any) -> int:

@@ -52,6 +52,12 @@ class TensorRtProgram:
         if self._context is None or not self._context.execute_async_v3(stream):
             raise EngineError(f"TensorRT cannot run this engine ({self._log.reason()}).")
 
+    def report_to(self, profiler: tensorrt.IProfiler) -> None:
+        """Let every later `enqueue` wait for the device and tell the profiler what each layer took."""
+        if self._context is not None:
+            self._context.profiler = profiler
+            self._context.enqueue_emits_profile = True
+
     def close(self) -> None:
         self._context = self._engine = None  # in this order: the context lives off the engine
 

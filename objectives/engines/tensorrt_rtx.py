@@ -52,6 +52,9 @@ class TensorRtRtxKind(TensorRtKind):
         config.set_compute_capability(getattr(trt.ComputeCapability, f"SM{target.replace('.', '')}"), 0)
         return config
 
+    def _timing_cache(self, options: EngineOptions) -> None:
+        """None: this library times no kernels where it builds, and its timing cache does nothing (since 1.2)."""
+
     def _present_target(self) -> str | None:
         gpu = present_gpu()
         return gpu.capability_text if isinstance(gpu, Gpu) and self._unsupported(gpu) is None else None

@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ...errors import DatasetError
-from ...objectives.accuracy.dataset import Dataset, dataset_from_coco, dataset_from_yolo, refuse_overlap
+from ...errors import DatasetError, StudyFileError
+from ...objectives.accuracy.dataset import Dataset, dataset_from_coco, dataset_from_yolo, hashes_of, refuse_overlap
 from ...objectives.accuracy.heads import head_of_model
-from ...objectives.accuracy.image_files import ImageFile, check_images, list_images, some_of
+from ...objectives.accuracy.image_files import BadImages, ImageFile, check_images, list_images, some_of
 from ...objectives.accuracy.images import letterboxed_images
 from ...objectives.latency.paired import LatencyBudget
 from ...objectives.latency.telemetry import HostLoad
@@ -23,7 +23,7 @@ from ...spaces.calibration import calibration_order
 from ...spaces.layers import Layer, layers_of_model
 from ...spaces.model import DetectorModel, read_model
 from ...spaces.space import Space, space_of_layers
-from ..spec import DataSpec, StudySpec
+from ..spec import EvaluationSpec, StudySpec
 
 MODEL_SUFFIXES = (".onnx", ".pt")
 CHECKED_AT_ONCE = 32  # calibration images, so that one bad image is not all there is
@@ -48,7 +48,8 @@ def scorer_of_spec(spec: StudySpec, *, calibration_size: int | None = None) -> S
     head = head_of_model(
         model.output_shapes, names, model.metadata, override=None if spec.head == "auto" else spec.head
     )
-    dataset = dataset_of_spec(spec.data, store).for_model(names, head.classes)
+    limit, bad_images = spec.data.limit, spec.data.bad_images
+    dataset = dataset_of_spec(spec.data, store, limit=limit, bad_images=bad_images).for_model(names, head.classes)
     _tell_skipped(dataset.skipped, dataset.name)
     _, _, height, width = model.input_shape
     size = calibration_size or max(spec.space.calibration.sizes)
@@ -62,8 +63,20 @@ def scorer_of_spec(spec: StudySpec, *, calibration_size: int | None = None) -> S
         options=replace(spec.engine.options(), shared_dir=spec.cache / "engine-caches"),
         budget=LatencyBudget(ci_width=spec.latency.ci_width, max_seconds=spec.latency.max_seconds),
         load=HostLoad(max_wait_s=spec.latency.max_wait_s),
+        profile=spec.latency.profile,
         store=store,
     )
+
+
+def check_runs(scorer: Scorer) -> None:
+    """Tell before anything is built that engines of this kind cannot run here.
+
+    Raises:
+        StudyFileError: they cannot.
+    """
+    found = scorer.kind.availability()
+    if not found.can_run:
+        raise StudyFileError(f"engine.kind={scorer.options.kind} cannot run here. {found.reason}")
 
 
 def detector_model(path: Path, store: Store, *, imgsz: int = 640, batch: int = 1) -> DetectorModel:
@@ -119,13 +132,35 @@ def identity_of_study(scorer: Scorer, space: Space) -> dict[str, Any]:
     }
 
 
-def dataset_of_spec(data: DataSpec, store: Store) -> Dataset:
-    """The evaluation images with their boxes."""
+def confirming(spec: StudySpec, scorer: Scorer) -> Scorer:
+    """A scorer that builds every engine once more, and scores it on the images that the search never saw, if any.
+
+    Raises:
+        DatasetError: those images are at fault, or some of them were evaluated or calibrated on.
+    """
+    if spec.data.confirm is None:
+        return replace(scorer, build=scorer.build + 1)
+    bad_images = spec.data.bad_images
+    found = dataset_of_spec(spec.data.confirm, scorer.store, bad_images=bad_images)
+    dataset = found.for_model(scorer.model.class_names, scorer.head.classes)
+    _tell_skipped(dataset.skipped, dataset.name)
+    paths = [image.path for image in dataset.images]
+    refuse_overlap(paths, hashes_of(scorer.dataset), what="confirmation", other="evaluation")
+    refuse_overlap(paths, scorer.calibration.hashes, what="confirmation", other="calibration")
+    _, _, height, width = scorer.model.input_shape
+    pixels = letterboxed_images(paths, height=height, width=width, store=scorer.store)
+    return replace(scorer, dataset=dataset, pixels=pixels, build=scorer.build + 1)
+
+
+def dataset_of_spec(
+    data: EvaluationSpec, store: Store, *, bad_images: BadImages = "refuse", limit: int | None = None
+) -> Dataset:
+    """The images that a section of the study file names, with their boxes."""
     if data.yaml is not None:
-        return dataset_from_yolo(data.yaml, limit=data.limit, bad_images=data.bad_images, store=store)
+        return dataset_from_yolo(data.yaml, limit=limit, bad_images=bad_images, store=store)
     assert data.images is not None  # the spec holds both or neither
     assert data.annotations is not None
-    return dataset_from_coco(data.images, data.annotations, limit=data.limit, bad_images=data.bad_images, store=store)
+    return dataset_from_coco(data.images, data.annotations, limit=limit, bad_images=bad_images, store=store)
 
 
 def _calibration_set(
@@ -151,7 +186,7 @@ def _calibration_set(
         )
     del good[size:]
     paths = [image.path for image in good]
-    refuse_overlap(paths, dataset)
+    refuse_overlap(paths, hashes_of(dataset), what="calibration", other="evaluation")
     pixels = letterboxed_images(paths, height=height, width=width, store=store)
     return CalibrationSet(pixels=pixels.path, hashes=tuple(image.content for image in good))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,11 +13,14 @@ from ...objectives.measurement import Measurement
 from ...objectives.score import Scorer
 from ...spaces.candidate import Candidate
 from ...spaces.space import Space
+from ..results import results_of_study
 from ..samplers import Proposer
 from ..samplers.warmstart import first_candidates
 from ..spec import StudySpec
 from ..study import INTERRUPTED, SearchStudy, TrialRecord
 from .baselines import Baseline, baselines, ultralytics_mask
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +74,7 @@ class Worker:
         self._baselines = self._recipes() if search.baselines else ()
 
     def run(self, *, trials: int, timeout_s: float | None = None) -> None:
-        """Run until the study has this many finished trials, or the time is up.
+        """Run until the study has this many finished trials, the time is up, or the front grows no more.
 
         Finished are complete trials and failed ones, baselines and reused results included; interrupted ones are
         tried again instead. A trial that has begun when the time is up is finished.
@@ -82,7 +86,14 @@ class Worker:
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         self.study.recover()
         while (finished := self._finished()) < trials and (deadline is None or time.monotonic() < deadline):
+            if self._has_stalled():
+                _log.info("the front has grown no more: see search.stall")
+                return
             self._run_one(self._next(), finished=finished)
+
+    def _has_stalled(self) -> bool:
+        stall = self.spec.search.stall
+        return stall is not None and results_of_study(self.study).has_stalled(trials=stall.trials, growth=stall.growth)
 
     def _finished(self) -> int:
         return sum(record.state not in ("running", INTERRUPTED) for record in self.study.records())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,7 +11,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from ...errors import CandidateError
+from ...objectives.engines.profile import LayerTime, reformat_share
 from ...objectives.measurement import Measurement
+from ...objectives.selftest.check import Check
 from ..results import Point, Results
 from ..study import TrialRecord
 
@@ -51,7 +54,9 @@ def show_results(results: Results) -> None:
     """The front, the baselines beside it, the hypervolume, and what a reader must know of them."""
     console = _console()
     counts = {state: sum(r.state == state for r in results.records) for state in ("complete", "failed")}
-    console.print(_points_table("Front", results.front))
+    console.print(_points_table("Front", results.front, ties=results.ties))
+    if any(point.confirmed is not None for point in results.front):
+        console.print(_confirmed_table(results))
     off_front = [point for point in results.baselines if point not in results.front]
     if off_front:
         console.print(_points_table("Baselines beside it", off_front))
@@ -83,6 +88,7 @@ def show_measurement(measurement: Measurement) -> None:
         f"batch {measurement.batch}, {measurement.threads} threads",
         "INT8 layers": f"{len(measurement.int8_layers)}, calibration {measurement.calibration or 'none'}",
         "what really ran": _what_ran(measurement),
+        "against its graph": _parity(measurement),
         "energy of a run": "-" if measurement.energy_mj is None else f"{measurement.energy_mj:.1f} mJ",
         "device while timing": ", ".join(f"{name} {value}" for name, value in measurement.readings.items()) or "-",
         "mask": measurement.mask,
@@ -101,7 +107,38 @@ def _cold(found: Measurement) -> str:
 def _what_ran(found: Measurement) -> str:
     if found.int8_ran is None:
         return "-"
-    return f"{found.int8_ran} of {len(found.int8_layers)} in INT8, {found.reformats} reformats"
+    share = "" if found.reformat_share is None else f", {found.reformat_share:.1%} of the layers' time"
+    return f"{found.int8_ran} of {len(found.int8_layers)} in INT8; {found.reformats} reformats{share}"
+
+
+def _parity(found: Measurement) -> str:
+    if not found.parity:
+        return "-"
+    return (
+        f"boxes off by {found.parity['box_error']:.4f} of their size, shifted by {found.parity['box_shift']:.4f}; "
+        f"scores by {found.parity['score_error']:.4f} ({found.parity['boxes']:g} boxes, "
+        f"{found.parity['images']:g} images)"
+    )
+
+
+def show_profile(times: Sequence[LayerTime]) -> None:
+    """What each layer of an engine takes, in execution order, and what share reformats take."""
+    whole_ms = sum(time.ms for time in times)
+    table = Table(box=box.SIMPLE_HEAD)
+    for name in ("ms", "share"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in ("runs in", "layer"):
+        table.add_column(name, overflow="fold")
+    for time in times:
+        kind = "reformat" if time.reformat else {True: "INT8", False: "float", None: "-"}[time.int8]
+        table.add_row(f"{time.ms:.4f}", f"{time.ms / whole_ms:.1%}", kind, " + ".join(time.nodes) or time.name)
+    console = _console()
+    console.print(table)
+    console.print(
+        f"{len(times)} layers, {whole_ms:.3f} ms with the profiler's own cost; reformats take "
+        f"{reformat_share(times):.1%}. Trust shares, not sums.",
+        soft_wrap=True,
+    )
 
 
 def show_build(built: Mapping[str, Any]) -> None:
@@ -114,14 +151,40 @@ def show_build(built: Mapping[str, Any]) -> None:
 
 
 def show_layers(rows: Sequence[Mapping[str, Any]]) -> None:
-    """A model's layers in graph order."""
+    """A model's layers in graph order, with their sensitivity and their blocks' where the rows have them."""
     table = Table(box=box.SIMPLE_HEAD)
     for name, justify in (("layer", "left"), ("op", "left"), ("block", "left"), ("MMACs", "right"), ("INT8", "left")):
         table.add_column(name, justify="right" if justify == "right" else "left", overflow="fold")
+    sensitive = "sensitivity" in rows[0]
+    for name in ("box error", "score error", "harm, 1e-6", "relief, 1e-6") if sensitive else ():
+        table.add_column(name, justify="right", no_wrap=True)
+    labelled = "block_map50_95_change" in rows[0]
+    if labelled:
+        table.add_column("block's mAP50-95", justify="right", no_wrap=True)
     for row in rows:
         can = "yes" if row["quantizable"] else "ModelOpt refuses"
-        table.add_row(row["name"], row["op"], row["block"], f"{row['macs'] / 1e6:.2f}", can)
+        cells = [row["name"], row["op"], row["block"], f"{row['macs'] / 1e6:.2f}", can]
+        cells += _sensitivity_cells(row["sensitivity"]) if sensitive else []
+        cells += [_change_cell(row["block_map50_95_change"])] if labelled else []
+        table.add_row(*cells)
     _console().print(table)
+
+
+def _sensitivity_cells(found: Mapping[str, float] | None) -> list[str]:
+    """Empty for a layer that is never INT8."""
+    if found is None:
+        return [""] * 4
+    return [
+        f"{found['box_error']:.5f}",
+        f"{found['score_error']:.5f}",
+        f"{found['harm'] * 1e6:.2f} ± {found['harm_se'] * 1e6:.2f}",
+        f"{found['relief'] * 1e6:.0f} ± {found['relief_se'] * 1e6:.0f}",
+    ]
+
+
+def _change_cell(change: tuple[float, float, float] | None) -> str:
+    """Empty for a block that is never INT8."""
+    return "" if change is None else f"{change[0]:+.4f} ({change[1]:+.4f} to {change[2]:+.4f})"
 
 
 def show_doctor(found: Mapping[str, Mapping[str, Any]]) -> None:
@@ -136,6 +199,11 @@ def show_doctor(found: Mapping[str, Mapping[str, Any]]) -> None:
     _console().print(table)
 
 
+def show_check(check: Check) -> None:
+    """One check of a self-test, as soon as it is known."""
+    print(f"{check.outcome:<7}  {check.engine}: {check.name}  ({check.detail})", flush=True)
+
+
 def _console(*, stderr: bool = False) -> Console:
     """A console that prints text as it is: layer names hold brackets and colons."""
     console = Console(stderr=stderr, markup=False, highlight=False, emoji=False)
@@ -144,32 +212,69 @@ def _console(*, stderr: bool = False) -> Console:
     return console
 
 
-def _points_table(title: str, points: Sequence[Point]) -> Table:
+def _points_table(
+    title: str, points: Sequence[Point], *, ties: Callable[[Point], tuple[int, ...]] | None = None
+) -> Table:
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
-    numbers = ("trial", "mAP50-95", "change", "latency ms", "ratio", "95 % of ratio", "INT8")
-    for name in numbers:
+    numbers = ("trial", "mAP50-95", "change", "95 % of change", "latency ms", "ratio", "95 % of ratio", "INT8")
+    for name in (*numbers, "ties with") if ties else numbers:
         table.add_column(name, justify="right", no_wrap=True)
     for name in ("calibration", "mask"):
         table.add_column(name, overflow="fold")
     for point in points:
-        table.add_row(*_cells(point))
+        equals = [", ".join(map(str, ties(point))) or "-"] if ties else []
+        found = point.measurement
+        table.add_row(*_figures(point, found), *equals, found.calibration or "-", point.baseline or found.mask)
     return table
 
 
-def _cells(point: Point) -> list[str]:
-    found = point.measurement
+def _figures(point: Point, found: Measurement) -> list[str]:
     low, high = found.latency_ratio_ci
+    change_low, change_high = found.map50_95_change_ci
     return [
         str(point.trial),
         f"{found.map50_95:.4f}",
         f"{found.map50_95_change:+.4f}",
+        f"{change_low:+.4f}..{change_high:+.4f}",
         f"{found.latency_ms:.3f}",
         f"{found.latency_ratio:.3f}{'*' if found.flags else ''}",
         f"{low:.3f}..{high:.3f}",
-        str(len(found.int8_layers)),
-        found.calibration or "-",
-        point.baseline or found.mask,
+        _int8(found),
     ]
+
+
+def _int8(found: Measurement) -> str:
+    """How many layers the mask puts into INT8, and how many really ran so where those are fewer."""
+    asked = len(found.int8_layers)
+    return str(asked) if found.int8_ran in (None, asked) else f"{asked}, {found.int8_ran} ran"
+
+
+def _confirmed_table(results: Results) -> Table:
+    """What became of the front's points when they were measured once more."""
+    images = {p.confirmed.images for p in results.front if isinstance(p.confirmed, Measurement)}
+    title = f"Measured once more, on {' or '.join(map(str, sorted(images)))} images" if images else "Measured once more"
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
+    for name in ("trial", "mAP50-95", "change before", "after", "95 % of change", "ratio before", "after"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("still unbeaten", overflow="fold")
+    upheld = results.upheld()
+    for point in results.front:
+        before, after = point.measurement, point.confirmed
+        if after is None or isinstance(after, CandidateError):
+            table.add_row(str(point.trial), *["-"] * 6, "not measured yet" if after is None else str(after))
+            continue
+        low, high = after.map50_95_change_ci
+        table.add_row(
+            str(point.trial),
+            f"{after.map50_95:.4f}",
+            f"{before.map50_95_change:+.4f}",
+            f"{after.map50_95_change:+.4f}",
+            f"{low:+.4f}..{high:+.4f}",
+            f"{before.latency_ratio:.3f}",
+            f"{after.latency_ratio:.3f}{'*' if after.flags else ''}",
+            _yes(point.trial in upheld),
+        )
+    return table
 
 
 def _outcome(record: TrialRecord) -> str:

@@ -206,3 +206,12 @@ def test_full_temporary_files_are_recognised_too(
     monkeypatch.setattr("tempfile.tempdir", str(nearly_full_disk(64)))
     with pytest.raises(DiskError, match="TMPDIR"), disk_errors(tmp_path):
         raise RuntimeError("a library could not write its temporary file")
+
+
+def test_a_discarded_entry_is_gone_and_can_be_made_again(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    entry = store.make("kind", "key", write_one)
+    for _ in range(2):  # whoever comes second finds nothing, and that is well
+        store.discard("kind", "key")
+        assert entries(tmp_path) == ["kind"]
+    assert store.make("kind", "key", write_one) == entry

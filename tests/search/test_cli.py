@@ -8,10 +8,14 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import typer
+from onnx import numpy_helper
 
 from command_line import IN_A_PROCESS, Outcome, qpareto
+from networks import NetworkWriter
+from qpareto.objectives.engines import engine_kind
 from qpareto.search.cli import app
 from qpareto.search.spec import StudySpec
 
@@ -35,8 +39,16 @@ def printed(outcome: Outcome) -> Any:
     return json.loads(outcome.out)
 
 
+def unquantizable_network(path: Path) -> Path:
+    """One convolution, too small for ModelOpt."""
+    net = NetworkWriter()
+    joined = net.conv("images", "/model.0", inputs=3, outputs=12, kernel=1)
+    net.weights.append(numpy_helper.from_array(np.array([1, 12, -1], np.int64), "shape"))
+    return net.write(path, net.node("Reshape", [joined, "shape"], "/model.0/Reshape"))
+
+
 def test_the_commands_are_those_that_are_promised() -> None:
-    assert COMMANDS == ["doctor", "export", "front", "layers", "measure", "run", "schema"]
+    assert COMMANDS == ["confirm", "doctor", "export", "front", "layers", "measure", "run", "schema"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -156,6 +168,47 @@ def test_doctor_tells_of_every_engine_kind() -> None:
     assert "openvino" in qpareto("doctor").out
 
 
+def test_doctor_can_be_asked_of_one_kind() -> None:
+    assert list(printed(qpareto("doctor", "--engine", "openvino", "--json"))) == ["openvino"]
+    assert "'abacus'" in qpareto("doctor", "--engine", "abacus").sentence
+
+
+def test_doctor_takes_a_model_for_the_self_test_alone(tmp_path: Path) -> None:
+    assert "--self-test" in qpareto("doctor", "--model", tmp_path / "m.onnx").sentence
+
+
+def test_the_self_test_outside_of_a_checkout_asks_for_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "run this in a checkout of qpareto, or name a detector" in qpareto("doctor", "--self-test").sentence
+
+
+def test_the_self_test_prints_a_line_a_check_and_fails_as_a_whole_if_one_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    model = unquantizable_network(tmp_path / "m.onnx")
+    outcome = qpareto("doctor", "--self-test", "--engine", "openvino", "--model", model)
+    assert outcome.code == 1
+    named, quantized = outcome.out.splitlines()
+    assert named.startswith("passed   openvino: names its device and versions  (0.0 s, ")
+    assert quantized.startswith("failed   openvino: calibrates and quantizes the model  (ModelOpt quantized no layer")
+    assert any((tmp_path / "temporary").glob("qpareto-self-test-*/logs")), "what the failed step left is kept"
+
+
+@pytest.mark.skipif(engine_kind("tensorrt").availability().can_build, reason="needs a machine without TensorRT")
+def test_the_self_test_of_what_is_not_here_is_one_skipped_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    model = unquantizable_network(tmp_path / "m.onnx")
+    (check,) = printed(qpareto("doctor", "--self-test", "--engine", "tensorrt", "--model", model, "--json"))
+    assert check.keys() == {"engine", "name", "outcome", "detail"}
+    assert (check["engine"], check["outcome"]) == ("tensorrt", "skipped")
+    assert "pip install" in check["detail"]
+    assert list(tmp_path.iterdir()) == [model]
+
+
 def test_schema_is_the_json_schema_of_study_files() -> None:
     assert printed(qpareto("schema")) == StudySpec.model_json_schema()
 
@@ -174,6 +227,6 @@ def test_a_reader_that_goes_away_is_no_error(finished_study: Path) -> None:
 
 
 def test_a_bug_keeps_its_traceback(study_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qpareto.search.api.scorer_of_spec", None)
+    monkeypatch.setattr("qpareto.search.api.candidate.scorer_of_spec", None)
     with pytest.raises(TypeError):
         qpareto("measure", study_file, "--mask", "none")

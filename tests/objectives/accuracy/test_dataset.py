@@ -13,6 +13,7 @@ from qpareto.objectives.accuracy.dataset import (
     Dataset,
     dataset_from_coco,
     dataset_from_yolo,
+    hashes_of,
     refuse_overlap,
 )
 
@@ -158,10 +159,10 @@ def test_calibrating_on_evaluation_images_is_refused_whatever_their_names(
     tmp_path: Path, coco: Coco, load: Load, write_image: WriteImage
 ) -> None:
     dataset, own = load(coco), [write_image("calib/x.png", width=44), write_image("calib/a.png", width=48)]
-    refuse_overlap(own, dataset)
+    refuse_overlap(own, hashes_of(dataset), what="calibration", other="evaluation")
     copies = [
         Path(shutil.copy(tmp_path / "images" / name, tmp_path / "calib" / f"copy-{name}"))
         for name in ("b.png", "c.jpg")
     ]
     with pytest.raises(DatasetError, match=r"2 calibration images \(copy-b.png, copy-c.jpg\) of 4 are also evaluation"):
-        refuse_overlap([*own, *copies], dataset)
+        refuse_overlap([*own, *copies], hashes_of(dataset), what="calibration", other="evaluation")

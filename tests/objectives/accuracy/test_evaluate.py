@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
+import weakref
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -11,8 +15,8 @@ from numpy.typing import NDArray
 from coco_scenes import Scene, pycocotools_eval
 from qpareto.errors import EngineError
 from qpareto.objectives.accuracy.dataset import Dataset, dataset_from_coco
-from qpareto.objectives.accuracy.evaluate import accuracy_of_engine
-from qpareto.objectives.accuracy.heads import Head, head_of_model
+from qpareto.objectives.accuracy.evaluate import accuracy_of_engine, threads_beside
+from qpareto.objectives.accuracy.heads import Detections, Head, head_of_model
 from qpareto.objectives.accuracy.images import LetterboxedImages, letterboxed_images
 from qpareto.objectives.engines import Engine, EngineOptions, engine_kind
 from qpareto.objectives.store import Store
@@ -27,14 +31,23 @@ class BrightRectangle(Engine):
 
     def __init__(self, batch: int, *, fails_at: int | None = None) -> None:
         self.input_shape = (batch, 3, 64, 64)
-        self._calls, self._fails_at = 0, fails_at
+        self.calls, self._fails_at = 0, fails_at
+        self.held = 0  # outputs that somebody still uses
+        self.most_held = 0
 
     def infer(self, images: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
         assert images.shape == self.input_shape
-        self._calls += 1
-        if self._calls == self._fails_at:
+        self.calls += 1
+        if self.calls == self._fails_at:
             raise EngineError("the device went away")
-        return (np.stack([self._found(image) for image in images]),)
+        found = np.stack([self._found(image) for image in images])
+        self.held += 1
+        self.most_held = max(self.held, self.most_held)
+        weakref.finalize(found, self._let_go)
+        return (found,)
+
+    def _let_go(self) -> None:
+        self.held -= 1
 
     @staticmethod
     def _found(image: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -51,47 +64,95 @@ class BrightRectangle(Engine):
         pass
 
 
-@pytest.fixture
-def rectangles(tmp_path: Path) -> tuple[Dataset, LetterboxedImages]:
-    """Seven images of different shapes, each with a white rectangle where the truth has a box."""
+class SlowHead(Head):
+    """Takes longer than the engine, and for every image another time."""
+
+    def detections(self, outputs: Sequence[NDArray[np.float32]]) -> list[Detections]:
+        time.sleep(float(outputs[0].sum()) % 0.02)
+        return super().detections(outputs)
+
+
+def rectangles_in(folder: Path, count: int) -> tuple[Dataset, LetterboxedImages]:
+    """Images of different shapes, each with a white rectangle where the truth has a box."""
     rng = np.random.default_rng(0)
     images, annotations = [], []
-    for i in range(7):
+    for i in range(count):
         height, width = 64, int(rng.integers(40, 65))
         left, top = (int(n) for n in rng.integers(0, 20, 2))
         box = [left, top, *(int(n) for n in rng.integers(10, 20, 2))]
         picture = np.zeros((height, width, 3), np.uint8)
         picture[top : top + box[3], left : left + box[2]] = 255
-        cv2.imwrite(str(tmp_path / f"{i}.png"), picture)
+        cv2.imwrite(str(folder / f"{i}.png"), picture)
         images.append({"id": i, "file_name": f"{i}.png"})
         annotations.append({"image_id": i, "category_id": 0, "bbox": box})
     content = {"images": images, "annotations": annotations, "categories": [{"id": 0, "name": "rectangle"}]}
-    (tmp_path / "instances.json").write_text(json.dumps(content))
-    dataset = dataset_from_coco(tmp_path, tmp_path / "instances.json")
+    (folder / "instances.json").write_text(json.dumps(content))
+    dataset = dataset_from_coco(folder, folder / "instances.json")
     paths = [image.path for image in dataset.images]
-    return dataset, letterboxed_images(paths, height=64, width=64, store=Store(tmp_path / "store"))
+    return dataset, letterboxed_images(paths, height=64, width=64, store=Store(folder / "store"))
 
 
+@pytest.fixture
+def rectangles(tmp_path: Path) -> tuple[Dataset, LetterboxedImages]:
+    return rectangles_in(tmp_path, 7)
+
+
+@pytest.fixture(scope="module")
+def many_rectangles(tmp_path_factory: pytest.TempPathFactory) -> tuple[Dataset, LetterboxedImages]:
+    return rectangles_in(tmp_path_factory.mktemp("rectangles"), 60)
+
+
+@pytest.mark.parametrize("threads", [1, 4])
 @pytest.mark.parametrize("batch", [1, 2, 3, 7, 8])
 def test_every_image_is_scored_once_whatever_the_batch(
-    rectangles: tuple[Dataset, LetterboxedImages], batch: int
+    rectangles: tuple[Dataset, LetterboxedImages], batch: int, threads: int
 ) -> None:
     dataset, images = rectangles
-    accuracy = accuracy_of_engine(BrightRectangle(batch), images, dataset, HEAD)
+    accuracy = accuracy_of_engine(BrightRectangle(batch), images, dataset, HEAD, threads=threads)
     assert accuracy.score.map50_95 == pytest.approx(1.0)
     assert sorted(accuracy.matches.images) == list(range(7))
 
 
-def test_an_engine_that_fails_is_an_error(rectangles: tuple[Dataset, LetterboxedImages]) -> None:
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("batch", [1, 8])
+def test_outputs_wait_for_slow_matching_in_order_and_not_in_heaps(
+    many_rectangles: tuple[Dataset, LetterboxedImages], batch: int, threads: int
+) -> None:
+    dataset, images = many_rectangles
+    engine = BrightRectangle(batch)
+    accuracy = accuracy_of_engine(engine, images, dataset, SlowHead("end2end", 0, 1), threads=threads)
+    assert accuracy.score.map50_95 == pytest.approx(1.0)
+    assert engine.most_held <= (3 * batch + 4 * threads) / batch
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_an_engine_that_fails_is_an_error(rectangles: tuple[Dataset, LetterboxedImages], threads: int) -> None:
     dataset, images = rectangles
+    before = threading.active_count()
     with pytest.raises(EngineError, match="the device went away"):
-        accuracy_of_engine(BrightRectangle(1, fails_at=3), images, dataset, HEAD)
+        accuracy_of_engine(BrightRectangle(1, fails_at=3), images, dataset, HEAD, threads=threads)
+    assert threading.active_count() == before
 
 
-def test_a_failure_behind_the_engine_is_an_error(rectangles: tuple[Dataset, LetterboxedImages]) -> None:
-    dataset, images = rectangles
+@pytest.mark.parametrize("threads", [1, 4])
+def test_a_failure_behind_the_engine_stops_it(many_rectangles: tuple[Dataset, LetterboxedImages], threads: int) -> None:
+    dataset, images = many_rectangles
+    engine = BrightRectangle(1, fails_at=50)
     with pytest.raises(IndexError):
-        accuracy_of_engine(BrightRectangle(1), images, dataset, Head("end2end", 1, 1))
+        accuracy_of_engine(engine, images, dataset, Head("end2end", 1, 1), threads=threads)
+    assert engine.calls < 50
+
+
+def test_a_failure_ahead_of_the_engine_is_an_error(rectangles: tuple[Dataset, LetterboxedImages]) -> None:
+    dataset, images = rectangles
+    np.save(images.path, images.pixels.astype(np.complex64))  # which numpy warns of, and here a warning is an error
+    with pytest.raises(np.exceptions.ComplexWarning):
+        accuracy_of_engine(BrightRectangle(1), images, dataset, HEAD, threads=2)
+
+
+def test_only_an_engine_that_leaves_the_processors_alone_has_more_than_one_thread_beside_it() -> None:
+    assert threads_beside(engine_kind("tensorrt")) > 1
+    assert threads_beside(engine_kind("openvino")) == 1
 
 
 def test_images_of_another_size_or_data_set_are_refused(rectangles: tuple[Dataset, LetterboxedImages]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,15 @@ import pytest
 from contracts.engines import SHAPE, SmallDetector, random_images
 from qpareto.errors import DiskError, EngineError
 from qpareto.objectives.engines import EngineOptions, engine_kind
-from qpareto.objectives.engines.build import build_engine, engine_bytes, engine_from_onnx
+from qpareto.objectives.engines.base import INSPECTION
+from qpareto.objectives.engines.build import (
+    SEAL,
+    build_engine,
+    engine_bytes,
+    engine_from_onnx,
+    find_engine,
+    load_engine,
+)
 from qpareto.objectives.store import Store
 
 OPTIONS = EngineOptions(threads=1, build_timeout_s=60)
@@ -31,7 +40,7 @@ def test_an_engine_is_built_runs_and_leaves_no_log(store: Store, graph: Path) ->
     with engine_kind("openvino").load(folder, OPTIONS) as engine:
         assert engine.input_shape == SHAPE
         engine.infer(random_images(0))
-    assert {file.name for file in folder.iterdir()} == {"engine.xml", "engine.bin"}
+    assert {file.name for file in folder.iterdir()} == {"engine.xml", "engine.bin", INSPECTION, SEAL}
     assert not any((store.root / "logs").iterdir())
 
 
@@ -61,7 +70,7 @@ def test_a_failed_build_leaves_its_log_and_no_entry(store: Store, graph: Path) -
 
 
 def test_a_build_that_outlasts_its_limit_fails_and_leaves_no_entry(store: Store, graph: Path) -> None:
-    with pytest.raises(EngineError, match="build_engine did not end within"):
+    with pytest.raises(EngineError, match="The step 'build engine' did not end within"):
         engine_from_onnx(graph, "a hash", dataclasses.replace(OPTIONS, build_timeout_s=0.01), store)
     assert not any((store.root / "engines").iterdir())
 
@@ -79,3 +88,28 @@ def test_engine_bytes_counts_every_file(tmp_path: Path) -> None:
     (tmp_path / "tactics").mkdir()
     (tmp_path / "tactics" / "cache").write_bytes(bytes(24))
     assert engine_bytes(tmp_path) == 1024
+
+
+def test_an_engine_whose_files_are_not_what_was_built_is_refused(store: Store, graph: Path, tmp_path: Path) -> None:
+    whole = engine_from_onnx(graph, "a hash", OPTIONS, store)
+    load_engine(whole, OPTIONS).close()
+    for name in ("engine.xml", "engine.bin", SEAL):
+        content = (whole / name).read_bytes()
+        for damaged in (b"\xff" + content[1:], content[: len(content) // 2], b"", None):
+            folder = shutil.copytree(whole, tmp_path / "damaged")
+            (folder / name).unlink()
+            if damaged is not None:
+                (folder / name).write_bytes(damaged)
+            with pytest.raises(EngineError, match=r"is not what was built there.* built again .* check the disk"):
+                load_engine(folder, OPTIONS)
+            shutil.rmtree(folder)
+
+
+def test_a_damaged_engine_is_removed_and_built_again(store: Store, graph: Path) -> None:
+    folder = engine_from_onnx(graph, "a hash", OPTIONS, store)
+    assert find_engine("a hash", OPTIONS, store) == folder
+    (folder / "engine.bin").write_bytes(b"garbage")
+    assert find_engine("a hash", OPTIONS, store) is None
+    assert not folder.exists()
+    assert engine_from_onnx(graph, "a hash", OPTIONS, store) == folder
+    load_engine(folder, OPTIONS).close()

@@ -46,7 +46,7 @@ def test_a_large_result_comes_back(log: Path) -> None:
 
 def test_a_segmentation_fault_is_named_and_its_stack_is_in_the_log(log: Path) -> None:
     with pytest.raises(
-        EngineError, match=r"string_at crashed with SIGSEGV \(Segmentation fault\)\. Its log: "
+        EngineError, match=r"The step 'string at' crashed with SIGSEGV \(Segmentation fault\): .*\. Its log: "
     ) as error:
         run_in_child(ctypes.string_at, 0, timeout_s=60, log_path=log)
     assert error.value.log_path == log
@@ -73,9 +73,15 @@ def test_an_end_without_a_result_is_told_with_its_status(log: Path, status: int)
 def test_a_hang_is_stopped_with_all_that_it_started(log: Path) -> None:
     start = time.monotonic()
     with pytest.raises(
-        EngineError, match=r"run did not end within 0\.5 s and was stopped: raise engine\.build_timeout_s"
+        EngineError, match=r"'run' did not end within 0\.5 s and was stopped: raise engine\.run_timeout_s if"
     ):
-        run_in_child(subprocess.run, ["sh", "-c", "echo $$; sleep 60"], timeout_s=0.5, log_path=log)
+        run_in_child(
+            subprocess.run,
+            ["sh", "-c", "echo $$; sleep 60"],
+            timeout_s=0.5,
+            limit="engine.run_timeout_s",
+            log_path=log,
+        )
     assert time.monotonic() - start < 10
     _expect_gone(int(log.read_text()))
 
@@ -85,10 +91,25 @@ def test_memory_that_is_not_there_is_told_as_that(log: Path) -> None:
         run_in_child(bytearray, 1 << 60, timeout_s=60, log_path=log)
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        "ImportError('\\n\\nRead this.\\n\\nlib.so: failed to map segment from shared object')",
+        "RuntimeError('std::bad_alloc')",
+        "OSError(12, 'Cannot allocate memory')",
+    ],
+)
+def test_memory_that_a_library_lacks_is_told_as_that(log: Path, error: str) -> None:
+    with pytest.raises(EngineError, match=r"^The step 'exec' ran out of memory: free some, or lower engine\.batch\."):
+        run_in_child(builtins.exec, f"raise {error}", timeout_s=60, log_path=log)
+
+
 def test_an_exception_is_one_sentence_and_its_traceback_is_in_the_log(log: Path) -> None:
-    with pytest.raises(EngineError, match=r"^open failed with FileNotFoundError: .*nowhere'\. Its log: "):
+    with pytest.raises(EngineError, match=r"^The step 'open' failed with FileNotFoundError: .*nowhere'\. Its log: "):
         run_in_child(builtins.open, "/nowhere", timeout_s=60, log_path=log)
     assert "Traceback" in log.read_text()
+    with pytest.raises(EngineError, match=r"'exec' failed with ImportError: Read this\. Its log: "):
+        run_in_child(builtins.exec, "raise ImportError('\\n\\nRead this.\\nAnd this.')", timeout_s=60, log_path=log)
 
 
 def test_our_own_errors_come_back_as_themselves(log: Path) -> None:

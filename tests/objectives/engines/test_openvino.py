@@ -13,14 +13,15 @@ from onnx import TensorProto, helper, numpy_helper
 
 from contracts.engines import (
     SHAPE,
-    EngineContract,
     SmallDetector,
     mean_difference,
     onnxruntime_outputs,
     random_images,
 )
+from contracts.inspected_engines import InspectedEngineContract
 from qpareto.errors import EngineError
 from qpareto.objectives.engines import EngineKind, EngineOptions, engine_kind
+from qpareto.objectives.engines.inspection import Inspection
 from qpareto.objectives.engines.openvino import instruction_sets
 
 KIND = engine_kind("openvino")
@@ -31,14 +32,14 @@ needs_bf16 = pytest.mark.skipif(
 )
 
 
-class TestOpenVinoKind(EngineContract):
+class TestOpenVinoKind(InspectedEngineContract):
     @pytest.fixture
     def kind(self) -> EngineKind:
         return KIND
 
 
 @needs_bf16
-class TestOpenVinoKindInBf16(EngineContract):
+class TestOpenVinoKindInBf16(InspectedEngineContract):
     float_tolerance: ClassVar[float] = 0.01  # 8 bits of mantissa
     int8_tolerance: ClassVar[float] = 0.05
 
@@ -99,6 +100,59 @@ def test_weights_of_int8_layers_are_stored_in_a_byte_each(tmp_path: Path) -> Non
         KIND.build(path, tmp_path, OPTIONS)
         weights_bytes[quantized] = (tmp_path / "engine.bin").stat().st_size
     assert weights_bytes[True] < 0.3 * weights_bytes[False]
+
+
+def _fusible(path: Path) -> Path:
+    """Layers whose neighbours OpenVINO folds into them: a BatchNormalization, a Mul, biases, the graph's outputs."""
+    random = np.random.default_rng(0)
+    shapes = {"w1": (8, 3, 3, 3), "w2": (4, 8, 1, 1), "w3": (8, 4, 2, 2), "b3": (4,), "w4": (4, 4, 1, 1), "b4": (4,)}
+    shapes |= {"norm": (8,), "factor": (1, 4, 1, 1), "w5": (4, 6), "b5": (6,), "w6": (6, 6)}
+    nodes = [
+        ("Conv", ["images", "w1"], "normalized"),
+        ("BatchNormalization", ["normalized_out", *["norm"] * 4], "norm"),
+        ("Conv", ["norm_out", "w2"], "scaled"),
+        ("Mul", ["scaled_out", "factor"], "scale"),
+        ("ConvTranspose", ["norm_out", "w3", "b3"], "grown"),
+        ("Conv", ["scale_out", "w4", "b4"], "first output"),
+        ("GlobalAveragePool", ["scale_out"], "pool"),
+        ("Flatten", ["pool_out"], "flat"),
+        ("Gemm", ["flat_out", "w5", "b5"], "inner gemm"),
+        ("MatMul", ["inner gemm_out", "w6"], "second output"),
+        ("Relu", ["grown_out"], "third output"),
+    ]
+    outputs = [f"{name}_out" for _, _, name in nodes if name.endswith("output")]
+    graph = helper.make_graph(
+        [helper.make_node(op, inputs, [f"{name}_out"], name=name) for op, inputs, name in nodes],
+        "fusible",
+        [helper.make_tensor_value_info("images", TensorProto.FLOAT, SHAPE)],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs],
+        [numpy_helper.from_array(random.random(shape, dtype=np.float32), name) for name, shape in shapes.items()],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+    return path
+
+
+def test_layers_keep_their_names_whatever_openvino_folds_into_them(tmp_path: Path) -> None:
+    KIND.build(_fusible(tmp_path / "fusible.onnx"), tmp_path, OPTIONS)
+    profile = KIND.profile(tmp_path, OPTIONS, random_images(0))
+    names = [node for layer in profile for node in layer.nodes]
+    layers = ("normalized", "scaled", "grown", "first output", "inner gemm", "second output")
+    assert sorted(name for name in names if name in layers) == sorted(layers)
+
+
+def test_a_q_that_no_layer_takes_in_is_a_reformat(tmp_path: Path) -> None:
+    """The quantized detector's first Q has nothing before it to be folded into, and stands alone."""
+    path = SmallDetector(quantized=True).save(tmp_path / "graph.onnx")
+    KIND.build(path, tmp_path, OPTIONS)
+    found = Inspection.load(tmp_path)
+    assert found is not None
+    assert "images.dq" in found.reformats
+
+
+def test_a_profile_of_few_runs_is_a_profile(tmp_path: Path) -> None:
+    KIND.build(SmallDetector(quantized=True).save(tmp_path / "graph.onnx"), tmp_path, OPTIONS)
+    layers = [layer for layer in KIND.profile(tmp_path, OPTIONS, random_images(0), runs=1) if layer.nodes]
+    assert {"stem", "inner", "boxes", "scores"} <= {node for layer in layers for node in layer.nodes}
 
 
 def test_yolo11n_gives_what_onnxruntime_gives(shared: Path, tmp_path: Path) -> None:

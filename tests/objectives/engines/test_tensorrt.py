@@ -8,10 +8,18 @@ from pathlib import Path
 import pytest
 
 from qpareto.errors import EngineError
-from qpareto.objectives.engines import EngineOptions, engine_kind, tensorrt, tensorrt_rtx
+from qpareto.objectives.engines import EngineOptions, engine_kind, tensorrt, tensorrt_profile, tensorrt_rtx
 from qpareto.objectives.engines.gpu import Gpu, NoGpu, present_gpu
 
-FILES = ("tensorrt.py", "tensorrt_rtx.py", "tensorrt_program.py", "tensorrt_log.py", "timing_cache.py")
+FILES = (
+    "tensorrt.py",
+    "tensorrt_rtx.py",
+    "tensorrt_layers.py",
+    "tensorrt_log.py",
+    "tensorrt_profile.py",
+    "tensorrt_program.py",
+    "timing_cache.py",
+)
 SOURCES = {name: (Path(tensorrt.__file__).parent / name).read_text(encoding="utf-8") for name in FILES}
 
 NEEDS_RTX = "needs TensorRT for RTX: pip install 'qpareto[tensorrt-rtx]'"
@@ -41,7 +49,8 @@ USED = {
         "get_tensor_dtype",
     ),
     "EngineInspector": ("get_engine_information",),
-    "IExecutionContext": ("set_tensor_address", "execute_async_v3"),
+    "IExecutionContext": ("set_tensor_address", "execute_async_v3", "profiler", "enqueue_emits_profile"),
+    "IProfiler": ("report_layer_time",),
 }
 RTX_ONLY = {
     "IBuilderConfig": ("num_compute_capabilities", "set_compute_capability"),
@@ -66,7 +75,7 @@ def test_the_names_that_we_call_exist_in_the_installed_rtx_bindings(table: dict[
 def test_the_tables_hold_no_name_that_we_do_not_call() -> None:
     everything = "\n".join(SOURCES.values())
     names = {name for table in (USED, RTX_ONLY) for names in table.values() for name in names}
-    assert sorted(name for name in names if f".{name}" not in everything) == []
+    assert sorted(name for name in names if f".{name}" not in everything and f"def {name}(" not in everything) == []
 
 
 def test_whatever_we_take_from_the_module_exists_in_the_rtx_bindings() -> None:
@@ -118,6 +127,17 @@ def test_a_gpu_that_rtx_does_not_support_builds_and_says_why_it_does_not_run(
         EngineError, match=r"NVIDIA H100 has compute capability 9\.0, but .*: set engine\.kind=tensorrt"
     ):
         kind.load(tmp_path, EngineOptions(kind="tensorrt_rtx", float_type="fp16"))
+
+
+def test_a_profiler_adds_up_what_a_layer_took_in_a_run() -> None:
+    trt = pytest.importorskip("tensorrt_rtx_bindings", reason=NEEDS_RTX)
+    found: list[dict[str, float]] = [{}]
+    profiler = tensorrt_profile._profiler(trt, found)
+    for name, ms in (("stem", 0.5), ("boxes", 0.125), ("stem", 0.25)):
+        profiler.report_layer_time(name, ms)
+    found.append({})
+    profiler.report_layer_time("stem", 2.0)
+    assert found == [{"stem": 0.75, "boxes": 0.125}, {"stem": 2.0}]
 
 
 def test_no_gpu_is_a_reason_and_no_error() -> None:

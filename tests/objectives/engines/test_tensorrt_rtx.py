@@ -15,7 +15,8 @@ import numpy as np
 import onnx
 import pytest
 
-from contracts.engines import BuildContract, EngineContract, SmallDetector
+from contracts.engines import BuildContract, SmallDetector
+from contracts.inspected_engines import InspectedEngineContract
 from networks import small_network
 from qpareto.errors import EngineError
 from qpareto.objectives.engines import EngineKind, EngineOptions, engine_kind
@@ -55,7 +56,7 @@ class TestTensorRtRtxBuildsInFp32(BuildContract):
 
 @pytest.mark.gpu
 @runs_here
-class TestTensorRtRtxKind(EngineContract):
+class TestTensorRtRtxKind(InspectedEngineContract):
     float_tolerance: ClassVar[float] = 5e-3  # FP16
     int8_tolerance: ClassVar[float] = 0.2  # FP16 itself turns one rounding in 16 the other way at a Q
 

@@ -99,8 +99,15 @@ def test_a_file_is_replaced_whole_and_leaves_nothing_aside(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_tensorrts_own_empty_cache_makes_the_round() -> None:
+@pytest.mark.filterwarnings("ignore:.*no-ops in TensorRT-RTX:DeprecationWarning")
+@pytest.mark.parametrize("damage", ["none", "truncated", "changed", "garbage"])
+def test_tensorrt_itself_takes_no_harm_from_a_damaged_file(file: TimingCacheFile, damage: str) -> None:
     trt = pytest.importorskip("tensorrt_rtx_bindings", reason="needs TensorRT for RTX")
-    config = trt.Builder(trt.Logger(trt.Logger.ERROR)).create_builder_config()
-    cache = config.create_timing_cache(b"")
-    assert cache is not None
+    config = trt.Builder(trt.Logger(trt.Logger.INTERNAL_ERROR)).create_builder_config()
+    whole = bytes(config.create_timing_cache(b"").serialize())
+    contents = {"truncated": whole[: len(whole) // 2], "changed": bytes(255 - b for b in whole), "garbage": b"garbage"}
+    file.path.parent.mkdir()
+    file.path.write_bytes(contents.get(damage, whole))
+    file.lend(config)
+    file.take_back(config)
+    assert bytes(config.create_timing_cache(file.path.read_bytes()).serialize()) == whole

@@ -1,0 +1,82 @@
+"""How far a detector's raw outputs are from those of the float model: boxes and scores apart, no labels needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .heads import SCORE_FLOOR, Head
+
+Floats = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class OutputError:
+    """Compares outputs of a quantized model with those of the float one on the same images.
+
+    Every box that the float model scores above 0.001 counts, by its confidence: its best class score c. Its box error
+    is 1 - IoU of both models' boxes, its score error the largest change of any of its class scores; both lie in 0..1,
+    and what is not finite has error 1. Boxes are paired by their place in the outputs; those of an end-to-end head,
+    which come sorted, by the best overlap within their class, and one that has none has both errors 1 and c.
+    """
+
+    head: Head
+
+    def __call__(self, reference: Sequence[Floats], outputs: Sequence[Floats]) -> NDArray[np.float64]:
+        """Weighted errors of each image.
+
+        Returns:
+            [batch, 3]: sum of c x box error, sum of c x score error, sum of c. All 0 where nothing is confident.
+        """
+        pairs = zip(reference[self.head.output], outputs[self.head.output], strict=True)
+        return np.stack([self._of_image(wanted, found) for wanted, found in pairs])
+
+    def _of_image(self, wanted: Floats, found: Floats) -> NDArray[np.float64]:
+        errors = _sorted_errors if self.head.kind == "end2end" else self._paired_errors
+        with np.errstate(all="ignore"):  # a bad quantization overflows
+            confidence, box, score = errors(wanted.astype(np.float64), found.astype(np.float64))
+        bounded = (np.clip(np.nan_to_num(error, nan=1.0), 0.0, 1.0) for error in (box, score))
+        return np.array([*(confidence @ error for error in bounded), confidence.sum()])
+
+    def _paired_errors(self, wanted: Floats, found: Floats) -> tuple[Floats, Floats, Floats]:
+        boxes, scores = self._dense(wanted)
+        other_boxes, other_scores = self._dense(found)
+        confidence = scores.max(axis=1)
+        some = np.flatnonzero(confidence > SCORE_FLOOR)
+        change = np.abs(other_scores[some] - scores[some]).max(axis=1)
+        return confidence[some], 1 - _iou(boxes[some], other_boxes[some]), change
+
+    def _dense(self, rows: Floats) -> tuple[Floats, Floats]:
+        """Boxes [n, 4] as corners, and class scores [n, classes], of every place in the output."""
+        rows = rows.T if self.head.kind == "yolov8" else rows
+        centre, half = rows[:, :2], rows[:, 2:4] / 2
+        scores = rows[:, 4:] if self.head.kind == "yolov8" else rows[:, 5:] * rows[:, 4:5]
+        return np.concatenate((centre - half, centre + half), axis=1), scores
+
+
+def _sorted_errors(wanted: Floats, found: Floats) -> tuple[Floats, Floats, Floats]:
+    """For rows of corners, score, class."""
+    wanted = wanted[wanted[:, 4] > SCORE_FLOOR]
+    overlap = np.nan_to_num(_iou(wanted[:, None, :4], found[None, :, :4]))
+    overlap[wanted[:, None, 5] != found[None, :, 5]] = 0
+    best = overlap.argmax(axis=1)
+    iou = overlap[np.arange(len(wanted)), best]
+    score = np.where(iou > 0, found[best, 4], 0)
+    return wanted[:, 4], 1 - iou, np.abs(score - wanted[:, 4])
+
+
+def _iou(one: Floats, other: Floats) -> Floats:
+    """Intersection over union of boxes [..., 4] (left, top, right, bottom), broadcast; 1 if neither has an area."""
+    low, high = np.maximum(one[..., :2], other[..., :2]), np.minimum(one[..., 2:], other[..., 2:])
+    shared = _area(low, high)
+    union = _area(one[..., :2], one[..., 2:]) + _area(other[..., :2], other[..., 2:]) - shared
+    iou: Floats = np.where(union == 0, 1.0, shared / union)
+    return iou
+
+
+def _area(low: Floats, high: Floats) -> Floats:
+    area: Floats = np.maximum(high - low, 0).prod(axis=-1)
+    return area

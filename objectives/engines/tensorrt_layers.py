@@ -1,0 +1,54 @@
+"""The layers of a TensorRT engine, as its inspector tells them: in full if it was built with detailed verbosity."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from .inspection import EngineLayer
+
+if TYPE_CHECKING:
+    import tensorrt
+
+_ORIGIN = re.compile(r"\[ONNX Layer: ([^\]]+)\]")
+
+
+def layers_of_engine(trt: Any, engine: tensorrt.ICudaEngine) -> tuple[EngineLayer, ...]:
+    """In execution order.
+
+    Args:
+        trt: TensorRT's Python module, or that for RTX.
+    """
+    return layers_from_json(engine.create_engine_inspector().get_engine_information(trt.LayerInformationFormat.JSON))
+
+
+def layers_from_json(text: str) -> tuple[EngineLayer, ...]:
+    """What `EngineInspector.get_engine_information` gave.
+
+    With less than detailed verbosity layers are mere names: then reformats are known by their names, INT8 is not.
+    """
+    layers = (layer if isinstance(layer, dict) else {"Name": str(layer)} for layer in json.loads(text)["Layers"])
+    return tuple(_layer(layer) for layer in layers)
+
+
+def _layer(layer: dict[str, Any]) -> EngineLayer:
+    name = layer["Name"]
+    reformat = "Reformat" in layer.get("LayerType", "") or name.startswith("Reformatting CopyNode")
+    if reformat:
+        return EngineLayer(name=name, nodes=(), int8=False, reformat=True)
+    return EngineLayer(name=name, nodes=_origins(layer), int8=_reads_int8(layer), reformat=False)
+
+
+def _reads_int8(layer: dict[str, Any]) -> bool | None:
+    """None of a mere name, and of a ForeignNode, whose many nodes have types of their own within."""
+    if "Inputs" not in layer or "ForeignNode" in layer["Name"]:
+        return None
+    types = [str(tensor.get("Format/Datatype", tensor.get("Format", ""))) for tensor in layer["Inputs"]]
+    return any("int8" in kind.lower() for kind in types)
+
+
+def _origins(layer: dict[str, Any]) -> tuple[str, ...]:
+    """The graph's nodes that became this layer: TensorRT's own record, or else its name, which joins theirs."""
+    recorded = _ORIGIN.findall(str(layer.get("Metadata", "")))
+    return tuple(recorded or (part.strip() for part in layer["Name"].split(" + ")))

@@ -1,0 +1,73 @@
+"""What is promised of timing, through the same steps as a trial's; and what the GPU tells meanwhile."""
+
+from __future__ import annotations
+
+import math
+
+from ...errors import EngineError
+from ..latency.paired import PairedLatency
+from .check import Untried, expect
+from .pictures import IMAGES
+from .subject import Subject
+
+_ITSELF_WITHIN = 0.01  # of an engine's own latency: what a look of some seconds may be off
+_DISTURBANCES = {"foreign_load", "foreign_process", "throttled"}
+
+
+def times_the_float_engine_against_itself(subject: Subject) -> str:
+    """The ratio is 1 to within its interval's width, about four standard errors, or to within 1 %.
+
+    Beside other programs it may be anything, and the check is to be made again on a quiet machine.
+    """
+    timed = _timed(subject, "float")
+    low, high = timed.ratio_ci
+    if abs(timed.ratio - 1) > max(high - low, _ITSELF_WITHIN):
+        disturbed = _DISTURBANCES.intersection(timed.flags)
+        raise (Untried if disturbed else EngineError)(f"its ratio to itself is not 1: {_figures(timed)}.")
+    return f"{_figures(timed)}, p95 {timed.candidate_p95_ms:.3f} ms, first run {timed.candidate_cold_ms:.3f} ms"
+
+
+def times_the_int8_engine(subject: Subject) -> str:
+    return _figures(_timed(subject, "INT8"))
+
+
+def reads_the_gpu(subject: Subject) -> str:
+    """Clocks, temperature and why it lowered its clocks must be told; power and energy are where the GPU has them."""
+    if not subject.timings:
+        raise Untried("nothing was timed")
+    timed = list(subject.timings.values())[-1]
+    readings = timed.readings
+    clocks = [float(readings.get(name, math.nan)) for name in ("sm_clock_mhz", "sm_clock_lowest_mhz", "celsius")]
+    expect(all(value > 0 for value in clocks), f"the driver does not tell clocks and temperature: {dict(readings)}.")
+    energy = "not told" if timed.energy_mj is None else f"{timed.energy_mj:.1f} mJ a run"
+    power = f"{readings['power_w']:.0f} W" if "power_w" in readings else "power not told"
+    return (
+        f"{readings['samples']} samples, SM {clocks[0]:.0f} MHz (lowest {clocks[1]:.0f}), {clocks[2]:.0f} °C, {power}, "
+        f"energy {energy}, throttled by {readings.get('throttled', 'nothing')}, "
+        f"{readings.get('foreign_processes', 0)} other processes on the GPU"
+    )
+
+
+def scores_images(subject: Subject) -> str:
+    """The scores themselves mean nothing: the boxes are made up."""
+    built = subject.built("INT8")
+    accuracy = subject.scorer.accuracy(built.folder, built.options)
+    score = accuracy.score.map50_95
+    expect(0.0 <= score <= 1.0, f"mAP50-95 is {score}.")
+    return f"{IMAGES} images"
+
+
+def _timed(subject: Subject, name: str) -> PairedLatency:
+    subject.built("float")  # what it is timed against
+    built = subject.built(name)
+    timed = subject.scorer.latency(built.folder, built.options)
+    subject.timings[name] = timed
+    return timed
+
+
+def _figures(timed: PairedLatency) -> str:
+    low, high = timed.ratio_ci
+    return (
+        f"{timed.candidate_ms:.3f} ms, ratio {timed.ratio:.4f}, 95 % {low:.4f} to {high:.4f}, {timed.pairs} pairs, "
+        f"disturbed by {', '.join(timed.flags) or 'nothing'}"
+    )

@@ -1,0 +1,51 @@
+"""What can be asked of this machine: whether its engines keep their contract."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ...errors import StudyError
+from ...objectives.engines import KINDS
+from ...objectives.selftest.check import Check
+from ...objectives.selftest.contract import self_test
+from ...objectives.store import Store, disk_errors
+from ...spaces.model import read_model
+
+QUICKSTART_MODEL = Path("studies/quickstart/shapes-yolo11n.onnx")  # in a checkout
+
+
+def self_test_of_engines(model: Path | None = None, *, kinds: Sequence[str] = tuple(KINDS)) -> Iterator[Check]:
+    """Try the whole engine contract on this machine, one check after another; see `objectives/selftest`.
+
+    What it makes goes with it; if a check fails, it stays for whoever looks into it, logs included.
+
+    Args:
+        model: an .onnx; that of the quickstart if None.
+        kinds: of engines.
+
+    Raises:
+        StudyError: no model is named, and this is no checkout.
+        StudyFileError: there is no such kind.
+        ModelError: the model cannot be read, or its head is not recognised.
+        DiskError: temporary files cannot be written.
+    """
+    if model is None and not QUICKSTART_MODEL.is_file():
+        raise StudyError(
+            f"There is no {QUICKSTART_MODEL} here: run this in a checkout of qpareto, or name a detector "
+            "with --model FILE."
+        )
+    detector = read_model(model or QUICKSTART_MODEL)
+    with disk_errors(Path(tempfile.gettempdir())):
+        store = Store(Path(tempfile.mkdtemp(prefix="qpareto-self-test-")))
+    failed = False
+    try:
+        for kind in kinds:
+            for check in self_test(kind, detector, store=store):
+                failed |= check.outcome == "failed"
+                yield check
+    finally:
+        if not failed:
+            shutil.rmtree(store.root)

@@ -1,0 +1,99 @@
+"""What can be done with a study: run it, read it, confirm its front, export from it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from ..results import Point, Results, results_of_study
+from ..run.confirm import confirm_front
+from ..run.prepare import check_runs, identity_of_study, scorer_of_spec, space_of_spec
+from ..run.worker import Listener, Silence, Worker
+from ..ship.choice import Choice, chosen
+from ..ship.package import Package, write_package
+from ..spec import StudySpec
+from ..storage import storage_errors
+from ..study import open_study
+
+
+def run_study(
+    spec: StudySpec, *, trials: int | None = None, timeout_s: float | None = None, listener: Listener | None = None
+) -> Results:
+    """Run a study, or go on with it, until it has its finished trials, the time is up, or its front grows no more.
+
+    Where the study file names images to confirm on, the front's points are then measured once more on those.
+
+    Args:
+        trials: finished trials the study is to have, baselines included; the spec's own number if None.
+        timeout_s: no trial is begun after this long; the spec's own limit if None.
+        listener: told of every trial as it begins and ends.
+
+    Raises:
+        QParetoError: the study file, or what it names, is at fault; then the storage is as it was before.
+        StorageError, DiskError: later too; what is finished is kept.
+    """
+    scorer = scorer_of_spec(spec)
+    check_runs(scorer)
+    space = space_of_spec(spec, scorer.layers)
+    identity = identity_of_study(scorer, space)
+    _ = scorer.reference  # an engine that cannot be built here is told before there is a study
+    with storage_errors(spec.storage):
+        study = open_study(spec, identity=identity)
+        scorer = replace(scorer, unit_ms=study.reference_ms(lambda: scorer.reference_ms))
+        worker = Worker(spec=spec, study=study, scorer=scorer, space=space, listener=listener or Silence())
+        if timeout_s is None and spec.search.max_hours is not None:
+            timeout_s = spec.search.max_hours * 3600
+        worker.run(trials=trials or spec.search.trials, timeout_s=timeout_s)
+        if spec.data.confirm is not None:
+            confirm_front(spec, study, scorer)
+        return results_of_study(study)
+
+
+def results(spec: StudySpec) -> Results:
+    """What a study has found so far.
+
+    Raises:
+        StorageError: the storage cannot be read, or there is none yet.
+        StudyError: it holds no such study.
+    """
+    with storage_errors(spec.storage):
+        return results_of_study(open_study(spec))
+
+
+def confirm_study(spec: StudySpec) -> Results:
+    """Build and measure the points of a study's front once more, and keep both measurements of each.
+
+    Raises:
+        QParetoError: as for `run_study`; or there is no such study.
+    """
+    scorer = scorer_of_spec(spec)
+    check_runs(scorer)
+    with storage_errors(spec.storage):
+        study = open_study(spec)
+        study.hold_to(identity_of_study(scorer, space_of_spec(spec, scorer.layers)))
+        confirm_front(spec, study, replace(scorer, unit_ms=study.reference_ms(lambda: scorer.reference_ms)))
+        return results_of_study(study)
+
+
+def export_from_study(spec: StudySpec, choice: Choice, folder: Path) -> tuple[Point, str]:
+    """Write the chosen trial's engine, quantized ONNX and manifest to a folder that is not there yet.
+
+    Returns:
+        The winner, and why it is the one.
+
+    Raises:
+        StudyError: nothing satisfies the choice, the folder is there, or what would be built here and now is not
+            what the study measured.
+    """
+    with storage_errors(spec.storage):
+        study = open_study(spec)
+        found = results_of_study(study)
+        winner, why = chosen(found, choice)
+        sentence = " ".join([why, *found.verdict()])
+        scorer = scorer_of_spec(spec)
+        study.hold_to(identity_of_study(scorer, space_of_spec(spec, scorer.layers)))
+    candidate = winner.measurement.candidate([layer.name for layer in scorer.layers])
+    float_type = winner.measurement.float_type
+    package = Package(folder=folder, scorer=scorer, candidate=candidate, float_type=float_type)
+    write_package(package, winner.measurement, sentence=sentence)
+    return winner, sentence

@@ -1,0 +1,66 @@
+"""Finalists measured once more: fresh engines, other images, both figures kept."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from qpareto.errors import DatasetError
+from qpareto.objectives.measurement import Measurement
+from qpareto.search.api import confirm_study, results, run_study
+from qpareto.search.study_file import load_study_file
+
+
+@pytest.fixture
+def other_images(assets: Path, tmp_path: Path) -> list[str]:
+    """Three pictures that nothing else uses, as the study file's `data.confirm`."""
+    folder = tmp_path / "other"
+    folder.mkdir()
+    coco = json.loads((assets / "instances.json").read_text())
+    coco["images"] = coco["images"][:3]
+    coco["annotations"] = [a for a in coco["annotations"] if a["image_id"] < 3]
+    for i in range(3):
+        shutil.copy(assets / "calib" / f"{60 + i}.png", folder / f"{i}.png")  # beyond the four that are calibrated on
+    (folder / "instances.json").write_text(json.dumps(coco))
+    return [f"data.confirm={{images: {folder}, annotations: {folder / 'instances.json'}}}"]
+
+
+def test_a_run_ends_by_measuring_its_front_once_more_on_images_it_never_saw(
+    study_file: Path, other_images: list[str]
+) -> None:
+    found = run_study(load_study_file(study_file, other_images), trials=3)
+    assert found.front
+    for point in found.front:
+        assert isinstance(point.confirmed, Measurement)
+        assert (point.measurement.images, point.confirmed.images) == (6, 3)
+        assert point.confirmed.graph_hash == point.measurement.graph_hash
+        assert point.as_json()["confirmed"]["images"] == 3
+    assert found.upheld() <= {point.trial for point in found.front}
+    assert found.upheld()
+
+
+def test_what_was_confirmed_is_not_measured_again(study_file: Path, other_images: list[str]) -> None:
+    first = run_study(load_study_file(study_file, other_images), trials=2)
+    again = confirm_study(load_study_file(study_file, other_images))
+    assert [point.confirmed for point in again.front] == [point.confirmed for point in first.front]
+
+
+def test_without_other_images_the_engines_are_built_anew_on_demand(study_file: Path, tmp_path: Path) -> None:
+    spec = load_study_file(study_file, [f"cache={tmp_path / 'cache'}"])  # in which no other test has built any
+    assert all(point.confirmed is None for point in run_study(spec, trials=2).front)
+    engines = set((spec.cache / "engines").iterdir())
+    found = confirm_study(spec)
+    assert len(set((spec.cache / "engines").iterdir()) - engines) >= len(found.front)
+    for point in results(spec).front:
+        assert isinstance(point.confirmed, Measurement)
+        assert point.confirmed.map50_95 == point.measurement.map50_95  # the same images, and the CPU rounds alike
+
+
+def test_confirming_on_images_that_the_search_saw_is_refused(study_file: Path, assets: Path) -> None:
+    seen = f"data.confirm={{images: {assets / 'eval'}, annotations: {assets / 'instances.json'}}}"
+    run_study(load_study_file(study_file), trials=1)
+    with pytest.raises(DatasetError, match=r"6 confirmation images .* of 6 are also evaluation images"):
+        confirm_study(load_study_file(study_file, [seen]))
