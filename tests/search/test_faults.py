@@ -89,8 +89,9 @@ class SpoilAll(Silence):
         self._cache = cache
 
     def begin(self, number: int, what: str, *, finished: int) -> None:
-        for weights in self._cache.glob("engines/*/engine.bin"):
-            fill_with_garbage(weights)
+        for name in ("engine.bin", "engine.plan"):  # whatever kind other tests have built
+            for weights in self._cache.glob(f"engines/*/{name}"):
+                fill_with_garbage(weights)
 
 
 def test_engines_that_were_damaged_in_the_cache_are_built_again_and_fail_no_trial(
