@@ -5,7 +5,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-SCRIPTS := $(CURDIR)/tests:$(CURDIR)/benchmarks:$(CURDIR)/studies/quickstart
+SCRIPTS := $(CURDIR)/tests:$(CURDIR)/benchmarks:$(CURDIR)/benchmarks/search:$(CURDIR)/studies/quickstart
 STUDY := studies/quickstart/quickstart.yaml
 RUNS := runs/quickstart
 

@@ -55,6 +55,26 @@ def layers_of_model(path: Path) -> tuple[Layer, ...]:
     return layers
 
 
+def edges_of_model(path: Path) -> tuple[tuple[str, str], ...]:
+    """Pairs of layers of an ONNX detector that hand tensors on, through no other layer: (from, to), in graph order.
+
+    Raises:
+        ModelError: the file is no ONNX model.
+    """
+    graph = load_onnx(path).graph
+    name_nodes(graph)
+    sources: dict[str, dict[str, None]] = {}  # tensor -> the layers that it comes from, in graph order
+    edges: dict[tuple[str, str], None] = {}
+    for node in graph.node:
+        tensors = () if node.op_type == "Shape" else node.input  # a shape is no precision's business
+        found = {layer: None for tensor in tensors for layer in sources.get(tensor, {})}
+        if node.op_type in LAYER_OPS:
+            edges |= dict.fromkeys((layer, node.name) for layer in found)
+            found = {node.name: None}
+        sources |= dict.fromkeys(node.output, found)
+    return tuple(edges)
+
+
 def name_nodes(graph: Any) -> None:
     """Name the nodes of an `onnx.GraphProto` that have no name, by the rule that ModelOpt uses.
 

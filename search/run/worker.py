@@ -15,10 +15,10 @@ from ...spaces.candidate import Candidate
 from ...spaces.space import Space
 from ..results import results_of_study
 from ..samplers import Proposer
-from ..samplers.warmstart import first_candidates
 from ..spec import StudySpec
 from ..study import INTERRUPTED, SearchStudy, TrialRecord
-from .baselines import Baseline, baselines, ultralytics_mask
+from .baselines import Baseline, baselines
+from .known import graph_of_study
 
 _log = logging.getLogger(__name__)
 
@@ -68,8 +68,9 @@ class Worker:
 
     def __post_init__(self) -> None:
         search = self.spec.search
+        graph = graph_of_study(self.scorer, self.space, self.study.objectives) if search.sampler == "auto" else None
         self._proposer = Proposer(
-            self.space, directions=self.study.directions, sampler=search.sampler, seed=search.seed
+            self.space, directions=self.study.directions, sampler=search.sampler, seed=search.seed, graph=graph
         )
         self._baselines = self._recipes() if search.baselines else ()
 
@@ -99,10 +100,8 @@ class Worker:
         return sum(record.state not in ("running", INTERRUPTED) for record in self.study.records())
 
     def _next(self) -> Plan:
-        """Baselines first, then what was interrupted, then the warm start, then the sampler."""
-        planned = (
-            next(self._unmeasured_baselines(), None) or next(self._retries(), None) or next(self._warm_start(), None)
-        )
+        """Baselines first, then what was interrupted, then the sampler's."""
+        planned = next(self._unmeasured_baselines(), None) or next(self._retries(), None)
         if planned is not None:
             return planned
         proposal = self._proposer.propose(self.study.frozen_trials())
@@ -130,15 +129,6 @@ class Worker:
                     retry_of=trial.number,
                     system_attrs=dict(trial.system_attrs),
                 )
-
-    def _warm_start(self) -> Iterator[Plan]:
-        if self.spec.search.sampler != "auto":
-            return
-        tried = {trial.user_attrs.get("candidate") for trial in self.study.frozen_trials()}
-        recipes = [ultralytics_mask(self.space.layers) & self.space.searched, self.space.searched]
-        for candidate in first_candidates(self.space, self.scorer.layers, recipes):
-            if str(candidate) not in tried:
-                yield Plan(candidate=candidate)
 
     def _run_one(self, plan: Plan, *, finished: int) -> None:
         number = self.study.begin(

@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from optuna.study import StudyDirection
     from optuna.trial import FrozenTrial
 
+    from .encoding import Graph
+
 __all__ = ["Proposal", "Proposer", "sampler_of_name"]
 
 
 def sampler_of_name(name: str, *, seed: int) -> BaseSampler:
-    """A fresh Optuna sampler: `tpe`, `nsga2`, `random`, or `auto` for the one that does best here (TPE)."""
+    """A fresh sampler of Optuna's own: `tpe`, `nsga2` or `random`."""
     import optuna
 
     if name == "random":
@@ -48,13 +50,22 @@ class Proposer:
 
     Args:
         directions: Optuna's, one an objective.
-        sampler: a name that `sampler_of_name` knows.
+        sampler: a name that `sampler_of_name` knows, or `auto` for our own (pareto.py).
+        graph: what our own sampler knows beforehand.
     """
 
-    def __init__(self, space: Space, *, directions: Sequence[StudyDirection], sampler: str, seed: int) -> None:
+    def __init__(
+        self,
+        space: Space,
+        *,
+        directions: Sequence[StudyDirection],
+        sampler: str,
+        seed: int,
+        graph: Graph | None = None,
+    ) -> None:
         import optuna
 
-        self._space, self._distributions = space, space.distributions()
+        self._space, self._distributions, self._graph = space, space.distributions(), graph
         self._sampler, self._seed = sampler, seed
         self._mirror = optuna.create_study(directions=list(directions))
         self._mirrored: set[int] = set()
@@ -84,11 +95,18 @@ class Proposer:
     def _asked(self, sampler: str, seed: int) -> Proposal:
         import optuna
 
-        self._mirror.sampler = sampler_of_name(sampler, seed=seed)
+        self._mirror.sampler = self._fresh(sampler, seed)
         trial = self._mirror.ask(self._distributions)
         asked = self._mirror.get_trials(deepcopy=False)[trial.number]
         self._mirror.tell(trial, state=optuna.trial.TrialState.FAIL)  # the real trial takes its place when it ends
         return Proposal(params=dict(asked.params), system_attrs=dict(asked.system_attrs))
+
+    def _fresh(self, sampler: str, seed: int) -> BaseSampler:
+        if sampler != "auto":
+            return sampler_of_name(sampler, seed=seed)
+        from .pareto import ParetoSampler
+
+        return ParetoSampler(space=self._distributions, graph=self._graph, key=self._essence, seed=seed)
 
     def _mirror_finished(self, trials: Sequence[FrozenTrial]) -> None:
         """Copy trials that ended since the last call; those outside the space (some baselines) teach nothing."""

@@ -7,7 +7,7 @@ import pytest
 
 from networks import small_network
 from qpareto.errors import ModelError
-from qpareto.spaces.layers import block_of_name, layers_of_model, matching
+from qpareto.spaces.layers import block_of_name, edges_of_model, layers_of_model, matching
 
 
 @pytest.fixture
@@ -19,6 +19,23 @@ def test_layers_come_in_graph_order_with_their_blocks(network: Path) -> None:
     found = layers_of_model(network)
     assert [layer.name for layer in found] == [n.name for n in onnx.load(network).graph.node if n.op_type == "Conv"]
     assert list(dict.fromkeys(layer.block for layer in found)) == [f"model.{i}" for i in range(5)]
+
+
+def test_edges_join_layers_with_no_other_layer_between_them(network: Path) -> None:
+    short = [tuple(name.removesuffix("/conv/Conv") for name in edge) for edge in edges_of_model(network)]
+    assert short == [
+        ("/model.0", "/model.1/cv1"),
+        ("/model.1/cv1", "/model.1/cv2"),
+        ("/model.1/cv1", "/model.2"),  # by the Add
+        ("/model.1/cv2", "/model.2"),
+        ("/model.0", "/model.2"),  # by the Concat
+        ("/model.2", "/model.3/cv1"),
+        ("/model.3/cv1", "/model.4/cv1"),  # by the Resize
+        ("/model.1/cv1", "/model.4/cv1"),
+        ("/model.1/cv2", "/model.4/cv1"),
+        ("/model.0", "/model.4/cv1"),
+        ("/model.4/cv1", "/model.4/cv2"),
+    ]
 
 
 def test_macs_and_weights_are_those_counted_by_hand(network: Path) -> None:

@@ -1,0 +1,149 @@
+"""Samplers side by side on a problem whose answers cost nothing: hypervolume against trials, medians over seeds.
+
+python benchmarks/search/replay.py [--seeds 5] [--trials 400] [--samplers random tpe nsga2 ours ours+prior] [--jobs 2]
+
+Each seed is a problem of its own. Hypervolumes are those of the true values of what was tried, noise apart, in shares
+of the best that any sampler reached on that problem.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler
+
+from qpareto.search.front import hypervolume, losses
+from qpareto.search.samplers.encoding import Graph
+from qpareto.search.samplers.pareto import ParetoSampler
+from synthetic import SyntheticProblem
+
+MARKS = (20, 40, 100, 200, 400)  # trials
+
+
+class Problem(Protocol):
+    """What stands in for model, data and device."""
+
+    @property
+    def directions(self) -> tuple[Literal["maximize", "minimize"], ...]: ...
+
+    @property
+    def reference(self) -> tuple[float, ...]:
+        """The worst corner, in the objectives' own units."""
+
+    @property
+    def layers(self) -> tuple[str, ...]: ...
+
+    @property
+    def edges(self) -> tuple[tuple[str, str], ...]: ...
+
+    @property
+    def blocks(self) -> tuple[tuple[str, ...], ...]: ...
+
+    @property
+    def effects(self) -> tuple[Mapping[str, float], ...]:
+        """What is known of each objective beforehand; see `Graph`."""
+
+    def distributions(self) -> dict[str, BaseDistribution]: ...
+
+    def truth(self, params: Mapping[str, Any]) -> tuple[float, ...]:
+        """Objectives without noise."""
+
+    def evaluate(self, params: Mapping[str, Any], rng: np.random.Generator) -> tuple[float, ...]:
+        """Objectives as a trial would measure them."""
+
+
+def _ours(problem: Problem, seed: int, *, known: bool) -> ParetoSampler:
+    graph = Graph(
+        switches=problem.layers,
+        edges=problem.edges,
+        blocks=problem.blocks,
+        effects=problem.effects if known else (),
+    )
+    return ParetoSampler(space=problem.distributions(), graph=graph, seed=seed)
+
+
+SAMPLERS: dict[str, Callable[[Problem, int], BaseSampler]] = {
+    "random": lambda problem, seed: optuna.samplers.RandomSampler(seed=seed),
+    "tpe": lambda problem, seed: optuna.samplers.TPESampler(seed=seed),
+    "nsga2": lambda problem, seed: optuna.samplers.NSGAIISampler(seed=seed),
+    "ours": lambda problem, seed: _ours(problem, seed, known=False),
+    "ours+prior": lambda problem, seed: _ours(problem, seed, known=True),
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One sampler on one problem.
+
+    Args:
+        volumes: hypervolume after each number of trials.
+        seconds: median time of a suggestion.
+    """
+
+    sampler: str
+    seed: int
+    volumes: Mapping[int, float]
+    seconds: float
+
+
+def replay(problem: Problem, sampler: str, seed: int, trials: int) -> Run:
+    """Let a sampler search a problem."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(directions=problem.directions, sampler=SAMPLERS[sampler](problem, seed))
+    space, rng = problem.distributions(), np.random.default_rng([seed, len(sampler)])
+    corner = losses([problem.reference], problem.directions)[0]
+    truths: list[tuple[float, ...]] = []
+    seconds, volumes = [], {}
+    for number in range(1, trials + 1):
+        start = time.perf_counter()
+        trial = study.ask(space)
+        seconds.append(time.perf_counter() - start)
+        truths.append(problem.truth(trial.params))
+        study.tell(trial, problem.evaluate(trial.params, rng))
+        if number in MARKS:
+            volumes[number] = hypervolume(losses(truths, problem.directions), corner)
+    return Run(sampler, seed, volumes, float(np.median(seconds)))
+
+
+def print_runs(runs: Sequence[Run]) -> None:
+    """One row a sampler: median share of the best known hypervolume, and 10th to 90th percentile, by trials."""
+    best = {seed: max(max(run.volumes.values()) for run in runs if run.seed == seed) for seed in {r.seed for r in runs}}
+    marks = [mark for mark in MARKS if all(mark in run.volumes for run in runs)]
+    print(f"| sampler | {' | '.join(f'{mark} trials' for mark in marks)} | suggestion, s |")
+    print(f"| --- |{' ---: |' * (len(marks) + 1)}")
+    for sampler in dict.fromkeys(run.sampler for run in runs):
+        mine = [run for run in runs if run.sampler == sampler]
+        cells = []
+        for mark in marks:
+            low, median, high = np.percentile([run.volumes[mark] / best[run.seed] for run in mine], [10, 50, 90])
+            cells.append(f"{median:.3f} ({low:.3f} to {high:.3f})")
+        print(f"| {sampler} | {' | '.join(cells)} | {np.median([run.seconds for run in mine]):.3f} |")
+
+
+def _synthetic(arguments: tuple[str, int, int]) -> Run:
+    sampler, seed, trials = arguments
+    return replay(SyntheticProblem(seed), sampler, seed, trials)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--trials", type=int, default=400)
+    parser.add_argument("--samplers", nargs="+", choices=list(SAMPLERS), default=list(SAMPLERS))
+    parser.add_argument("--jobs", type=int, default=1)
+    options = parser.parse_args()
+    wanted = [(sampler, seed, options.trials) for sampler in options.samplers for seed in range(options.seeds)]
+    with ProcessPoolExecutor(options.jobs) as pool:
+        print_runs(list(pool.map(_synthetic, wanted)))
+
+
+if __name__ == "__main__":
+    main()

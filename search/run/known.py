@@ -1,0 +1,89 @@
+"""What is known of a study's switches before any trial: how layers hang together, what INT8 harms and what it saves."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ...errors import CandidateError
+from ...objectives.latency.gain import gains_of_profiles
+from ...objectives.score import Scorer
+from ...objectives.store import content_key
+from ...spaces.calibration import CalibrationChoice
+from ...spaces.candidate import Candidate
+from ...spaces.layers import edges_of_model
+from ...spaces.masks import LayerMask
+from ...spaces.space import Space
+from ..samplers.encoding import Graph
+
+IMAGES, FEWEST_IMAGES = 8, 2  # that sensitivity is measured on
+
+_log = logging.getLogger(__name__)
+
+
+def graph_of_study(scorer: Scorer, space: Space, objectives: Sequence[str]) -> Graph:
+    """The switches of a study with their edges and blocks, and what one switch is expected to do to each objective.
+
+    Sensitivity and profiles are measured once and kept in the store. Where one cannot be measured, that is said, and
+    the search starts without it.
+
+    Args:
+        objectives: the study's; of those other than mAP and latency nothing is expected.
+    """
+    names = [layer.name for layer in scorer.layers]
+    switch_of = {name: switch for switch, group in space.groups.items() for name in group}
+    edges = [(switch_of[a], switch_of[b]) for a, b in edges_of_model(scorer.model.path) if {a, b} <= switch_of.keys()]
+    blocks: dict[str, dict[str, None]] = {}
+    for layer in scorer.layers:
+        if layer.name in switch_of:
+            blocks.setdefault(layer.block, {})[switch_of[layer.name]] = None
+    choice = CalibrationChoice(space.methods[0], max(space.sizes))
+    effects = {
+        "map50_95": {name: -harm for name, harm in _harm(scorer, choice).items()},
+        "latency_ms": {name: -saved_ms for name, saved_ms in _gains(scorer, choice, names).items()},
+    }
+    return Graph(
+        switches=tuple(space.groups),
+        edges=tuple(dict.fromkeys(edge for edge in edges if edge[0] != edge[1])),
+        blocks=tuple(tuple(block) for block in blocks.values()),
+        effects=tuple(_of_switches(effects.get(objective, {}), space) for objective in objectives),
+    )
+
+
+def _of_switches(of_layers: Mapping[str, float], space: Space) -> dict[str, float]:
+    return {switch: sum(of_layers.get(name, 0.0) for name in group) for switch, group in space.groups.items()}
+
+
+def _harm(scorer: Scorer, choice: CalibrationChoice) -> dict[str, float]:
+    images = min(IMAGES, len(scorer.calibration.hashes))
+    if images < FEWEST_IMAGES:
+        _log.warning("The search starts without sensitivities: they need %d calibration images.", FEWEST_IMAGES)
+        return {}
+    _log.info("looking at what each layer does to the detections in INT8, once a model")
+    try:
+        found = scorer.sensitivity(choice, images=images)
+    except CandidateError as error:
+        _log.warning("The search starts without sensitivities: %s", error)
+        return {}
+    return dict(zip(found.layers, found.harm.tolist(), strict=True))
+
+
+def _gains(scorer: Scorer, choice: CalibrationChoice, names: Sequence[str]) -> dict[str, float]:
+    """Milliseconds that each layer saves; kept, since a repeat would differ by noise and the proposals with it."""
+    try:
+        everything = scorer.engine(scorer.quantize(Candidate(choice, LayerMask.all(names))))
+        reference = scorer.reference
+
+        def fill(folder: Path) -> None:
+            of_float = scorer.layer_times(reference, scorer.options)
+            gains = gains_of_profiles(of_float, scorer.layer_times(everything, scorer.options), names)
+            (folder / "gains.json").write_text(json.dumps(gains), encoding="utf-8")
+
+        folder = scorer.store.make("gains", content_key(engines=[reference.name, everything.name]), fill)
+    except CandidateError as error:
+        _log.warning("The search starts without what each layer saves: %s", error)
+        return {}
+    gains: dict[str, float] = json.loads((folder / "gains.json").read_text(encoding="utf-8"))
+    return gains
