@@ -5,7 +5,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-SCRIPTS := $(CURDIR)/tests:$(CURDIR)/benchmarks:$(CURDIR)/benchmarks/search:$(CURDIR)/studies/quickstart
+SCRIPTS := $(CURDIR)/tests $(CURDIR)/benchmarks $(CURDIR)/studies/quickstart
+SCRIPT_PATH := $(CURDIR)/tests:$(CURDIR)/benchmarks:$(CURDIR)/benchmarks/search:$(CURDIR)/studies/quickstart
 STUDY := studies/quickstart/quickstart.yaml
 RUNS := runs/quickstart
 
@@ -23,7 +24,7 @@ test: install-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	cd $(VENV) && MYPYPATH=stubs bin/mypy --config-file $(CURDIR)/pyproject.toml -p qpareto
-	cd $(VENV) && MYPYPATH=$(SCRIPTS) bin/mypy --config-file $(CURDIR)/pyproject.toml $(subst :, ,$(SCRIPTS))
+	cd $(VENV) && MYPYPATH=$(SCRIPT_PATH) bin/mypy --config-file $(CURDIR)/pyproject.toml $(SCRIPTS)
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest
 

@@ -17,8 +17,6 @@ from ...errors import EngineError
 if TYPE_CHECKING:
     from .profile import LayerTime
 
-INSPECTION = "inspection.json"  # in an engine's folder: what really runs, where the kind can tell
-
 
 @dataclass(frozen=True, kw_only=True)
 class EngineOptions:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from .base import INSPECTION
+INSPECTION = "inspection.json"  # in an engine's folder
 
 
 @dataclass(frozen=True, kw_only=True)

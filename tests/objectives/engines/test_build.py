@@ -11,7 +11,6 @@ import pytest
 from contracts.engines import SHAPE, SmallDetector, random_images
 from qpareto.errors import DiskError, EngineError
 from qpareto.objectives.engines import EngineOptions, engine_kind
-from qpareto.objectives.engines.base import INSPECTION
 from qpareto.objectives.engines.build import (
     SEAL,
     build_engine,
@@ -20,6 +19,7 @@ from qpareto.objectives.engines.build import (
     find_engine,
     load_engine,
 )
+from qpareto.objectives.engines.inspection import INSPECTION
 from qpareto.objectives.store import Store
 
 OPTIONS = EngineOptions(threads=1, build_timeout_s=60)
