@@ -112,7 +112,7 @@ class Scorer:
         Raises:
             EngineError: it does not build, or does not compute its graph.
         """
-        options = self._build_options(float_type)
+        options = self.build_options(float_type)
         if found := find_engine(quantized.graph_hash, options, self.store, build=self.build):
             return found
         temporary = Path(tempfile.gettempdir())
@@ -248,8 +248,12 @@ class Scorer:
     def _options(self, float_type: str | None) -> EngineOptions:
         return replace(self.options, float_type=float_type) if float_type else self.options
 
-    def _build_options(self, float_type: str | None) -> EngineOptions:
-        """With what FP16 cannot hold well, which is decided once for all masks."""
+    def build_options(self, float_type: str | None = None) -> EngineOptions:
+        """How engines are built: with what FP16 cannot hold well, which is decided once for all masks.
+
+        Raises:
+            QuantizationError: AutoCast failed.
+        """
         options = self._options(float_type)
         if options.float_type != "fp16" or not options.range_guard:
             return options

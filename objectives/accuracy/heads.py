@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from ...errors import ModelError
 from .images import Geometry
 from .nms import unsuppressed
 
+F = TypeVar("F", bound=np.floating)
 HeadKind = Literal["yolov8", "yolov5", "end2end"]
 
 SCORE_FLOOR = 0.001
@@ -144,14 +145,14 @@ Candidates = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.intp]]  
 
 def _yolov8_candidates(rows: NDArray[np.float32]) -> Candidates:
     classes, boxes = np.divmod(np.flatnonzero(rows[4:] > SCORE_FLOOR), rows.shape[1])
-    return _corners(rows[:4, boxes].T), rows[4 + classes, boxes], classes
+    return corners(rows[:4, boxes].T), rows[4 + classes, boxes], classes
 
 
 def _yolov5_candidates(rows: NDArray[np.float32]) -> Candidates:
     rows = rows[rows[:, 4] > SCORE_FLOOR]
     scores = rows[:, 5:] * rows[:, 4:5]
     boxes, classes = np.divmod(np.flatnonzero(scores > SCORE_FLOOR), scores.shape[1])
-    return _corners(rows[boxes, :4]), scores[boxes, classes], classes
+    return corners(rows[boxes, :4]), scores[boxes, classes], classes
 
 
 def _end2end_candidates(rows: NDArray[np.float32]) -> Candidates:
@@ -166,7 +167,7 @@ _CANDIDATES: Mapping[HeadKind, Callable[[NDArray[np.float32]], Candidates]] = {
 }
 
 
-def _corners(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+def corners(boxes: NDArray[F]) -> NDArray[F]:
     """[k, 4] centre and size to left, top, right, bottom."""
     half = boxes[:, 2:] / 2
     return np.concatenate((boxes[:, :2] - half, boxes[:, :2] + half), axis=1)

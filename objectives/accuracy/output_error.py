@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .heads import SCORE_FLOOR, Head
+from .heads import SCORE_FLOOR, Head, corners
 
 Floats = NDArray[np.floating]
 
@@ -52,9 +52,8 @@ class OutputError:
     def _dense(self, rows: Floats) -> tuple[Floats, Floats]:
         """Boxes [n, 4] as corners, and class scores [n, classes], of every place in the output."""
         rows = rows.T if self.head.kind == "yolov8" else rows
-        centre, half = rows[:, :2], rows[:, 2:4] / 2
         scores = rows[:, 4:] if self.head.kind == "yolov8" else rows[:, 5:] * rows[:, 4:5]
-        return np.concatenate((centre - half, centre + half), axis=1), scores
+        return corners(rows[:, :4]), scores
 
 
 def _sorted_errors(wanted: Floats, found: Floats) -> tuple[Floats, Floats, Floats]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ...errors import DatasetError, QuantizationError
 from ...spaces.calibration import CalibrationChoice
+from ...spaces.layers import Layer, layers_of_model
 from ...spaces.model import DetectorModel
 from ..engines.child import run_in_child
 from ..store import Store, content_key
@@ -94,6 +95,18 @@ def structure_of_model(model: DetectorModel, store: Store) -> CalibratedModel:
 
 
 @lru_cache(maxsize=8)
+def quantizable_layers(model: DetectorModel, store: Store) -> tuple[Layer, ...]:
+    """The layers that ModelOpt can put into INT8, in graph order; at least one.
+
+    Raises:
+        ModelError: the model has no such node.
+        QuantizationError: ModelOpt refuses the model, or every layer of it.
+    """
+    layers = layers_of_model(model.path)
+    able = set(structure_of_model(model, store).layers)
+    return tuple(layer for layer in layers if layer.name in able)
+
+
 def _read(path: Path) -> CalibratedModel:
     return CalibratedModel(path)
 

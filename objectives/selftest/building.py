@@ -50,12 +50,13 @@ def builds(subject: Subject, name: str) -> str:
     with disk_errors(subject.store.root):
         onnx_path.parent.mkdir(exist_ok=True)
         onnx_path.write_bytes(quantized.model.SerializeToString())
+    options = scorer.build_options()
     with device_lock(subject.kind.device_id(), exclusive=False):
-        folder = engine_from_onnx(onnx_path, quantized.graph_hash, subject.build_options, subject.store)
+        folder = engine_from_onnx(onnx_path, quantized.graph_hash, options, subject.store)
     subject.engines[name] = Built(
         name=name,
         folder=folder,
-        options=subject.build_options,
+        options=options,
         onnx_path=onnx_path,
         input_shape=scorer.model.input_shape,
         pixels=scorer.pixels,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...spaces.calibration import CalibrationChoice
-from ...spaces.layers import layers_of_model
 from ...spaces.masks import LayerMask
 from ...spaces.model import DetectorModel
 from ..accuracy.heads import Head, head_of_model
@@ -18,8 +17,7 @@ from ..accuracy.images import LetterboxedImages, letterboxed_images
 from ..engines import Engine, EngineKind, EngineOptions, engine_kind
 from ..latency.paired import LatencyBudget, PairedLatency
 from ..latency.telemetry import HostLoad
-from ..quantization.calibrate import CalibrationSet, structure_of_model
-from ..quantization.float_range import tensors_beyond_half
+from ..quantization.calibrate import CalibrationSet, quantizable_layers
 from ..score import Scorer
 from ..store import Store, file_hash
 from ..tensors import tensor_from_pixels
@@ -81,10 +79,9 @@ class Subject:
         dataset = made_up_dataset(self.store.root / "images", classes=head.classes or 1)
         paths = [image.path for image in dataset.images]
         pixels = letterboxed_images(paths, height=height, width=width, store=self.store)
-        able = set(structure_of_model(self.model, self.store).layers)
         return Scorer(
             model=self.model,
-            layers=tuple(layer for layer in layers_of_model(self.model.path) if layer.name in able),
+            layers=quantizable_layers(self.model, self.store),
             dataset=dataset,
             pixels=pixels,
             head=head,
@@ -94,18 +91,6 @@ class Subject:
             store=self.store,
             load=HostLoad(max_wait_s=PATIENCE_S),
         )
-
-    @cached_property
-    def build_options(self) -> EngineOptions:
-        """With what FP16 cannot hold, as a scorer has it.
-
-        Raises:
-            QuantizationError: AutoCast failed.
-        """
-        options, calibration = self.scorer.options, self.scorer.calibration
-        if options.float_type != "fp16":
-            return options
-        return replace(options, keep_fp32=tensors_beyond_half(self.model, calibration, self.store))
 
     @property
     def masks(self) -> dict[str, LayerMask]:

@@ -9,13 +9,14 @@ from typing import Any
 
 from ...errors import StudyFileError
 from ...objectives.accuracy.bootstrap import Interval
+from ...objectives.quantization.calibrate import quantizable_layers
 from ...objectives.quantization.sensitivity import Sensitivity
 from ...objectives.score import Scorer
 from ...objectives.store import Store
 from ...spaces.calibration import CalibrationChoice
 from ...spaces.layers import layers_of_model
 from ..run.labelled import labelled_changes
-from ..run.prepare import MODEL_SUFFIXES, check_runs, detector_model, quantizable_layers, scorer_of_spec
+from ..run.prepare import MODEL_SUFFIXES, check_runs, detector_model, scorer_of_spec
 from ..spec import DEFAULT_CACHE
 from ..study_file import load_study_file
 

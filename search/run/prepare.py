@@ -15,12 +15,12 @@ from ...objectives.accuracy.image_files import BadImages, ImageFile, check_image
 from ...objectives.accuracy.images import letterboxed_images
 from ...objectives.latency.paired import LatencyBudget
 from ...objectives.latency.telemetry import HostLoad
-from ...objectives.quantization.calibrate import CalibrationSet, structure_of_model
+from ...objectives.quantization.calibrate import CalibrationSet, quantizable_layers
 from ...objectives.quantization.checkpoints import onnx_from_checkpoint
 from ...objectives.score import Scorer
 from ...objectives.store import Store, content_key
 from ...spaces.calibration import calibration_order
-from ...spaces.layers import Layer, layers_of_model
+from ...spaces.layers import Layer
 from ...spaces.model import DetectorModel, read_model
 from ...spaces.space import Space, space_of_layers
 from ..spec import EvaluationSpec, StudySpec
@@ -91,18 +91,6 @@ def detector_model(path: Path, store: Store, *, imgsz: int = 640, batch: int = 1
     if path.suffix != ".pt":
         return read_model(path)
     return read_model(onnx_from_checkpoint(path, imgsz=imgsz, batch=batch, store=store))
-
-
-def quantizable_layers(model: DetectorModel, store: Store) -> tuple[Layer, ...]:
-    """The layers that ModelOpt can put into INT8, in graph order; at least one.
-
-    Raises:
-        ModelError: the model has no such node.
-        QuantizationError: ModelOpt refuses the model, or every layer of it.
-    """
-    layers = layers_of_model(model.path)
-    able = set(structure_of_model(model, store).layers)
-    return tuple(layer for layer in layers if layer.name in able)
 
 
 def space_of_spec(spec: StudySpec, layers: tuple[Layer, ...]) -> Space:

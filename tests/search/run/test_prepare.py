@@ -10,12 +10,12 @@ import pytest
 import yaml
 
 from qpareto.errors import DatasetError, ModelError
+from qpareto.objectives.quantization.calibrate import quantizable_layers
 from qpareto.objectives.store import Store
 from qpareto.search.run.prepare import (
     dataset_of_spec,
     detector_model,
     identity_of_study,
-    quantizable_layers,
     scorer_of_spec,
     space_of_spec,
 )
