@@ -94,7 +94,6 @@ def structure_of_model(model: DetectorModel, store: Store) -> CalibratedModel:
     return calibrated_model(model, grey, CalibrationChoice("max", 1), store)
 
 
-@lru_cache(maxsize=8)
 def quantizable_layers(model: DetectorModel, store: Store) -> tuple[Layer, ...]:
     """The layers that ModelOpt can put into INT8, in graph order; at least one.
 
@@ -107,6 +106,7 @@ def quantizable_layers(model: DetectorModel, store: Store) -> tuple[Layer, ...]:
     return tuple(layer for layer in layers if layer.name in able)
 
 
+@lru_cache(maxsize=8)
 def _read(path: Path) -> CalibratedModel:
     return CalibratedModel(path)
 
