@@ -1,18 +1,23 @@
 """Samplers side by side on a problem whose answers cost nothing: hypervolume against trials, medians over seeds.
 
-python benchmarks/search/replay.py [--seeds 5] [--trials 400] [--samplers random tpe nsga2 ours ours+prior] [--jobs 2]
+    python benchmarks/search/replay.py [--seeds 5] [--trials 400] [--samplers random tpe nsga2 ours ours+prior]
+    python benchmarks/search/replay.py --recording recorded/yolo11n.jsonl --out runs.jsonl ...
 
-Each seed is a problem of its own. Hypervolumes are those of the true values of what was tried, noise apart, in shares
-of the best that any sampler reached on that problem.
+Without a recording each seed is a made-up problem of its own; with one, all are searches of the same problem, which
+was learned from the recording. Hypervolumes are those of the true values of what was tried, noise apart, in shares of
+the best that any sampler reached on that problem. With `--out` finished runs are kept and not run again.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -23,6 +28,8 @@ from optuna.samplers import BaseSampler
 from qpareto.search.front import hypervolume, losses
 from qpareto.search.samplers.encoding import Graph
 from qpareto.search.samplers.pareto import ParetoSampler
+from recorded import RecordedProblem
+from recording import Recording
 from synthetic import SyntheticProblem
 
 MARKS = (20, 40, 100, 200, 400)  # trials
@@ -84,18 +91,20 @@ class Run:
     """One sampler on one problem.
 
     Args:
+        problem: runs of one problem compare with each other.
         volumes: hypervolume after each number of trials.
         seconds: median time of a suggestion.
     """
 
+    problem: str
     sampler: str
     seed: int
     volumes: Mapping[int, float]
     seconds: float
 
 
-def replay(problem: Problem, sampler: str, seed: int, trials: int) -> Run:
-    """Let a sampler search a problem."""
+def replay(problem: Problem, name: str, sampler: str, seed: int, trials: int) -> Run:
+    """Let a sampler search a problem of that name."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(directions=problem.directions, sampler=SAMPLERS[sampler](problem, seed))
     space, rng = problem.distributions(), np.random.default_rng([seed, len(sampler)])
@@ -110,12 +119,14 @@ def replay(problem: Problem, sampler: str, seed: int, trials: int) -> Run:
         study.tell(trial, problem.evaluate(trial.params, rng))
         if number in MARKS:
             volumes[number] = hypervolume(losses(truths, problem.directions), corner)
-    return Run(sampler, seed, volumes, float(np.median(seconds)))
+    return Run(name, sampler, seed, volumes, float(np.median(seconds)))
 
 
 def print_runs(runs: Sequence[Run]) -> None:
     """One row a sampler: median share of the best known hypervolume, and 10th to 90th percentile, by trials."""
-    best = {seed: max(max(run.volumes.values()) for run in runs if run.seed == seed) for seed in {r.seed for r in runs}}
+    best: dict[str, float] = {}
+    for run in runs:
+        best[run.problem] = max(best.get(run.problem, 0.0), *run.volumes.values())
     marks = [mark for mark in MARKS if all(mark in run.volumes for run in runs)]
     print(f"| sampler | {' | '.join(f'{mark} trials' for mark in marks)} | suggestion, s |")
     print(f"| --- |{' ---: |' * (len(marks) + 1)}")
@@ -123,26 +134,49 @@ def print_runs(runs: Sequence[Run]) -> None:
         mine = [run for run in runs if run.sampler == sampler]
         cells = []
         for mark in marks:
-            low, median, high = np.percentile([run.volumes[mark] / best[run.seed] for run in mine], [10, 50, 90])
+            low, median, high = np.percentile([run.volumes[mark] / best[run.problem] for run in mine], [10, 50, 90])
             cells.append(f"{median:.3f} ({low:.3f} to {high:.3f})")
         print(f"| {sampler} | {' | '.join(cells)} | {np.median([run.seconds for run in mine]):.3f} |")
 
 
-def _synthetic(arguments: tuple[str, int, int]) -> Run:
-    sampler, seed, trials = arguments
-    return replay(SyntheticProblem(seed), sampler, seed, trials)
+def _replayed(wanted: tuple[Path | None, str, int, int]) -> Run:
+    recording, sampler, seed, trials = wanted
+    problem = _problem(recording) if recording else SyntheticProblem(seed)
+    return replay(problem, recording.name if recording else str(seed), sampler, seed, trials)
+
+
+@cache
+def _problem(recording: Path) -> RecordedProblem:
+    return RecordedProblem(Recording.opened(recording))
+
+
+def _kept(path: Path | None) -> list[Run]:
+    """The finished runs of an earlier call; a last line that a kill cut off is passed over."""
+    text = path.read_text(encoding="utf-8") if path and path.exists() else ""
+    found = [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+    return [Run(**{**run, "volumes": {int(mark): v for mark, v in run["volumes"].items()}}) for run in found]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--recording", type=Path)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--trials", type=int, default=400)
     parser.add_argument("--samplers", nargs="+", choices=list(SAMPLERS), default=list(SAMPLERS))
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--out", type=Path, help="file of finished runs")
     options = parser.parse_args()
-    wanted = [(sampler, seed, options.trials) for sampler in options.samplers for seed in range(options.seeds)]
+    runs = _kept(options.out)
+    held = {(run.sampler, run.seed) for run in runs}
+    asked = [(sampler, seed) for seed in range(options.seeds) for sampler in options.samplers]
+    wanted = [(options.recording, *pair, options.trials) for pair in asked if pair not in held]
     with ProcessPoolExecutor(options.jobs) as pool:
-        print_runs(list(pool.map(_synthetic, wanted)))
+        for run in pool.map(_replayed, wanted):
+            runs.append(run)
+            if options.out:
+                with options.out.open("a", encoding="utf-8") as stream:
+                    stream.write(json.dumps(asdict(run)) + "\n")
+    print_runs(runs)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,129 @@
+"""What a recording shows: each sampler's hypervolume by trials, and whether our front beats every recipe and peer.
+
+    python benchmarks/search/compare.py recorded/yolo11n.jsonl [--peers recorded/peers-yolo11n.json] [--plot out.html]
+
+Hypervolumes are of what was measured, in shares of that of all candidates of the recording together. A recipe or peer
+is beaten by a point of our front (of our own trials, recipes left out) that is nowhere worse; it is held by one that is
+nowhere worse beyond the intervals of both: of the change in mAP50-95 by a paired bootstrap over the images, and of the
+paired latency ratio.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from qpareto.search.front import front_of, hypervolume
+from recording import OBJECTIVES, Line, Recording, losses_of
+
+MARKS = (10, 20, 30, 40)  # trials
+OURS = "ours"
+
+
+def front_of_lines(lines: Sequence[Line]) -> list[Line]:
+    """Those that no other beats, fastest first."""
+    kept = [line for line, stays in zip(lines, front_of(losses_of(lines)), strict=True) if stays]
+    return sorted(kept, key=lambda line: float(line["latency_ratio"]))
+
+
+def measured(lines: Sequence[Line]) -> list[Line]:
+    return [line for line in lines if "failed" not in line]
+
+
+def volumes(recording: Recording, run: str) -> list[float]:
+    """The hypervolume after each trial of a run, in shares of that of all candidates of the recording."""
+    float_type = recording.baselines["float"]["float_type"]
+    everything = [line for line in recording.lines if line.get("float_type") == float_type]
+    best = hypervolume(losses_of(everything), recording.corner)
+    trials = recording.trials(run)
+    parts = (measured(trials[: n + 1]) for n in range(len(trials)))
+    return [hypervolume(losses_of(part), recording.corner) / best for part in parts]
+
+
+def print_volumes(recording: Recording) -> None:
+    """One row a run."""
+    marks = [mark for mark in MARKS if any(len(recording.trials(run)) >= mark for run in recording.runs)]
+    print(f"| sampler | {' | '.join(f'{mark} trials' for mark in marks)} | failed |")
+    print(f"| --- |{' ---: |' * (len(marks) + 1)}")
+    for run in recording.runs:
+        reached, trials = volumes(recording, run), recording.trials(run)
+        cells = [f"{reached[mark - 1]:.3f}" if mark <= len(reached) else "" for mark in marks]
+        print(f"| {run} | {' | '.join(cells)} | {len(trials) - len(measured(trials))} |")
+
+
+def is_beaten(other: Line, point: Line) -> bool:
+    """Whether the point is nowhere worse than the other."""
+    return bool((losses_of([point]) <= losses_of([other])).all())
+
+
+def is_held(other: Line, point: Line) -> bool:
+    """Whether the point is nowhere worse than the other beyond both intervals."""
+    accuracy = point["map50_95_change_ci"][1] >= other["map50_95_change_ci"][0]
+    return bool(accuracy and point["latency_ratio_ci"][0] <= other["latency_ratio_ci"][1])
+
+
+def print_rivals(rivals: Mapping[str, Line], front: Sequence[Line]) -> None:
+    """One row a recipe or peer, with the most accurate point that beats it, else holds it, else nothing."""
+    print("| recipe or peer | mAP50-95, change | latency ratio | ours | mAP50-95, change | latency ratio |")
+    print("| --- | ---: | ---: | --- | ---: | ---: |")
+    for name, rival in rivals.items():
+        found = [("beats it", p) for p in front if is_beaten(rival, p)] or [
+            ("holds it", p) for p in front if is_held(rival, p)
+        ]
+        how, point = max(found, key=lambda pair: float(pair[1]["map50_95"]), default=("**is worse**", None))
+        print(f"| {name} | {_cells(rival)} | {how} | {_cells(point) if point else ' | '} |")
+
+
+def _cells(line: Line) -> str:
+    low, high = line["latency_ratio_ci"]
+    return f"{line['map50_95_change']:+.4f} | {line['latency_ratio']:.3f} ({low:.3f} to {high:.3f})"
+
+
+def figure(recording: Recording, rivals: Mapping[str, Line]) -> Any:
+    """A plotly figure: hypervolume by trials, and every run's front with the recipes and peers."""
+    import plotly.graph_objects as go
+    from plotly.subplots import make_subplots
+
+    drawn = make_subplots(cols=2, subplot_titles=("hypervolume, share of the best known", "fronts"))
+    palette = ("#0b6e4f", "#63b995", "#c8553d", "#e59b8a", "#3b5b92", "#93a8cf", "#8a6d3b", "#c9b083")
+    for run, colour in zip(recording.runs, palette, strict=False):
+        line, front = {"color": colour, "width": 2}, front_of_lines(measured(recording.trials(run)))
+        reached = volumes(recording, run)
+        drawn.add_trace(go.Scatter(x=list(range(1, len(reached) + 1)), y=reached, name=run, line=line), row=1, col=1)
+        ratios, maps = ([point[name] for point in front] for name in reversed(OBJECTIVES))
+        stairs = {"name": run, "mode": "lines+markers", "line": {**line, "shape": "hv"}, "showlegend": False}
+        drawn.add_trace(go.Scatter(x=ratios, y=maps, **stairs), row=1, col=2)
+    marker, mode = {"color": "black", "symbol": "diamond", "size": 9}, "markers+text"
+    at = {"x": [r["latency_ratio"] for r in rivals.values()], "y": [r["map50_95"] for r in rivals.values()]}
+    names = {"text": list(rivals), "textposition": "bottom right", "name": "recipes and peers"}
+    drawn.add_trace(go.Scatter(**at, **names, marker=marker, mode=mode), row=1, col=2)
+    drawn.update_xaxes(title="trials, baselines included", row=1, col=1)
+    drawn.update_xaxes(title="latency ratio to the float engine", row=1, col=2)
+    drawn.update_yaxes(title="mAP50-95", row=1, col=2)
+    return drawn.update_layout(template="plotly_white", width=1200, height=520, legend={"orientation": "h", "y": -0.18})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recording", type=Path)
+    parser.add_argument("--peers", type=Path, help="JSON object: name -> a line like the recording's")
+    parser.add_argument("--run", default=OURS, help="whose front is held against recipes and peers")
+    parser.add_argument("--plot", type=Path, help="HTML file to write")
+    arguments = parser.parse_args()
+    recording = Recording.opened(arguments.recording)
+    peers = json.loads(arguments.peers.read_text(encoding="utf-8")) if arguments.peers else {}
+    rivals = {**recording.baselines, **peers}
+    hashes = {line["graph_hash"] for line in recording.lines if "graph_hash" in line}
+    print(f"{len(hashes)} distinct candidates\n")
+    print_volumes(recording)
+    print()
+    print_rivals(rivals, front_of_lines(measured(recording.of_run(arguments.run))))
+    if arguments.plot:
+        figure(recording, rivals).write_html(arguments.plot, include_plotlyjs=True)
+
+
+if __name__ == "__main__":
+    main()
