@@ -33,24 +33,28 @@ def measured(lines: Sequence[Line]) -> list[Line]:
     return [line for line in lines if "failed" not in line]
 
 
-def volumes(recording: Recording, run: str) -> list[float]:
-    """The hypervolume after each trial of a run, in shares of that of all candidates of the recording."""
+def volumes(recording: Recording, run: str) -> dict[int, float]:
+    """The hypervolume by trials of a run, all baselines included, in shares of that of all candidates recorded."""
     float_type = recording.baselines["float"]["float_type"]
     everything = [line for line in recording.lines if line.get("float_type") == float_type]
     best = hypervolume(losses_of(everything), recording.corner)
     trials = recording.trials(run)
-    parts = (measured(trials[: n + 1]) for n in range(len(trials)))
-    return [hypervolume(losses_of(part), recording.corner) / best for part in parts]
+    outside = (
+        len(recording.baselines) + len(recording.of_run(run)) - len(trials)
+    )  # recipes that no sampler could ask for
+    parts = {n: measured(trials[: n - outside]) for n in range(1 + outside, 1 + outside + len(trials))}
+    return {n: hypervolume(losses_of(part), recording.corner) / best for n, part in parts.items()}
 
 
 def print_volumes(recording: Recording) -> None:
     """One row a run."""
-    marks = [mark for mark in MARKS if any(len(recording.trials(run)) >= mark for run in recording.runs)]
+    found = {run: volumes(recording, run) for run in recording.runs}
+    marks = [mark for mark in MARKS if any(mark in reached for reached in found.values())]
     print(f"| sampler | {' | '.join(f'{mark} trials' for mark in marks)} | failed |")
     print(f"| --- |{' ---: |' * (len(marks) + 1)}")
-    for run in recording.runs:
-        reached, trials = volumes(recording, run), recording.trials(run)
-        cells = [f"{reached[mark - 1]:.3f}" if mark <= len(reached) else "" for mark in marks]
+    for run, reached in found.items():
+        cells = [f"{reached[mark]:.3f}" if mark in reached else "" for mark in marks]
+        trials = recording.of_run(run)
         print(f"| {run} | {' | '.join(cells)} | {len(trials) - len(measured(trials))} |")
 
 
@@ -92,13 +96,14 @@ def figure(recording: Recording, rivals: Mapping[str, Line]) -> Any:
     for run, colour in zip(recording.runs, palette, strict=False):
         line, front = {"color": colour, "width": 2}, front_of_lines(measured(recording.trials(run)))
         reached = volumes(recording, run)
-        drawn.add_trace(go.Scatter(x=list(range(1, len(reached) + 1)), y=reached, name=run, line=line), row=1, col=1)
+        drawn.add_trace(go.Scatter(x=list(reached), y=list(reached.values()), name=run, line=line), row=1, col=1)
         ratios, maps = ([point[name] for point in front] for name in reversed(OBJECTIVES))
         stairs = {"name": run, "mode": "lines+markers", "line": {**line, "shape": "hv"}, "showlegend": False}
         drawn.add_trace(go.Scatter(x=ratios, y=maps, **stairs), row=1, col=2)
     marker, mode = {"color": "black", "symbol": "diamond", "size": 9}, "markers+text"
     at = {"x": [r["latency_ratio"] for r in rivals.values()], "y": [r["map50_95"] for r in rivals.values()]}
-    names = {"text": list(rivals), "textposition": "bottom right", "name": "recipes and peers"}
+    around = [("bottom right", "top right")[i % 2] for i in range(len(rivals))]
+    names = {"text": list(rivals), "textposition": around, "name": "recipes and peers"}
     drawn.add_trace(go.Scatter(**at, **names, marker=marker, mode=mode), row=1, col=2)
     drawn.update_xaxes(title="trials, baselines included", row=1, col=1)
     drawn.update_xaxes(title="latency ratio to the float engine", row=1, col=2)
