@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
 
 from .. import __version__
 from ..spaces.calibration import CalibrationChoice
@@ -25,12 +22,11 @@ from .accuracy.heads import Head
 from .accuracy.images import LetterboxedImages
 from .accuracy.output_error import OutputError
 from .accuracy.parity import Parity
-from .engines import EngineKind, EngineOptions, engine_kind
+from .device import Device
+from .engines import EngineKind, EngineOptions
 from .engines.build import engine_bytes, engine_from_onnx, find_engine
-from .engines.child import run_in_child
 from .engines.inspection import Inspection
 from .engines.profile import LayerTime, reformat_share
-from .latency.lock import device_lock
 from .latency.paired import LatencyBudget, PairedLatency
 from .latency.telemetry import HostLoad
 from .measurement import Measurement
@@ -39,8 +35,6 @@ from .quantization.calibrate import CalibrationSet, calibrated_model, structure_
 from .quantization.float_range import tensors_beyond_half
 from .quantization.sensitivity import Sensitivity, sensitivity_of_layers
 from .store import Store, content_key, disk_errors
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,8 +68,12 @@ class Scorer:
     build: int = 0
 
     @property
+    def device(self) -> Device:
+        return Device(self.options, self.store)
+
+    @property
     def kind(self) -> EngineKind:
-        return engine_kind(self.options.kind)
+        return self.device.kind
 
     @property
     def versions(self) -> dict[str, str]:
@@ -91,7 +89,7 @@ class Scorer:
         """
         if not candidate.mask:
             return structure_of_model(self.model, self.store).with_mask(candidate.mask)
-        with self._beside_timing(on_host=True):
+        with self.device.beside_timing(on_host=True):
             calibrated = calibrated_model(self.model, self.calibration, candidate.calibration, self.store)
         return calibrated.with_mask(candidate.mask)
 
@@ -103,7 +101,7 @@ class Scorer:
             QuantizationError, EngineError: ModelOpt or ONNX Runtime failed.
         """
         error = OutputError(self.head)
-        with self._beside_timing(on_host=True):
+        with self.device.beside_timing(on_host=True):
             return sensitivity_of_layers(self.model, self.calibration, choice, self.store, error=error, count=images)
 
     def engine(self, quantized: QuantizedModel, *, float_type: str | None = None) -> Path:
@@ -116,17 +114,29 @@ class Scorer:
         if found := find_engine(quantized.graph_hash, options, self.store, build=self.build):
             return found
         temporary = Path(tempfile.gettempdir())
-        with disk_errors(temporary), tempfile.TemporaryDirectory(prefix="qpareto-") as folder, self._beside_timing():
+        with (
+            disk_errors(temporary),
+            tempfile.TemporaryDirectory(prefix="qpareto-") as folder,
+            self.device.beside_timing(),
+        ):
             onnx_path = Path(folder) / "quantized.onnx"
             onnx_path.write_bytes(quantized.model.SerializeToString())
             proof = partial(steps.prove, images=self.pixels, head=self.head)
             return engine_from_onnx(onnx_path, quantized.graph_hash, options, self.store, proof=proof, build=self.build)
 
-    def measure(self, candidate: Candidate, quantized: QuantizedModel, *, float_type: str | None = None) -> Measurement:
+    def measure(
+        self,
+        candidate: Candidate,
+        quantized: QuantizedModel,
+        *,
+        float_type: str | None = None,
+        latency: PairedLatency | None = None,
+    ) -> Measurement:
         """Build, evaluate and time one candidate against the reference.
 
         Args:
             float_type: what layers outside the mask run in, where that is not the reference's.
+            latency: as timed in full before, if it was.
 
         Raises:
             EngineError: an engine does not build, load or run, or takes too long.
@@ -135,7 +145,8 @@ class Scorer:
         engine = self.engine(quantized, float_type=float_type)
         accuracy, reference = self.accuracy(engine, options), self.accuracy(self.reference, self.options)
         change, low, high = map_difference(accuracy.matches, reference.matches)
-        latency, inspection, parity = self.latency(engine, options), Inspection.load(engine), Parity.load(engine)
+        latency = latency or self.latency(engine, options)
+        inspection, parity = Inspection.load(engine), Parity.load(engine)
         share = reformat_share(self.layer_times(engine, options)) if self.profile else None
         return Measurement(
             map50_95=accuracy.score.map50_95,
@@ -210,20 +221,28 @@ class Scorer:
         Raises:
             EngineError: the engine does not load or run, or takes too long.
         """
-        key = content_key(
+        return Accuracy.load(self.accuracy_folder(engine, options))
+
+    def accuracy_folder(self, engine: Path, options: EngineOptions) -> Path:
+        """Where what `accuracy` tells is kept. Raises the same."""
+        key = self.accuracy_key(engine)
+
+        def fill(folder: Path) -> None:
+            with self.device.beside_timing():
+                evaluated = (engine, options, self.pixels, self.dataset, self.head, folder)
+                self.device.run(steps.evaluate, *evaluated, log=f"accuracy-{key}")
+
+        return self.store.make("accuracy", key, fill)
+
+    def accuracy_key(self, engine: Path) -> str:
+        """Under which an engine's accuracy is kept in the store, as `accuracy`."""
+        return content_key(
             engine=engine.name,
             pixels=self.pixels.content_hash,
             dataset=self.dataset.content_hash,
             categories=self.dataset.category_ids,
             head=[self.head.kind, self.head.output],
         )
-
-        def fill(folder: Path) -> None:
-            with self._beside_timing():
-                evaluated = (engine, options, self.pixels, self.dataset, self.head, folder)
-                self._run(steps.evaluate, *evaluated, log=f"accuracy-{key}")
-
-        return Accuracy.load(self.store.make("accuracy", key, fill))
 
     def latency(self, engine: Path, options: EngineOptions) -> PairedLatency:
         """The engine timed against the reference, while nobody else of ours uses the device.
@@ -232,9 +251,9 @@ class Scorer:
             EngineError: an engine does not load or run, or takes too long.
         """
         reference = self.reference
-        with device_lock(self.kind.device_id(), exclusive=True), disk_errors(self.store.root):
+        with self.device.alone():
             timed = ((reference, self.options), (engine, options), self.pixels, self.budget, self.load)
-            return self._run(steps.time, *timed, log=f"latency-{engine.name}")
+            return self.device.run(steps.time, *timed, log=f"latency-{engine.name}")
 
     def layer_times(self, engine: Path, options: EngineOptions) -> tuple[LayerTime, ...]:
         """What each layer of an engine takes on real images, while nobody else of ours uses the device.
@@ -242,8 +261,8 @@ class Scorer:
         Raises:
             EngineError: the engine does not load or run, takes too long, or does not tell of its layers.
         """
-        with device_lock(self.kind.device_id(), exclusive=True), disk_errors(self.store.root):
-            return self._run(steps.profile, engine, options, self.pixels, log=f"profile-{engine.name}")
+        with self.device.alone():
+            return self.device.run(steps.profile, engine, options, self.pixels, log=f"profile-{engine.name}")
 
     def _options(self, float_type: str | None) -> EngineOptions:
         return replace(self.options, float_type=float_type) if float_type else self.options
@@ -257,31 +276,8 @@ class Scorer:
         options = self._options(float_type)
         if options.float_type != "fp16" or not options.range_guard:
             return options
-        with self._beside_timing(on_host=True):
+        with self.device.beside_timing(on_host=True):
             return replace(options, keep_fp32=tensors_beyond_half(self.model, self.calibration, self.store))
-
-    def _run(self, step: Callable[..., T], *arguments: Any, log: str) -> T:
-        """One step in a child process, within the time that a run may take."""
-        return run_in_child(
-            step,
-            *arguments,
-            timeout_s=self.options.run_timeout_s,
-            limit="engine.run_timeout_s",
-            log_path=self.store.root / "logs" / f"{log}.log",
-        )
-
-    @contextmanager
-    def _beside_timing(self, *, on_host: bool = False) -> Iterator[None]:
-        """Work that may run beside its like, and not beside another process's timing on the same device.
-
-        Args:
-            on_host: it uses this machine's CPU only: a device beside it is not disturbed.
-        """
-        if on_host and not self.kind.runs_on_host_cpu:
-            yield
-            return
-        with device_lock(self.kind.device_id(), exclusive=False):
-            yield
 
 
 def _write(path: Path, text: str) -> None:

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .accuracy.bootstrap import Interval
+from .accuracy.coco import Accuracy
 from .accuracy.dataset import Dataset
 from .accuracy.evaluate import accuracy_of_engine, threads_beside
 from .accuracy.heads import Head
 from .accuracy.images import LetterboxedImages
 from .accuracy.parity import parity_of_engine
-from .engines import Engine, EngineOptions, engine_kind
+from .accuracy.race import Rival, Standing
+from .accuracy.raced import Contest
+from .engines import Engine, EngineKind, EngineOptions, engine_kind
 from .engines.build import load_engine
 from .engines.profile import LayerTime
 from .latency.gpu_watch import watch_of_present_gpu
+from .latency.lock import device_lock
 from .latency.paired import LatencyBudget, PairedLatency, paired_latency
 from .latency.telemetry import HostLoad
 from .tensors import tensor_from_pixels
@@ -51,11 +56,52 @@ def time(
 ) -> PairedLatency:
     """Time both engines on the same real images; on a GPU the candidate's energy is measured after that."""
     with _loaded(*reference, pixels) as one, _loaded(*candidate, pixels) as other:
-        if engine_kind(candidate[1].kind).runs_on_host_cpu:
-            return paired_latency(one, other, budget=budget, load=load)
-        watch = watch_of_present_gpu(max_wait_s=load.max_wait_s)
-        timed = paired_latency(one, other, budget=budget, load=watch)
-        return replace(timed, energy_mj=watch.energy_mj(other))
+        return _timed(one, other, engine_kind(candidate[1].kind), budget, load)
+
+
+def race(
+    reference: tuple[Path, EngineOptions],
+    candidate: tuple[Path, EngineOptions],
+    images: tuple[LetterboxedImages, Dataset, Head],
+    timing: tuple[str, LatencyBudget, HostLoad],
+    contest: Contest,
+    known: Path | None,
+) -> tuple[PairedLatency, Rival | None, Accuracy | Standing]:
+    """Time an engine, then race it against the rival that its latency leaves; if none, or if disturbed, against nobody.
+
+    Timing comes first, while the process is fresh. The device is held here, so waiting for it counts as running.
+
+    Args:
+        timing: the device's id, with the budget and what it is watched by.
+        known: the folder of the candidate's accuracy, where it was found before: then no image is looked at.
+
+    Returns:
+        The latency; the rival; the accuracy, or how the candidate stood when it was stopped.
+    """
+    kind, (pixels, dataset, head), (device, budget, load) = engine_kind(candidate[1].kind), images, timing
+    with ExitStack() as stack:
+        with device_lock(device, exclusive=True):
+            loaded = stack.enter_context(_loaded(*candidate, pixels))
+            with _loaded(*reference, pixels) as one:
+                timed = _timed(one, loaded, kind, budget, load)
+        ratio = Interval(timed.ratio, *timed.ratio_ci)
+        rival = None if timed.is_disturbed else contest.race.rival(contest.front, ratio)
+        if known is not None:
+            return timed, rival, Accuracy.load(known)
+        with device_lock(device, exclusive=False):
+            threads = threads_beside(kind)
+            found = contest.accuracy_of_engine(loaded, pixels, dataset, head, rival=rival, threads=threads)
+        return timed, rival, found
+
+
+def _timed(
+    reference: Engine, candidate: Engine, kind: EngineKind, budget: LatencyBudget, load: HostLoad
+) -> PairedLatency:
+    if kind.runs_on_host_cpu:
+        return paired_latency(reference, candidate, budget=budget, load=load)
+    watch = watch_of_present_gpu(max_wait_s=load.max_wait_s)
+    timed = paired_latency(reference, candidate, budget=budget, load=watch)
+    return replace(timed, energy_mj=watch.energy_mj(candidate))
 
 
 def profile(engine: Path, options: EngineOptions, pixels: LetterboxedImages) -> tuple[LayerTime, ...]:

@@ -160,7 +160,9 @@ def layers(  # noqa: PLR0913, PLR0917 - one parameter an option
 def front(
     study: StudyFile,
     plot: Annotated[Path | None, typer.Option(help="Also draw it to this HTML file.")] = None,
-    with_baselines: Annotated[bool, typer.Option("--all", help="With --json: also baselines off the front.")] = False,
+    with_others: Annotated[
+        bool, typer.Option("--all", help="With --json: also baselines off the front, and trials stopped early.")
+    ] = False,
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
@@ -172,7 +174,7 @@ def front(
     found = results(spec)
     if plot is not None:
         write_front_plot(found, plot, title=spec.name)
-    _show(found, as_json=as_json, with_baselines=with_baselines)
+    _show(found, as_json=as_json, with_others=with_others)
 
 
 @app.command(epilog=_example("qpareto confirm studies/quickstart/quickstart.yaml"))
@@ -261,14 +263,10 @@ def schema() -> None:
     _print_json(StudySpec.model_json_schema())
 
 
-def _show(results: Results, *, as_json: bool, with_baselines: bool = False) -> None:
+def _show(results: Results, *, as_json: bool, with_others: bool = False) -> None:
     from .show.terminal import show_results
 
-    if not as_json:
-        show_results(results)
-        return
-    extra = [point for point in results.baselines if point not in results.front] if with_baselines else []
-    _print_json([point.as_json() for point in (*results.front, *extra)])
+    _print_json(results.as_json(others=with_others)) if as_json else show_results(results)
 
 
 def _spec(study: Path, overrides: list[str] | None) -> StudySpec:

@@ -109,6 +109,22 @@ class Results:
         values = [measurement.values(self.objectives) for measurement in found]
         return losses(values, [DIRECTIONS[name] for name in self.objectives])
 
+    def as_json(self, *, others: bool = False) -> list[dict[str, Any]]:
+        """The front's points, each as `Point.as_json`.
+
+        Args:
+            others: also baselines off the front, and stopped trials: `trial`, `reused_from`, `stopped`, no objectives.
+        """
+        told = [point.as_json() for point in self.front]
+        if others:
+            told += [point.as_json() for point in self.baselines if point not in self.front]
+            told += [
+                {"trial": record.number, "reused_from": record.reused_from, "stopped": record.stopped.as_json()}
+                for record in self.records
+                if record.stopped
+            ]
+        return told
+
     def hypervolume(self) -> float:
         """Share of the box between the reference and the worst corner that the points dominate in mAP and latency.
 

@@ -131,6 +131,12 @@ class StallSpec(Section):
     growth: float = Field(ge=0, description="share of the hypervolume, see `front`, that counts as little")
 
 
+class RaceSpec(Section):
+    """When a candidate is stopped before it is measured in full."""
+
+    confidence: float = Field(0.9, gt=0, lt=1, description="of being right that a faster trial is as accurate")
+
+
 class SearchSpec(Section):
     """How the space is searched."""
 
@@ -138,6 +144,10 @@ class SearchSpec(Section):
     trials: Count = Field(60, description="finished trials that the study is to have, baselines included")
     max_hours: float | None = Field(None, gt=0, description="no trial is begun after this long in one run")
     stall: StallSpec | None = Field(None, description="end before that when the front grows no more")
+    race: RaceSpec | None = Field(
+        RaceSpec(),
+        description="stop candidates that a faster trial dominates on a part of the images; null: measure all in full",
+    )
     seed: int = 0
     baselines: bool = Field(True, description="measure the usual recipes first")
 

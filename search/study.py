@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from ..errors import CandidateError, StudyError
+from ..objectives.accuracy.race import Stopped
 from ..objectives.measurement import DIRECTIONS, Measurement
 from ..spaces.candidate import Candidate
 from ..spaces.space import Space
@@ -34,12 +35,14 @@ class TrialRecord:
 
     Args:
         number: in the study, from 0.
-        state: `complete`, `failed`, `running`, or `interrupted` (its worker ended first; it is tried again).
+        state: `complete`, `failed`, `running`, `pruned`, or `interrupted` (its worker ended first; it is tried again).
         measurement: of a complete trial; None if another tool told its values.
         baseline: the recipe's name if this trial measures one.
         reused_from: number of the earlier trial with the same effective graph, whose result this one tells.
         reason: why a trial failed.
         params: as Optuna holds them; empty for a baseline outside the space.
+        stopped: what was seen of a pruned trial, `stopped_graph` the canonical hash of its graph; None if another tool
+            pruned it, and for all others.
     """
 
     number: int
@@ -49,6 +52,8 @@ class TrialRecord:
     reused_from: int | None
     reason: str | None
     params: Mapping[str, Any]
+    stopped: Stopped | None = None
+    stopped_graph: str | None = None
 
 
 class SearchStudy:
@@ -139,6 +144,16 @@ class SearchStudy:
         self._remember(number, "measurement", measurement.as_json())
         self.study.tell(number, values)
 
+    def prune(self, number: int, stopped: Stopped, *, graph_hash: str, reused_from: int | None = None) -> None:
+        """Record a trial as pruned, with what was seen of it; never with values."""
+        import optuna
+
+        if reused_from is not None:
+            self._remember(number, "reused_from", reused_from)
+        self._remember(number, "stopped_graph", graph_hash)
+        self._remember(number, "stopped", stopped.as_json())
+        self.study.tell(number, state=optuna.trial.TrialState.PRUNED)
+
     def fail(self, number: int, reason: str) -> None:
         """Record a trial as failed, with its reason; never with values."""
         import optuna
@@ -226,6 +241,12 @@ def _adopt(study: Study, identity: dict[str, Any]) -> None:
     study.set_user_attr("identity", identity)  # last: whoever is killed before it starts anew
 
 
+def stopped_of_trial(trial: FrozenTrial) -> Stopped | None:
+    """What was seen of a pruned trial; None for all others, and if another tool pruned it."""
+    told = trial.user_attrs.get("stopped") if trial.state.name == "PRUNED" else None
+    return None if told is None else Stopped.from_json(told)
+
+
 def _record(trial: FrozenTrial) -> TrialRecord:
     attrs = trial.user_attrs
     reason = attrs.get("reason")
@@ -239,6 +260,8 @@ def _record(trial: FrozenTrial) -> TrialRecord:
         reused_from=attrs.get("reused_from"),
         reason=reason,
         params=trial.params,
+        stopped=stopped_of_trial(trial),
+        stopped_graph=attrs.get("stopped_graph"),
     )
 
 

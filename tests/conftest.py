@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
+import json
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -36,6 +40,23 @@ def shared() -> Path:
     folder = ROOT.parent / "shared"
     if not (folder / "models").is_dir():
         pytest.skip("needs ../shared (models and COCO images), which lies beside a developer's checkout only")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The quickstart's trained detector (model.onnx), the smallest thing whose mAP means something, on some pictures.
+
+    eval/images (40), eval/instances.json and calib/images (4) as pictures.py draws them; cache/ is shared by all tests.
+    """
+    folder, quickstart = tmp_path_factory.mktemp("shapes"), ROOT / "studies" / "quickstart"
+    (folder / "model.onnx").symlink_to(quickstart / "shapes-yolo11n.onnx")
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(2) as pool:
+        patch.syspath_prepend(quickstart)  # a script, which imports shapes.py from its own folder
+        pictures: Any = importlib.import_module("pictures")
+        drawn = pictures.save_pictures(pool, folder / "eval" / "images", "eval", 40)
+        pictures.save_pictures(pool, folder / "calib" / "images", "calib", 4)
+    (folder / "eval" / "instances.json").write_text(json.dumps(pictures.coco_instances(drawn)))
     return folder
 
 

@@ -4,12 +4,13 @@
 
 The study has measured every candidate in full, and its cache holds what each image gave. Here the candidates come in
 random orders (baselines first, and always in full), and each races against the front so far, on images in a random
-order. Latencies are the study's, with intervals `--latency-width` wide, as on a quiet machine; 0 takes the study's own.
+order. Latencies are the study's, with intervals `--latency-width` wide as on a quiet machine (0 takes the study's own),
+and `--coarse-width` wide while a candidate races.
 
 A front point is one of the study measured in full. It is lost if it was stopped, and lost beyond if whatever was
 measured instead, and is not slower, is less accurate beyond the 95 % interval of the difference. Regret is how much
 less mAP50-95 the best of those instead has: the mean over front points, and the most in any study. `late` is the share
-of images that the last ten candidates of a study saw.
+of images that the last ten candidates of a study saw; `untimed` are those that saw all and were no better.
 """
 
 from __future__ import annotations
@@ -38,9 +39,16 @@ LATE = 10  # candidates
 
 @dataclass(frozen=True)
 class Engine:
-    """A measured candidate; `matches` of all images."""
+    """A measured candidate.
+
+    Args:
+        coarse: its latency ratio as a race knows it.
+        matches: of all images.
+    """
 
     rival: Rival
+    coarse: Interval
+    matches: MatchTable
     is_baseline: bool
 
 
@@ -51,6 +59,7 @@ class Outcome:
     images: float
     late: float
     stopped: float
+    untimed: float
     lost: float
     beyond: float
     regrets: Sequence[float]
@@ -62,10 +71,10 @@ class Replay:
 
     def __init__(self, engines: Sequence[Engine], seed: int) -> None:
         self.engines, self.rivals = engines, [engine.rival for engine in engines]
-        self.count = len(self.rivals[0].matches.truths)
+        self.count = len(engines[0].matches.truths)
         self.seen = (*looks(self.count), self.count)
         order = race_order(self.count, seed=seed)
-        self.maps = np.array([[part_maps(r.matches, order[:n]) for n in self.seen] for r in self.rivals])
+        self.maps = np.array([[part_maps(e.matches, order[:n]) for n in self.seen] for e in engines])
         self.losses = np.array([(-r.map50_95, r.latency_ratio.value) for r in self.rivals])
 
     def standing(self, one: int, other: int, look: int) -> Standing:
@@ -75,32 +84,35 @@ class Replay:
     def run(self, race: Race, order: Sequence[int]) -> Outcome:
         """Race the engines in this order."""
         measured: list[int] = []
-        seen: list[float] = []
+        looks_seen: list[int] = []
         for one in order:
-            look = self._look_that_ends(race, one, measured)
-            seen.append(self.seen[look] / self.count)
-            if self.seen[look] == self.count:
+            look, stopped = self._end(race, one, measured)
+            looks_seen.append(look)
+            if not stopped:
                 measured.append(one)
-        return self._outcome(measured, seen)
+        return self._outcome(measured, looks_seen)
 
-    def _look_that_ends(self, race: Race, one: int, measured: Sequence[int]) -> int:
-        """Index of the first look at which a candidate is dominated; that of the whole for a baseline, or if none."""
+    def _end(self, race: Race, one: int, measured: Sequence[int]) -> tuple[int, bool]:
+        """Index of the last look at a candidate, and whether it was dominated there; a baseline never is."""
         last = len(self.seen) - 1
-        rival = race.rival([self.rivals[i] for i in measured], self.rivals[one].latency_ratio)
+        rival = race.rival([self.rivals[i] for i in measured], self.engines[one].coarse)
         if rival is None or self.engines[one].is_baseline:
-            return last
+            return last, False
         other = self.rivals.index(rival)
-        return next((i for i in range(last) if race.is_dominated(self.standing(one, other, i))), last)
+        stops = (i for i in range(len(self.seen)) if race.is_dominated(self.standing(one, other, i)))
+        return next(((i, True) for i in stops), (last, False))
 
-    def _outcome(self, measured: Sequence[int], seen: Sequence[float]) -> Outcome:
+    def _outcome(self, measured: Sequence[int], looks_seen: Sequence[int]) -> Outcome:
         front = np.flatnonzero(front_of(self.losses))
         instead = {int(i): self._instead(int(i), measured) for i in front}
         corner = (HYPERVOLUME_MAP_SHARE * self.losses[:, 0].min(), 1.0)
         volume, kept = (hypervolume(self.losses[some], corner) for some in (front, list(measured)))
+        seen = np.array(self.seen)[looks_seen] / self.count
         return Outcome(
-            images=float(np.mean(seen)),
-            late=float(np.mean(seen[-LATE:])),
-            stopped=1 - len(measured) / len(self.rivals),
+            images=float(seen.mean()),
+            late=float(seen[-LATE:].mean()),
+            stopped=float((seen < 1).mean()),
+            untimed=float((seen == 1).mean() - len(measured) / len(seen)),
             lost=float(np.mean([i not in measured for i in front])),
             beyond=float(np.mean([all(self._is_better(i, j) for j in some) for i, some in instead.items()])),
             regrets=[-self.losses[i, 0] + self.losses[some, 0].min() for i, some in instead.items()],
@@ -125,7 +137,7 @@ class Replay:
 def main() -> None:
     arguments = _arguments()
     spec = load_study_file(arguments.study, arguments.set)
-    engines = engines_of_study(results(spec).points, spec.cache, arguments.latency_width)
+    engines = engines_of_study(results(spec).points, spec.cache, arguments.latency_width, arguments.coarse_width)
     with ProcessPoolExecutor() as pool:
         replays = list(pool.map(Replay, [engines] * ORDERS, range(ORDERS)))
     baselines = [i for i, engine in enumerate(engines) if engine.is_baseline]
@@ -133,8 +145,8 @@ def main() -> None:
     front = front_of(replays[0].losses).sum()
     print(f"{spec.name}: {len(engines)} engines, {front} on the front, {replays[0].count} images, looks at ", end="")
     print(f"{looks(replays[0].count)}, {arguments.studies} studies.\n")
-    print("| confidence | tie | images | late | stopped | lost | lost beyond | mean regret | most | hypervolume kept |")
-    print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+    print("| confidence | tie | images | late | stopped | untimed | lost | beyond | mean regret | most | volume kept |")
+    print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     for confidence in CONFIDENCES:
         for tie in TIES:
             rng = np.random.default_rng(0)
@@ -145,30 +157,35 @@ def main() -> None:
             print(_row(confidence, tie, outcomes), flush=True)
 
 
-def engines_of_study(points: Sequence[Point], cache: Path, latency_width: float) -> list[Engine]:
+def engines_of_study(points: Sequence[Point], cache: Path, latency_width: float, coarse_width: float) -> list[Engine]:
     """The study's points, each with its matches: the cached ones whose scores are the measurement's to the last bit."""
-    cached: dict[tuple[object, ...], MatchTable] = {}
+    cached: dict[tuple[object, ...], Path] = {}
     for folder in (cache / "accuracy").glob("[!.]*"):
-        score = (found := Accuracy.load(folder)).score
-        cached[score.map50_95, score.map50, score.ap_small, score.ap_medium, score.ap_large] = found.matches
+        score = Accuracy.load(folder).score
+        cached[score.map50_95, score.map50, score.ap_small, score.ap_medium, score.ap_large] = folder
     engines = []
     for point in points:
         m = point.measurement
-        ratio, half = m.latency_ratio, m.latency_ratio * latency_width / 2
-        interval = Interval(ratio, ratio - half, ratio + half) if half else Interval(ratio, *m.latency_ratio_ci)
-        matches = cached[m.map50_95, m.map50, m.ap_small, m.ap_medium, m.ap_large]
-        rival = Rival(trial=point.trial, map50_95=m.map50_95, latency_ratio=interval, matches=matches)
-        engines.append(Engine(rival, point.baseline is not None))
+        own = Interval(m.latency_ratio, *m.latency_ratio_ci)
+        interval = _interval(m.latency_ratio, latency_width) if latency_width else own
+        folder = cached[m.map50_95, m.map50, m.ap_small, m.ap_medium, m.ap_large]
+        rival = Rival(trial=point.trial, map50_95=m.map50_95, latency_ratio=interval, accuracy=folder)
+        coarse = _interval(m.latency_ratio, coarse_width)
+        engines.append(Engine(rival, coarse, rival.matches(), point.baseline is not None))
     return engines
+
+
+def _interval(ratio: float, width: float) -> Interval:
+    return Interval(ratio, ratio * (1 - width / 2), ratio * (1 + width / 2))
 
 
 def _row(confidence: float, tie: float, outcomes: Sequence[Outcome]) -> str:
     means = {
         name: float(np.mean([getattr(outcome, name) for outcome in outcomes]))
-        for name in ("images", "late", "stopped", "lost", "beyond", "hypervolume")
+        for name in ("images", "late", "stopped", "untimed", "lost", "beyond", "hypervolume")
     }
     regrets = np.array([outcome.regrets for outcome in outcomes])
-    shares = " | ".join(f"{100 * means[name]:.1f} %" for name in ("images", "late", "stopped", "lost", "beyond"))
+    shares = " | ".join(f"{100 * means[name]:.1f} %" for name in list(means)[:-1])
     return (
         f"| {confidence} | {tie} | {shares} | {regrets.mean():.4f} | {regrets.max():.4f} "
         f"| {100 * means['hypervolume']:.2f} % |"
@@ -181,6 +198,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="over the study file's value")
     parser.add_argument("--studies", type=int, default=480)
     parser.add_argument("--latency-width", type=float, default=0.01, help="of the ratio's 95 %% interval, relative")
+    parser.add_argument("--coarse-width", type=float, default=0.03, help="likewise, while a candidate races")
     return parser.parse_args()
 
 

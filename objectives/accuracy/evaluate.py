@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from itertools import islice
 
@@ -18,7 +18,7 @@ from .heads import Head
 from .images import LetterboxedImages
 from .matcher import Matcher, Matches
 
-__all__ = ["Accuracy", "accuracy_of_engine", "threads_beside"]
+__all__ = ["Accuracy", "accuracy_of_engine", "matches_of_engine", "threads_beside"]
 
 Floats = NDArray[np.float32]
 
@@ -36,12 +36,28 @@ def accuracy_of_engine(
 ) -> Accuracy:
     """Run an engine on every image of a data set and score what it finds.
 
+    Args:
+        images, dataset, threads: as for `matches_of_engine`.
+
+    Raises:
+        EngineError: the engine failed.
+    """
+    order = range(len(dataset.images))
+    return score_matches(dataset, list(matches_of_engine(engine, images, dataset, head, order=order, threads=threads)))
+
+
+def matches_of_engine(
+    engine: Engine, images: LetterboxedImages, dataset: Dataset, head: Head, *, order: Sequence[int], threads: int = 1
+) -> Generator[Matches, None, None]:
+    """Run an engine on images of a data set, and match what it finds, in the given order.
+
     While the engine infers, some threads prepare the next images and as many match those before. The last batch is
-    filled up with its last image, whose repeats are not scored.
+    filled up with its last image, whose repeats are not matched. Who has seen enough closes the iterator.
 
     Args:
         images: letterboxed from the data set's images, in its order and to the engine's size.
         dataset: its categories in the model's order (`Dataset.for_model`).
+        order: indices of images, at least one.
         threads: how many prepare, and how many match, at least 1. Memory holds inputs of 2 * batch + `threads` images
             and outputs of 3 * batch + 4 * `threads` at most, however many images there are.
 
@@ -58,31 +74,30 @@ def accuracy_of_engine(
         (found,) = head.detections(outputs)
         return matcher.match(image, found.on_image(images.geometry[image]))
 
-    matches: list[Matches] = []
     waiting: deque[Future[Matches]] = deque()
     with ThreadPoolExecutor(threads) as before, ThreadPoolExecutor(threads) as after:
-        for start, inputs in _batches(pixels, engine.input_shape, before, ahead=threads):
+        for start, inputs in _batches(pixels, order, engine.input_shape, before, ahead=threads):
             outputs = engine.infer(inputs)
-            for row, image in enumerate(range(start, min(start + batch, len(pixels)))):
+            for row, image in enumerate(order[start : start + batch]):
                 waiting.append(after.submit(matched, image, [output[row : row + 1] for output in outputs]))
             while waiting and (waiting[0].done() or len(waiting) > batch + 4 * threads):
-                matches.append(waiting.popleft().result())
-        matches += [future.result() for future in waiting]
-    return score_matches(dataset, matches)
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def _batches(
-    pixels: NDArray[np.uint8], shape: tuple[int, int, int, int], pool: Executor, *, ahead: int
+    pixels: NDArray[np.uint8], order: Sequence[int], shape: tuple[int, int, int, int], pool: Executor, *, ahead: int
 ) -> Iterator[tuple[int, Floats]]:
-    """Index of the first image, and the input, of each batch; an input is good until the next one is asked for.
+    """Place in the order of the first image, and the input, of each batch; good until the next one is asked for.
 
     Args:
         ahead: how many images are prepared beyond the next batch, rounded down to whole batches.
     """
-    starts = iter(range(0, len(pixels), shape[0]))
+    starts = iter(range(0, len(order), shape[0]))
 
     def filled(start: int, memory: Floats) -> tuple[int, Floats, list[Future[Floats]]]:
-        rows = enumerate(min(start + row, len(pixels) - 1) for row in range(len(memory)))
+        rows = enumerate(order[min(start + row, len(order) - 1)] for row in range(len(memory)))
         work = [pool.submit(tensor_from_pixels, pixels[i : i + 1], out=memory[row : row + 1]) for row, i in rows]
         return start, memory, work
 

@@ -17,6 +17,8 @@ from .watch import Observation, Watch
 
 TimedRun = Callable[[], float]  # one inference; its milliseconds, above 0
 
+DISTURBANCES = frozenset({"foreign_load", "foreign_process", "throttled"})  # flags of what a watch saw
+
 _STEADY_RUNS = 10  # runs whose median is compared with that of the runs before them
 _STEADY_WITHIN = 0.05
 _LOOK_GROWTH = 1.25  # the interval is looked at rarely: each look is a chance to stop on a lucky one
@@ -76,6 +78,11 @@ class PairedLatency:
     readings: Mapping[str, float | str] = field(default_factory=dict)
     energy_mj: float | None = None
     flags: tuple[str, ...] = ()
+
+    @property
+    def is_disturbed(self) -> bool:
+        """Whether somebody else used the device meanwhile, or it was throttled: then the interval tells too little."""
+        return not DISTURBANCES.isdisjoint(self.flags)
 
 
 def paired_latency(

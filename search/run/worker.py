@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ...errors import CandidateError
+from ...objectives.accuracy.race import Stopped
 from ...objectives.measurement import Measurement
 from ...objectives.score import Scorer
 from ...spaces.candidate import Candidate
@@ -19,6 +20,7 @@ from ..spec import StudySpec
 from ..study import INTERRUPTED, SearchStudy, TrialRecord
 from .baselines import Baseline, baselines
 from .known import graph_of_study
+from .racing import observer, staged_scorer
 
 _log = logging.getLogger(__name__)
 
@@ -70,14 +72,20 @@ class Worker:
         search = self.spec.search
         graph = graph_of_study(self.scorer, self.space, self.study.objectives) if search.sampler == "auto" else None
         self._proposer = Proposer(
-            self.space, directions=self.study.directions, sampler=search.sampler, seed=search.seed, graph=graph
+            self.space,
+            directions=self.study.directions,
+            sampler=search.sampler,
+            seed=search.seed,
+            graph=graph,
+            partial=observer(self.study.objectives),
         )
+        self._staged = staged_scorer(search, self.scorer, self.study.objectives)
         self._baselines = self._recipes() if search.baselines else ()
 
     def run(self, *, trials: int, timeout_s: float | None = None) -> None:
         """Run until the study has this many finished trials, the time is up, or the front grows no more.
 
-        Finished are complete trials and failed ones, baselines and reused results included; interrupted ones are
+        Finished are complete, pruned and failed trials, baselines and reused results included; interrupted ones are
         tried again instead. A trial that has begun when the time is up is finished.
 
         Raises:
@@ -140,8 +148,7 @@ class Worker:
         )
         try:
             self.listener.begin(number, str(plan), finished=finished)
-            measurement, reused_from = self._measure(plan)
-            self.study.finish(number, measurement, reused_from=reused_from)
+            self._measure(number, plan)
         except CandidateError as error:
             self.study.fail(number, str(error))
         except BaseException:  # Ctrl-C, a full disk, a bug: the trial is marked, the cause goes on up
@@ -149,13 +156,32 @@ class Worker:
             raise
         self.listener.end(self.study.records()[number])
 
-    def _measure(self, plan: Plan) -> tuple[Measurement, int | None]:
-        """The measurement, and the earlier trial that it was taken from if one had the same effective graph."""
+    def _measure(self, number: int, plan: Plan) -> None:
+        """Measure a trial, in stages if it may race, unless an earlier one had the same effective graph; tell it."""
+        staged = None if plan.baseline else self._staged
         float_type = plan.baseline.float_type if plan.baseline else None
         quantized = self.scorer.quantize(plan.candidate)
-        wanted = (quantized.graph_hash, float_type or self.scorer.options.float_type)
-        for record in self.study.records():
-            earlier = record.measurement
-            if earlier is not None and (earlier.graph_hash, earlier.float_type) == wanted:
-                return earlier, record.number
-        return self.scorer.measure(plan.candidate, quantized, float_type=float_type), None
+        found, reused_from = self._earlier(quantized.graph_hash, float_type, or_stopped=staged is not None)
+        if found is None and staged is not None:
+            front = {point.trial: point.measurement for point in results_of_study(self.study).front}
+            found = staged.measure(plan.candidate, quantized, front)
+        if found is None:
+            found = self.scorer.measure(plan.candidate, quantized, float_type=float_type)
+        if isinstance(found, Stopped):
+            self.study.prune(number, found, graph_hash=quantized.graph_hash, reused_from=reused_from)
+        else:
+            self.study.finish(number, found, reused_from=reused_from)
+
+    def _earlier(
+        self, graph_hash: str, float_type: str | None, *, or_stopped: bool
+    ) -> tuple[Measurement | Stopped, int] | tuple[None, None]:
+        """What an earlier trial with this graph found, and its number; a measurement before all."""
+        records = self.study.records()
+        for record in records:
+            wanted = (graph_hash, float_type or self.scorer.options.float_type)
+            if record.measurement and (record.measurement.graph_hash, record.measurement.float_type) == wanted:
+                return record.measurement, record.number
+        for record in records if or_stopped else ():
+            if record.stopped and record.stopped_graph == graph_hash:
+                return record.stopped, record.number
+        return None, None

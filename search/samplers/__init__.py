@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from .encoding import Graph
+    from .history import Observer
 
 __all__ = ["Proposal", "Proposer", "sampler_of_name"]
 
@@ -52,6 +53,7 @@ class Proposer:
         directions: Optuna's, one an objective.
         sampler: a name that `sampler_of_name` knows, or `auto` for our own (pareto.py).
         graph: what our own sampler knows beforehand.
+        partial: what it learns from a pruned trial.
     """
 
     def __init__(
@@ -62,11 +64,12 @@ class Proposer:
         sampler: str,
         seed: int,
         graph: Graph | None = None,
+        partial: Observer | None = None,
     ) -> None:
         import optuna
 
         self._space, self._distributions, self._graph = space, space.distributions(), graph
-        self._sampler, self._seed = sampler, seed
+        self._sampler, self._seed, self._partial = sampler, seed, partial
         self._mirror = optuna.create_study(directions=list(directions))
         self._mirrored: set[int] = set()
 
@@ -106,7 +109,9 @@ class Proposer:
             return sampler_of_name(sampler, seed=seed)
         from .pareto import ParetoSampler
 
-        return ParetoSampler(space=self._distributions, graph=self._graph, key=self._essence, seed=seed)
+        return ParetoSampler(
+            space=self._distributions, graph=self._graph, key=self._essence, partial=self._partial, seed=seed
+        )
 
     def _mirror_finished(self, trials: Sequence[FrozenTrial]) -> None:
         """Copy trials that ended since the last call; those outside the space (some baselines) teach nothing."""

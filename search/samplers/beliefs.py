@@ -50,23 +50,32 @@ class Beliefs:
         return np.stack(drawn, axis=1)
 
 
-def beliefs_from_trials(encoding: Encoding, rows: Rows, values: Floats, signs: Floats) -> Beliefs:
+def beliefs_from_trials(
+    encoding: Encoding, rows: Rows, values: Floats, signs: Floats, doubts: Floats | None = None
+) -> Beliefs:
     """Learn from what was measured.
 
     Args:
         rows: (n, n_parameters); n may be 0.
-        values: (n, m) finite, smaller is better.
+        values: (n, m) smaller is better; where one is not finite, nothing is learned of that objective.
         signs: (m,) -1 where the objective was turned, so that its known effects are turned too.
+        doubts: (n, m) standard deviations of the values beyond the usual noise of a measurement; 0 if None.
     """
-    features = encoding.features(rows)
-    effects = [sign * encoding.effects(j) for j, sign in enumerate(signs)]
-    origin = values.mean(axis=0) if len(rows) else np.zeros(len(signs))
-    scale = np.array([_scale(values[:, j], effect) for j, effect in enumerate(effects)])
-    posteriors = tuple(
-        _learned(encoding, features, (values[:, j] - origin[j]) / scale[j], effect / scale[j])
-        for j, effect in enumerate(effects)
-    )
-    return Beliefs(encoding, origin, scale, posteriors)
+    features, doubts = encoding.features(rows), np.zeros_like(values) if doubts is None else doubts
+    found = [
+        _belief(encoding, features[seen], values[seen, j], doubts[seen, j], sign * encoding.effects(j))
+        for j, (sign, seen) in enumerate(zip(signs, np.isfinite(values).T, strict=True))
+    ]
+    origin, scale, posteriors = zip(*found, strict=True)
+    return Beliefs(encoding, np.array(origin), np.array(scale), posteriors)
+
+
+def _belief(
+    encoding: Encoding, features: Floats, values: Floats, doubts: Floats, effects: Floats
+) -> tuple[float, float, Posterior]:
+    """Origin, scale and posterior of one objective."""
+    origin, scale = float(values.mean()) if len(values) else 0.0, _scale(values, effects)
+    return origin, scale, _learned(encoding, features, (values - origin) / scale, doubts / scale, effects / scale)
 
 
 def _scale(values: Floats, effects: Floats) -> float:
@@ -77,7 +86,7 @@ def _scale(values: Floats, effects: Floats) -> float:
     return found if found > 0 else 1.0
 
 
-def _learned(encoding: Encoding, features: Floats, targets: Floats, effects: Floats) -> Posterior:
+def _learned(encoding: Encoding, features: Floats, targets: Floats, doubts: Floats, effects: Floats) -> Posterior:
     """The posterior of one objective over the encoding's features.
 
     Known effects are the weights' prior means up to a common factor: one more feature, the sum of the effects of what
@@ -89,7 +98,7 @@ def _learned(encoding: Encoding, features: Floats, targets: Floats, effects: Flo
         variance=np.append(_variances(encoding, effects), 1.0),
         groups=np.append(np.where(encoding.groups == CONSTANT, -1, encoding.groups), -1),
     )
-    found = learned(np.column_stack([features, features @ effects]), targets, prior)
+    found = learned(np.column_stack([features, features @ effects]), targets, prior, doubts**2)
     fold = np.vstack([np.eye(len(effects)), effects])
     return Posterior(found.mean @ fold, fold.T @ found.covariance @ fold, found.noise_variance)
 

@@ -8,6 +8,10 @@ The posterior of w is normal, in closed form (Bishop, 'Pattern Recognition and M
 
 Features come in groups (switches, borders, ...). The variance of each group and the noise are learned by maximizing
 the evidence with MacKay's fixed point (Bishop, 3.5.2), held by inverse gamma priors worth `PSEUDO_COUNT` observations.
+
+Some observations are known to be worse by a variance e_i. What the noise of the others is, they tell themselves: s2 is
+learned from those with e_i = 0 first. Then rows and targets are multiplied by sqrt(s2 / (s2 + e_i)), which leaves all
+with the same noise, and all is as above (weighted least squares).
 """
 
 from __future__ import annotations
@@ -84,15 +88,20 @@ def posterior(features: Floats, targets: Floats, prior: Prior, noise_variance: f
     return _posterior(features.T @ features, features.T @ (targets - features @ prior.mean), prior, noise_variance)
 
 
-def learned(features: Floats, targets: Floats, prior: Prior) -> Posterior:
+def learned(features: Floats, targets: Floats, prior: Prior, extra: Floats | None = None) -> Posterior:
     """The posterior at the variances that explain the observations best.
 
-    Costs O(n D^2 + D^3); memory beyond the features O(D^2).
+    Costs O(n D^2 + D^3); memory beyond the features O(D^2), or O(n D) where some observations are worse.
 
     Args:
         features: (n, D); n may be 0, and then the prior's variances stand.
         targets: (n,), finite, of variance about 1.
+        extra: (n,) e_i, at least 0; all 0 if None.
     """
+    if extra is not None and extra.any():
+        usual = learned(features[extra == 0], targets[extra == 0], prior).noise_variance
+        share = np.sqrt(usual / (usual + extra))
+        features, targets = features * share[:, None], targets * share
     gram, residual = features.T @ features, targets - features @ prior.mean
     moment, square = features.T @ residual, float(residual @ residual)
     found = _posterior(gram, moment, prior, NOISE_VARIANCE)

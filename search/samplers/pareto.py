@@ -26,7 +26,7 @@ from optuna.trial import FrozenTrial
 from ..front import front_of
 from .beliefs import beliefs_from_trials
 from .encoding import Encoding, Graph, Rows, values_of_distribution
-from .history import History
+from .history import History, Observer
 from .improvement import expected_improvement
 from .proposals import neighbours, sweep
 
@@ -45,11 +45,11 @@ _one_at_a_time = threading.Lock()  # a thread must see what the others have just
 class ParetoSampler(BaseSampler):
     """An Optuna sampler for switches on a graph, one objective or more.
 
-    Parameters with at most 64 values are searched together; others are drawn at random. Only trials whose values lie
-    in the search space teach; those that failed, were pruned or hold a value that is not finite are only not repeated.
-    Running trials count as measured at what is expected of them. A parameter set is repeated only when the space is
-    used up, or, in one of more than `SMALL` sets, when thousands of candidates hold nothing new. With one seed and one
-    history the proposal is the same, in whatever process.
+    Parameters with at most 64 values are searched together; others are drawn at random. Only trials whose parameters
+    lie in the search space teach; those that failed or hold a value that is not finite are only not repeated, and so
+    are pruned ones of which `partial` tells nothing. Running trials count as measured at what is expected of them. A
+    parameter set is repeated only when the space is used up, or, in one of more than `SMALL` sets, when thousands of
+    candidates hold nothing new. With one seed and one history the proposal is the same, in whatever process.
 
     Args:
         space: what is searched; what all complete trials have in common if None, so that the first one is random.
@@ -68,9 +68,11 @@ class ParetoSampler(BaseSampler):
         graph: Graph | None = None,
         reference: Sequence[float] | None = None,
         key: Callable[[dict[str, Any]], Hashable] | None = None,
+        partial: Observer | None = None,
         seed: int | None = None,
     ) -> None:
         self._space, self._graph, self._reference, self._key = space, graph or Graph(), reference, key
+        self._partial = partial
         self._seed = secrets.randbits(64) if seed is None else seed
         self._independent = RandomSampler(seed=seed)
         self._proposed: dict[tuple[str, int], dict[str, Any]] = {}  # (study, trial) -> not yet seen in the study
@@ -111,7 +113,7 @@ class ParetoSampler(BaseSampler):
             return row if self._key is None else self._key(encoding.params(row))
 
         signs = np.array([1.0 if way == StudyDirection.MINIMIZE else -1.0 for way in study.directions])
-        history = History.from_trials(self._trials(study, number), encoding, key, signs)
+        history = History.from_trials(self._trials(study, number), encoding, key, signs, self._partial)
         rng = np.random.default_rng([self._seed, len(history.tried)])
         ranked = (tuple(row) for rows in self._ranked(encoding, history, signs, rng) for row in rows.tolist())
         untried = (row for row in ranked if key(row) not in history.tried)
@@ -145,7 +147,8 @@ class ParetoSampler(BaseSampler):
 
     def _best(self, encoding: Encoding, history: History, signs: Floats, rng: np.random.Generator) -> Rows:
         """Rows by falling expected improvement; none that was measured or runs."""
-        learned = beliefs_from_trials(encoding, history.measured, history.values, signs)
+        rows, values, doubts = history.observations
+        learned = beliefs_from_trials(encoding, rows, values, signs, doubts)
         beliefs, known = learned.assuming(history.running), history.known
         points = beliefs.predict(known)[0]
         swept = sweep(encoding, beliefs.draw(DRAWS, rng), rng)

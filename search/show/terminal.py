@@ -53,7 +53,7 @@ def progress(*, total: int) -> Iterator[TrialProgress]:
 def show_results(results: Results) -> None:
     """The front, the baselines beside it, the hypervolume, and what a reader must know of them."""
     console = _console()
-    counts = {state: sum(r.state == state for r in results.records) for state in ("complete", "failed")}
+    counts = {state: sum(r.state == state for r in results.records) for state in ("complete", "pruned", "failed")}
     console.print(_points_table("Front", results.front, ties=results.ties))
     if any(point.confirmed is not None for point in results.front):
         console.print(_confirmed_table(results))
@@ -61,8 +61,9 @@ def show_results(results: Results) -> None:
     if off_front:
         console.print(_points_table("Baselines beside it", off_front))
     console.print(
-        f"{counts['complete']} trials complete, {counts['failed']} failed; hypervolume {results.hypervolume():.4f} "
-        "(share of the box from half the reference's mAP50-95 at its latency).",
+        f"{counts['complete']} trials complete, {counts['pruned']} stopped early, {counts['failed']} failed; "
+        f"hypervolume {results.hypervolume():.4f} (share of the box from half the reference's mAP50-95 at its "
+        "latency).",
         soft_wrap=True,
     )
     for remark in results.remarks():
@@ -278,10 +279,12 @@ def _confirmed_table(results: Results) -> Table:
 
 
 def _outcome(record: TrialRecord) -> str:
+    reused = f", as trial {record.reused_from}" if record.reused_from is not None else ""
+    if record.stopped is not None:
+        return f"{record.stopped}{reused}"
     if record.measurement is None:
         return f"{record.state}: {record.reason}"
     found = record.measurement
-    reused = f", as trial {record.reused_from}" if record.reused_from is not None else ""
     name = f"{record.baseline}, " if record.baseline else ""
     return (
         f"{name}mAP50-95 {found.map50_95:.4f}, {found.latency_ms:.3f} ms, ratio {found.latency_ratio:.3f}, "

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from made_up_trials import measured, results_of, trial, typical_results
+from made_up_trials import measured, results_of, stopped, trial, typical_results
 
 
 def test_the_front_is_fastest_first_and_holds_no_point_that_another_beats() -> None:
@@ -106,6 +106,25 @@ def test_a_point_is_one_flat_json_object() -> None:
     assert found["trial"] == 0
     assert found["baseline"] == "float"
     assert found["latency_ratio_ci"] == [0.99, 1.02]
+
+
+def test_trials_that_were_stopped_are_no_points_and_are_told_on_demand_without_objectives() -> None:
+    found = results_of(
+        trial(0, measured(0.4, 1.0)),
+        trial(1, None, state="pruned", stopped=stopped(0.5, 0.1), stopped_graph="abc"),
+    )
+    assert [point.trial for point in (*found.front, *found.points)] == [0, 0]
+    assert [row["trial"] for row in found.as_json()] == [0]
+    first, second = json.loads(json.dumps(found.as_json(others=True)))
+    assert (first["trial"], first["map50_95"]) == (0, 0.4)
+    assert second == {"trial": 1, "reused_from": None, "stopped": stopped(0.5, 0.1).as_json()}
+
+
+def test_stopped_trials_count_towards_a_stall() -> None:
+    front = trial(0, measured(0.4, 0.5))
+    pruned = [trial(i, None, state="pruned", stopped=stopped(0.38, 0.6)) for i in (1, 2)]
+    assert results_of(front, *pruned).has_stalled(trials=2, growth=0.0)
+    assert not results_of(front, pruned[0]).has_stalled(trials=2, growth=0.0)
 
 
 def test_where_no_engine_with_int8_layers_is_faster_beyond_its_interval_the_verdict_says_so() -> None:

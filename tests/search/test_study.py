@@ -10,7 +10,7 @@ import optuna
 import psutil
 import pytest
 
-from made_up_trials import measured
+from made_up_trials import measured, stopped
 from qpareto.errors import StorageError, StudyError
 from qpareto.search.spec import StudySpec
 from qpareto.search.study import INTERRUPTED, SearchStudy, open_study
@@ -64,6 +64,35 @@ def test_a_trial_that_failed_has_its_reason_and_no_values(study: SearchStudy, sp
     (record,) = study.records()
     assert (record.state, record.reason, record.measurement) == ("failed", "The engine crashed.", None)
     assert study.study.trials[0].values is None
+
+
+def test_a_trial_that_was_stopped_is_pruned_with_what_was_seen_and_no_values(study: SearchStudy, space: Space) -> None:
+    study.prune(study.begin(space=space, candidate=CANDIDATE), stopped(0.38, 0.6), graph_hash="abc")
+    study.prune(study.begin(space=space, candidate=CANDIDATE), stopped(0.38, 0.6), graph_hash="abc", reused_from=0)
+    first, again = study.records()
+    assert (first.state, first.measurement, first.reason, first.reused_from) == ("pruned", None, None, None)
+    assert (first.stopped, first.stopped_graph) == (stopped(0.38, 0.6), "abc")
+    assert (again.stopped, again.reused_from) == (first.stopped, 0)
+    assert study.study.trials[0].state == optuna.trial.TrialState.PRUNED
+    assert study.study.trials[0].values is None
+    assert study.study.best_trials == []
+
+
+def test_a_trial_that_another_tool_pruned_has_nothing_to_tell(study: SearchStudy) -> None:
+    study.study.add_trial(optuna.trial.create_trial(state=optuna.trial.TrialState.PRUNED))
+    (record,) = study.records()
+    assert (record.state, record.stopped) == ("pruned", None)
+
+
+def test_a_worker_that_ended_between_seeing_enough_and_telling_it_leaves_an_interrupted_trial(
+    study: SearchStudy, space: Space
+) -> None:
+    number = study.begin(space=space, candidate=CANDIDATE)
+    trial_id = study.study.trials[number]._trial_id
+    study.study._storage.set_trial_user_attr(trial_id, "stopped", stopped(0.38, 0.6).as_json())
+    study.fail(number, INTERRUPTED)
+    (record,) = study.records()
+    assert (record.state, record.stopped) == (INTERRUPTED, None)
 
 
 def test_a_result_that_is_told_again_names_the_trial_it_is_from(study: SearchStudy, space: Space) -> None:

@@ -1,67 +1,25 @@
 from __future__ import annotations
 
-import json
 import threading
 import time
-import weakref
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from bright_rectangles import HEAD, BrightRectangle, rectangles_in
 from coco_scenes import Scene, pycocotools_eval
 from qpareto.errors import EngineError
 from qpareto.objectives.accuracy.dataset import Dataset, dataset_from_coco
 from qpareto.objectives.accuracy.evaluate import accuracy_of_engine, threads_beside
 from qpareto.objectives.accuracy.heads import Detections, Head, head_of_model
 from qpareto.objectives.accuracy.images import LetterboxedImages, letterboxed_images
-from qpareto.objectives.engines import Engine, EngineOptions, engine_kind
+from qpareto.objectives.engines import EngineOptions, engine_kind
 from qpareto.objectives.store import Store
 from qpareto.objectives.tensors import tensor_from_pixels
 from qpareto.spaces.model import read_model
-
-HEAD = Head("end2end", 0, 1)
-
-
-class BrightRectangle(Engine):
-    """A detector, if a simple one: it finds the rectangle that is brighter than the padding."""
-
-    def __init__(self, batch: int, *, fails_at: int | None = None) -> None:
-        self.input_shape = (batch, 3, 64, 64)
-        self.calls, self._fails_at = 0, fails_at
-        self.held = 0  # outputs that somebody still uses
-        self.most_held = 0
-
-    def infer(self, images: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
-        assert images.shape == self.input_shape
-        self.calls += 1
-        if self.calls == self._fails_at:
-            raise EngineError("the device went away")
-        found = np.stack([self._found(image) for image in images])
-        self.held += 1
-        self.most_held = max(self.held, self.most_held)
-        weakref.finalize(found, self._let_go)
-        return (found,)
-
-    def _let_go(self) -> None:
-        self.held -= 1
-
-    @staticmethod
-    def _found(image: NDArray[np.float32]) -> NDArray[np.float32]:
-        rows, columns = (np.flatnonzero(image.min(axis=0).max(axis=axis) > 0.9) for axis in (1, 0))
-        return np.array([[columns[0], rows[0], columns[-1] + 1, rows[-1] + 1, 0.8, 0]], np.float32)
-
-    def load_input(self, images: NDArray[np.float32]) -> None:
-        raise NotImplementedError
-
-    def run_once_ms(self) -> float:
-        raise NotImplementedError
-
-    def close(self) -> None:
-        pass
 
 
 class SlowHead(Head):
@@ -70,26 +28,6 @@ class SlowHead(Head):
     def detections(self, outputs: Sequence[NDArray[np.float32]]) -> list[Detections]:
         time.sleep(float(outputs[0].sum()) % 0.02)
         return super().detections(outputs)
-
-
-def rectangles_in(folder: Path, count: int) -> tuple[Dataset, LetterboxedImages]:
-    """Images of different shapes, each with a white rectangle where the truth has a box."""
-    rng = np.random.default_rng(0)
-    images, annotations = [], []
-    for i in range(count):
-        height, width = 64, int(rng.integers(40, 65))
-        left, top = (int(n) for n in rng.integers(0, 20, 2))
-        box = [left, top, *(int(n) for n in rng.integers(10, 20, 2))]
-        picture = np.zeros((height, width, 3), np.uint8)
-        picture[top : top + box[3], left : left + box[2]] = 255
-        cv2.imwrite(str(folder / f"{i}.png"), picture)
-        images.append({"id": i, "file_name": f"{i}.png"})
-        annotations.append({"image_id": i, "category_id": 0, "bbox": box})
-    content = {"images": images, "annotations": annotations, "categories": [{"id": 0, "name": "rectangle"}]}
-    (folder / "instances.json").write_text(json.dumps(content))
-    dataset = dataset_from_coco(folder, folder / "instances.json")
-    paths = [image.path for image in dataset.images]
-    return dataset, letterboxed_images(paths, height=64, width=64, store=Store(folder / "store"))
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import permutations
+from pathlib import Path
 from statistics import NormalDist
 
 import numpy as np
@@ -53,7 +54,7 @@ def exactly(ratio: float) -> Interval:
 
 
 def rival(trial: int, map50_95: float, latency_ratio: Interval) -> Rival:
-    return Rival(trial=trial, map50_95=map50_95, latency_ratio=latency_ratio, matches=found_in(np.ones(2, np.bool_)))
+    return Rival(trial=trial, map50_95=map50_95, latency_ratio=latency_ratio, accuracy=Path("nobody looks there"))
 
 
 def test_every_image_has_one_place_in_the_order_and_the_seed_decides_it() -> None:
@@ -146,6 +147,12 @@ def test_a_candidate_as_good_as_its_rival_is_dominated_once_nearly_all_is_seen_u
     assert not Race(tie=0.0).is_dominated(standing(images=190, difference=0.0))
 
 
+@pytest.mark.parametrize("tie", [0.0, 0.95])
+def test_once_all_images_are_seen_the_figures_decide(tie: float) -> None:
+    behind, equal, ahead = (standing(images=200, difference=d, spread=0.01) for d in (-1e-6, 0.0, 1e-6))
+    assert [Race(tie=tie).is_dominated(found) for found in (behind, equal, ahead)] == [True, True, False]
+
+
 @pytest.mark.parametrize(
     ("confidence", "student"), [(0.8, 1.7459), (0.9, 2.1199), (0.96, 2.5835), (0.99, 3.2520), (0.996, 3.6862)]
 )
@@ -189,8 +196,10 @@ def test_a_stopped_trial_keeps_what_was_seen_and_survives_json() -> None:
     value, low, high = stopped.map50_95
     assert [value, (low + high) / 2] == pytest.approx([0.39, 0.39])
     assert high - low == pytest.approx(2 * 1.96 * 0.01 * math.sqrt(1 - 50 / 200), rel=1e-3)
-    assert "50 of 200 images" in str(stopped)
-    assert "trial 12" in str(stopped)
+    assert str(stopped).startswith("stopped after 50 of 200 images: in full, mAP50-95 would be about 0.3900 (0.37")
+    assert str(stopped).endswith("and trial 12, which is faster, has 0.4100")
+    seen = replace(stopped, standing=standing(images=200, difference=-0.02))
+    assert str(seen).startswith("stopped after 200 of 200 images: mAP50-95 0.3900, and trial 12")
 
 
 @dataclass(frozen=True)

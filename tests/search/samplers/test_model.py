@@ -105,3 +105,29 @@ def test_features_that_tell_nothing_apart_do_no_harm(features: np.ndarray, targe
     found = learned(features, targets, _prior(3))
     mean, deviation = found.predict(np.eye(3))
     assert np.isfinite([mean, deviation]).all()
+
+
+def test_an_observation_that_is_known_to_be_worse_counts_as_its_variance_says() -> None:
+    features, targets, _ = _data(7, 60, 4)
+    extra = np.where(np.arange(60) < 30, 0.0, np.random.default_rng(7).uniform(0.1, 2.0, 60))
+    found = learned(features, targets, _prior(4), extra)
+    known = _prior(4).variance
+    noise = np.diag(found.noise_variance + extra)  # the joint normal's, observation by observation
+    inner = np.linalg.inv(features @ (known[:, None] * features.T) + noise)
+    expected = (known[:, None] * features.T) @ inner @ targets
+    np.testing.assert_allclose(found.mean, expected, atol=0.03)
+
+
+def test_what_is_hardly_known_teaches_hardly_anything_and_what_is_known_exactly_as_much_as_ever() -> None:
+    features, targets, _ = _data(8, 40, 6)
+    wrong = np.append(targets[:30], targets[30:] + 100.0)
+    doubtful = learned(features, wrong, _prior(6), np.where(np.arange(40) < 30, 0.0, 1e12))
+    np.testing.assert_allclose(doubtful.mean, learned(features[:30], targets[:30], _prior(6)).mean, atol=0.02)
+    exact = learned(features, targets, _prior(6), np.zeros(40))
+    np.testing.assert_array_equal(exact.mean, learned(features, targets, _prior(6)).mean)
+
+
+def test_where_every_observation_is_worse_the_noise_expected_beforehand_is_theirs_too() -> None:
+    features, targets, weights = _data(9, 200, 5)
+    found = learned(features, targets, _prior(5), np.full(200, 0.01))
+    np.testing.assert_allclose(found.mean, weights, atol=0.1)

@@ -18,6 +18,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from qpareto.search.front import hypervolume
 from qpareto.search.samplers.encoding import Graph
+from qpareto.search.samplers.history import Observation
 from qpareto.search.samplers.pareto import ParetoSampler
 
 SWITCH = CategoricalDistribution(("float", "int8"))
@@ -204,6 +205,52 @@ def test_failed_and_pruned_trials_teach_nothing_but_are_not_repeated() -> None:
         study.add_trial(_trial(_random_params(space, np.random.default_rng(5)), space, state=state))
         asked.append(study.ask(space).params)
     assert asked[0] == asked[1]
+
+
+def _seen(trial: FrozenTrial) -> Observation:
+    """A coarse look at a made-up engine."""
+    return Observation(values=_score(trial.params), deviations=(0.1, 0.02))
+
+
+def test_pruned_trials_teach_what_was_seen_of_them() -> None:
+    space, volumes = _space(24), []
+    for partial in (None, _seen):
+        study, rng = (
+            _study(ParetoSampler(space=space, graph=_graph(24), partial=partial, seed=0)),
+            np.random.default_rng(0),
+        )
+        study.add_trials([_trial(_random_params(space, rng), space) for _ in range(2)])
+        study.add_trials([_trial(_random_params(space, rng), space, state=TrialState.PRUNED) for _ in range(40)])
+        _run(study, space, 4)
+        points = np.array([[-trial.values[0], trial.values[1]] for trial in study.trials if trial.values])
+        volumes.append(hypervolume(points, (-45.0, 24.0)))
+    assert volumes[1] > 1.05 * volumes[0]
+
+
+def test_a_pruned_trial_is_no_front_point_however_good_it_looked() -> None:
+    space, asked = _space(12), []
+    history = [_trial(_random_params(space, np.random.default_rng(i)), space) for i in range(8)]
+    for state in (TrialState.COMPLETE, TrialState.PRUNED):
+        perfect = Observation(values=(50.0, 0.0), deviations=(0.0, 0.0))
+        study = _study(ParetoSampler(space=space, graph=_graph(12), partial=lambda trial, p=perfect: p, seed=1))
+        study.add_trials(history)
+        best = _trial(_random_params(space, np.random.default_rng(99)), space, state=state, values=(50.0, 0.0))
+        study.add_trial(best)
+        asked.append(study.ask(space).params)
+        assert asked[-1] != best.params
+    assert asked[0] != asked[1]  # what was measured must be beaten, what was pruned need not
+
+
+@pytest.mark.parametrize("seen", [(float("nan"), 5.0), (float("nan"), float("nan"))])
+def test_an_objective_that_was_not_seen_of_a_pruned_trial_teaches_nothing(seen: tuple[float, float]) -> None:
+    space, rng = _space(12), np.random.default_rng(0)
+    study = _study(
+        ParetoSampler(space=space, partial=lambda trial: Observation(values=seen, deviations=(0.1, 0.1)), seed=1)
+    )
+    for state in (TrialState.PRUNED, TrialState.COMPLETE, TrialState.PRUNED):  # at first nothing else is known
+        study.add_trial(_trial(_random_params(space, rng), space, state=state))
+        params = study.ask(space).params
+        assert all(one.to_internal_repr(params[name]) in (0, 1) for name, one in space.items())
 
 
 def test_trials_outside_the_space_are_passed_over() -> None:

@@ -5,6 +5,7 @@ import pytest
 from optuna.trial import TrialState
 
 from qpareto.search.samplers import Proposer
+from qpareto.search.samplers.history import Observation
 from qpareto.spaces.layers import Layer
 from qpareto.spaces.space import Space, space_of_layers
 
@@ -79,3 +80,26 @@ def test_the_empty_mask_is_tried_once_whatever_its_calibration(study: optuna.Stu
     one = space_of_layers(LAYERS[:1], methods=["max", "entropy"], sizes=[8, 16])
     words = _run(study, one, "random", 5)
     assert words.count("0") == 1
+
+
+@pytest.mark.parametrize("sampler", ["auto", "tpe", "nsga2", "random"])
+def test_pruned_trials_do_no_harm_to_any_sampler_and_teach_ours(
+    study: optuna.Study, space: Space, sampler: str
+) -> None:
+    _run(study, space, sampler, 4)
+    learned_from: list[int] = []
+
+    def partial(trial: optuna.trial.FrozenTrial) -> Observation:
+        learned_from.append(trial.number)
+        return Observation(values=(-3.0, 6.0), deviations=(0.5, 0.5))
+
+    proposer = Proposer(space, directions=study.directions, sampler=sampler, seed=1, partial=partial)
+    for _ in range(6):
+        params = proposer.propose(study.trials).params
+        assert params not in [trial.params for trial in study.trials]
+        study.add_trial(
+            optuna.trial.create_trial(
+                state=TrialState.PRUNED, params=params, distributions=space.distributions(), user_attrs={"seen": 1}
+            )
+        )
+    assert bool(learned_from) == (sampler == "auto")

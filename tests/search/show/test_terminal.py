@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from made_up_trials import measured, results_of, trial, typical_results
+from made_up_trials import measured, results_of, stopped, trial, typical_results
 from qpareto.search.show.terminal import progress, show_doctor, show_layers, show_measurement, show_results
 
 
@@ -15,7 +15,7 @@ def test_the_front_and_the_baselines_beside_it_are_shown(capsys: pytest.CaptureF
         assert name in beside
     assert "0.700*" in front  # doubtful, and told below
     assert "* Doubtful timing of trial 4" in beside
-    assert "8 trials complete, 1 failed" in out
+    assert "8 trials complete, 0 stopped early, 1 failed" in out
     assert err == ""
 
 
@@ -31,7 +31,7 @@ def test_what_is_piped_has_no_colours_and_is_not_squeezed(capsys: pytest.Capture
 
 def test_a_study_without_a_complete_trial_is_shown_as_such(capsys: pytest.CaptureFixture[str]) -> None:
     show_results(results_of(trial(0, None)))
-    assert "0 trials complete, 1 failed; hypervolume 0.0000" in capsys.readouterr().out
+    assert "0 trials complete, 0 stopped early, 1 failed; hypervolume 0.0000" in capsys.readouterr().out
 
 
 def test_a_measurement_is_shown_with_its_intervals_and_what_disturbed_it(capsys: pytest.CaptureFixture[str]) -> None:
@@ -55,13 +55,16 @@ def test_progress_tells_every_trial_in_one_line_on_stderr(capsys: pytest.Capture
             trial(0, measured(0.4, 1.0), baseline="float"),
             trial(1, measured(0.38, 0.6), reused_from=0),
             trial(2, None, reason=reason),
+            trial(3, None, state="pruned", stopped=stopped(0.38, 0.6), reused_from=2),
         ):
             listener.begin(record.number, "max:16 2/2 INT8 3", finished=record.number)
             listener.end(record)
     out, err = capsys.readouterr()
     assert out == ""
-    assert [line.partition(":")[0] for line in err.splitlines()] == ["trial 0", "trial 1", "trial 2"]
-    first, second, third = err.splitlines()
+    assert [line.partition(":")[0] for line in err.splitlines()] == ["trial 0", "trial 1", "trial 2", "trial 3"]
+    first, second, third, fourth = err.splitlines()
     assert "float, mAP50-95 0.4000" in first
     assert second.endswith("2 INT8, as trial 0")
     assert third.endswith(f"failed: {reason}")
+    assert fourth.startswith("trial 3: stopped after 41 of 328 images: in full, mAP50-95 would be about 0.3800 (")
+    assert fourth.endswith("and trial 0, which is faster, has 0.4000, as trial 2")

@@ -1,0 +1,67 @@
+"""Where a scorer's steps run: in child processes, alone on the device or beside others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from .engines import EngineKind, EngineOptions, engine_kind
+from .engines.child import run_in_child
+from .latency.lock import device_lock
+from .store import Store, disk_errors
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Device:
+    """The device that engines of some options run on.
+
+    Args:
+        options: whose time limit a step has.
+        store: gets the steps' logs.
+    """
+
+    options: EngineOptions
+    store: Store
+
+    @property
+    def kind(self) -> EngineKind:
+        return engine_kind(self.options.kind)
+
+    def run(self, step: Callable[..., T], *arguments: Any, log: str) -> T:
+        """One step in a child process, within the time that a run may take.
+
+        Raises:
+            EngineError: it crashed or took too long.
+            DiskError: the disk is full.
+        """
+        with disk_errors(self.store.root):
+            return run_in_child(
+                step,
+                *arguments,
+                timeout_s=self.options.run_timeout_s,
+                limit="engine.run_timeout_s",
+                log_path=self.store.root / "logs" / f"{log}.log",
+            )
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Timing: nobody else of ours uses the device meanwhile."""
+        with device_lock(self.kind.device_id(), exclusive=True):
+            yield
+
+    @contextmanager
+    def beside_timing(self, *, on_host: bool = False) -> Iterator[None]:
+        """Work that may run beside its like, and not beside another process's timing on the same device.
+
+        Args:
+            on_host: it uses this machine's CPU only: a device beside it is not disturbed.
+        """
+        if on_host and not self.kind.runs_on_host_cpu:
+            yield
+            return
+        with device_lock(self.kind.device_id(), exclusive=False):
+            yield

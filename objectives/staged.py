@@ -1,0 +1,112 @@
+"""A candidate in stages: timed coarsely, raced on growing parts of the images, and timed in full if it is still ahead.
+
+Most candidates of a study are neither faster nor more accurate than its front, and that shows long before both figures
+are known to the last digit. The full timing starts anew: a candidate that got on since its coarse timing was lucky
+would carry that luck into its final figure. For everything that is measured in full, the figures are those that
+`Scorer.measure` gives, but for the timing's noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..spaces.candidate import Candidate
+from . import steps
+from .accuracy.bootstrap import Interval
+from .accuracy.coco import Accuracy
+from .accuracy.race import Race, Rival, Standing, Stopped
+from .accuracy.raced import Contest
+from .latency.paired import LatencyBudget, PairedLatency
+from .measurement import Measurement
+from .quantization.apply_mask import QuantizedModel
+from .score import Scorer
+
+# On a quiet machine 20 pairs reach it. It tells engines apart whose latencies differ by 1.6 %; what finer ones would
+# spare is in docs/search.md.
+COARSE = LatencyBudget(ci_width=0.03, min_pairs=20, max_seconds=3.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StagedScorer:
+    """Measures candidates in the study's own float type, as far as they are worth it.
+
+    Args:
+        race: when a candidate is stopped.
+        seed: of the order in which images are seen, the same for all candidates of a study.
+    """
+
+    scorer: Scorer
+    race: Race
+    seed: int
+    _known: dict[str, Path] = field(default_factory=dict, init=False, repr=False)  # graph -> its accuracy
+
+    def measure(
+        self, candidate: Candidate, quantized: QuantizedModel, front: Mapping[int, Measurement]
+    ) -> Measurement | Stopped:
+        """Measure a candidate in full unless a point of the front dominates it.
+
+        Args:
+            front: what it races against: measurements in the study's own float type, by trial.
+
+        Raises:
+            EngineError: an engine does not build, load or run, or takes too long.
+        """
+        if not front:
+            return self.scorer.measure(candidate, quantized)
+        engine = self.scorer.engine(quantized)
+        contest = Contest(race=self.race, front=self._rivals(front), seed=self.seed)
+        latency, rival, found = self._raced(engine, contest)
+        if isinstance(found, Accuracy):
+            self.scorer.store.make("accuracy", self.scorer.accuracy_key(engine), found.save)
+        if rival is not None:
+            standing = found if isinstance(found, Standing) else contest.standing_in_full(found, rival)
+            if self.race.is_dominated(standing):
+                return self._stopped(standing, rival, latency)
+        in_full = latency if self._budget is self.scorer.budget else None
+        return self.scorer.measure(candidate, quantized, latency=in_full)
+
+    @property
+    def _budget(self) -> LatencyBudget:
+        """The coarse one, unless the full one is as soon spent."""
+        full = self.scorer.budget
+        return full if full.max_seconds <= COARSE.max_seconds or full.ci_width >= COARSE.ci_width else COARSE
+
+    def _rivals(self, front: Mapping[int, Measurement]) -> tuple[Rival, ...]:
+        """The front's points with what each image gave, which is found in the store, or else measured again."""
+        return tuple(
+            Rival(
+                trial=trial,
+                map50_95=found.map50_95,
+                latency_ratio=Interval(found.latency_ratio, *found.latency_ratio_ci),
+                accuracy=self._accuracy_of(found),
+            )
+            for trial, found in front.items()
+        )
+
+    def _accuracy_of(self, found: Measurement) -> Path:
+        if found.graph_hash not in self._known:
+            candidate = found.candidate([layer.name for layer in self.scorer.layers])
+            engine = self.scorer.engine(self.scorer.quantize(candidate))
+            self._known[found.graph_hash] = self.scorer.accuracy_folder(engine, self.scorer.options)
+        return self._known[found.graph_hash]
+
+    def _raced(self, engine: Path, contest: Contest) -> tuple[PairedLatency, Rival | None, Accuracy | Standing]:
+        scorer, options = self.scorer, self.scorer.options
+        reference, known = scorer.reference, scorer.store.find("accuracy", scorer.accuracy_key(engine))
+        images = scorer.pixels, scorer.dataset, scorer.head
+        timing = scorer.kind.device_id(), self._budget, scorer.load
+        raced = ((reference, options), (engine, options), images, timing, contest, known)
+        return scorer.device.run(steps.race, *raced, log=f"race-{engine.name}")
+
+    def _stopped(self, standing: Standing, rival: Rival, latency: PairedLatency) -> Stopped:
+        return Stopped(
+            standing=standing,
+            rival=rival.trial,
+            rival_map50_95=rival.map50_95,
+            latency_ms=latency.ratio * self.scorer.reference_ms,
+            latency_ratio=latency.ratio,
+            latency_ratio_ci=latency.ratio_ci,
+            race=self.race,
+        )

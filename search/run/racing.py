@@ -1,0 +1,55 @@
+"""Racing in a study: whether its candidates race, and what the search learns from those that were stopped."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from ...objectives.accuracy.race import Race
+from ...objectives.score import Scorer
+from ...objectives.staged import StagedScorer
+from ..spec import SearchSpec
+from ..study import stopped_of_trial
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+    from ..samplers.history import Observation
+
+RACED = frozenset({"map50_95", "latency_ms"})  # what a race tells of
+_INTERVAL = 2 * 1.96  # width of a 95 % interval, in standard deviations
+
+_log = logging.getLogger(__name__)
+
+
+def staged_scorer(search: SearchSpec, scorer: Scorer, objectives: Sequence[str]) -> StagedScorer | None:
+    """What measures the candidates of a study's sampler in stages; None if they are all measured in full."""
+    if search.race is None:
+        return None
+    if set(objectives) != RACED:
+        _log.info(
+            "Every candidate is measured in full: search.race needs the objectives %s and no other.",
+            " and ".join(sorted(RACED, reverse=True)),
+        )
+        return None
+    return StagedScorer(scorer=scorer, race=Race(confidence=search.race.confidence), seed=search.seed)
+
+
+def observer(objectives: Sequence[str]) -> Callable[[FrozenTrial], Observation | None]:
+    """What a pruned trial tells a sampler, if it does: foretold mAP and coarse latency, each with its doubt."""
+
+    def observed(trial: FrozenTrial) -> Observation | None:
+        from ..samplers.history import Observation
+
+        if (stopped := stopped_of_trial(trial)) is None:
+            return None
+        low, high = stopped.latency_ratio_ci
+        of = {
+            "map50_95": (stopped.map50_95.value, stopped.standing.foretold_error),
+            "latency_ms": (stopped.latency_ms, (high - low) / _INTERVAL * stopped.latency_ms / stopped.latency_ratio),
+        }
+        values, deviations = zip(*(of[name] for name in objectives), strict=True)
+        return Observation(values=values, deviations=deviations)
+
+    return observed

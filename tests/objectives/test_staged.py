@@ -1,0 +1,175 @@
+"""The real pipeline on the quickstart's detector: who is stopped, and what is kept of those who are not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qpareto.objectives.accuracy.coco import Accuracy
+from qpareto.objectives.accuracy.dataset import dataset_from_coco
+from qpareto.objectives.accuracy.heads import head_of_model
+from qpareto.objectives.accuracy.images import letterboxed_images
+from qpareto.objectives.accuracy.race import Race, Stopped
+from qpareto.objectives.engines import EngineOptions
+from qpareto.objectives.latency.paired import LatencyBudget
+from qpareto.objectives.latency.telemetry import HostLoad
+from qpareto.objectives.measurement import Measurement
+from qpareto.objectives.quantization.calibrate import CalibrationSet, quantizable_layers
+from qpareto.objectives.score import Scorer
+from qpareto.objectives.staged import COARSE, StagedScorer
+from qpareto.objectives.store import Store, file_hash
+from qpareto.spaces.calibration import CalibrationChoice
+from qpareto.spaces.candidate import Candidate
+from qpareto.spaces.masks import LayerMask
+from qpareto.spaces.model import read_model
+
+IMAGES = 40  # of `shapes`; looked at after 20
+QUICK = LatencyBudget(ci_width=0.5, min_pairs=20, max_seconds=0.3, warmup_seconds=0.2, repeats=0)
+UNCONCERNED, NEVER_QUIET = HostLoad(limit=1.0, max_wait_s=0), HostLoad(limit=-1.0, max_wait_s=0)
+
+
+@pytest.fixture(scope="module")
+def scorer(shapes: Path) -> Scorer:
+    store = Store(shapes / "cache")
+    model = read_model(shapes / "model.onnx")
+    _, _, height, width = model.input_shape
+    head = head_of_model(model.output_shapes, model.class_names, model.metadata)
+    dataset = dataset_from_coco(shapes / "eval" / "images", shapes / "eval" / "instances.json")
+    dataset = dataset.for_model(model.class_names, head.classes)
+    paths = sorted((shapes / "calib" / "images").iterdir())
+    calibration = letterboxed_images(paths, height=height, width=width, store=store)
+    return Scorer(
+        model=model,
+        layers=quantizable_layers(model, store),
+        dataset=dataset,
+        pixels=letterboxed_images([i.path for i in dataset.images], height=height, width=width, store=store),
+        head=head,
+        calibration=CalibrationSet(pixels=calibration.path, hashes=tuple(map(file_hash, paths))),
+        options=EngineOptions(threads=1),
+        budget=QUICK,
+        store=store,
+        load=UNCONCERNED,
+        unit_ms=10.0,
+    )
+
+
+@pytest.fixture(autouse=True)
+def own_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QPARETO_LOCK_DIR", str(tmp_path / "locks"))
+
+
+def in_float(scorer: Scorer) -> Candidate:
+    return Candidate(CalibrationChoice("max", 1), LayerMask.none([layer.name for layer in scorer.layers]))
+
+
+def in_int8(scorer: Scorer) -> Candidate:
+    return Candidate(CalibrationChoice("max", 1), LayerMask.all([layer.name for layer in scorer.layers]))
+
+
+@pytest.fixture(scope="module")
+def measured(scorer: Scorer, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Measurement]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("QPARETO_LOCK_DIR", str(tmp_path_factory.mktemp("locks")))
+        candidates = {"float": in_float(scorer), "INT8": in_int8(scorer)}
+        found = {name: scorer.measure(each, scorer.quantize(each)) for name, each in candidates.items()}
+    assert found["INT8"].map50_95 < found["float"].map50_95 - 0.005
+    return found
+
+
+def timed_at(found: Measurement, ratio: float) -> Measurement:
+    """The same engine, had it been so fast."""
+    return replace(found, latency_ratio=ratio, latency_ratio_ci=(ratio, ratio))
+
+
+def forget(scorer: Scorer, candidate: Candidate) -> Accuracy | None:
+    """Take a candidate's accuracy out of the store."""
+    engine = scorer.engine(scorer.quantize(candidate))
+    key = scorer.accuracy_key(engine)
+    folder = scorer.store.find("accuracy", key)
+    kept = None if folder is None else Accuracy.load(folder)
+    if folder is not None:
+        scorer.store.discard("accuracy", key)
+    return kept
+
+
+def staged(scorer: Scorer, candidate: Candidate, front: dict[int, Measurement]) -> Measurement | Stopped:
+    race = StagedScorer(scorer=scorer, race=Race(), seed=0)
+    return race.measure(candidate, scorer.quantize(candidate), front)
+
+
+def logs_of_full_timings(scorer: Scorer) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in (scorer.store.root / "logs").glob("latency-*")}
+
+
+def test_who_is_dominated_by_a_faster_one_is_stopped_and_nothing_is_kept_of_its_accuracy(
+    scorer: Scorer, measured: dict[str, Measurement]
+) -> None:
+    forget(scorer, in_int8(scorer))
+    before = logs_of_full_timings(scorer)
+    found = staged(scorer, in_int8(scorer), {7: timed_at(measured["float"], 0.01)})
+    assert isinstance(found, Stopped)
+    assert (found.rival, found.rival_map50_95) == (7, measured["float"].map50_95)
+    assert (found.standing.images, found.standing.of_images) == (20, IMAGES)
+    assert found.map50_95.low < measured["INT8"].map50_95 < found.map50_95.high
+    assert found.latency_ms == pytest.approx(found.latency_ratio * 10.0)
+    assert found.latency_ratio_ci[0] <= found.latency_ratio <= found.latency_ratio_ci[1]
+    assert forget(scorer, in_int8(scorer)) is None
+    assert logs_of_full_timings(scorer) == before
+
+
+@pytest.mark.parametrize(
+    ("own", "rivals", "ratio"), [("INT8", "float", 5.0), ("float", "INT8", 0.01)], ids=["faster", "more accurate"]
+)
+def test_who_is_not_dominated_is_measured_in_full_as_without_a_race_to_the_last_bit(
+    scorer: Scorer, measured: dict[str, Measurement], own: str, rivals: str, ratio: float
+) -> None:
+    candidate = in_int8(scorer) if own == "INT8" else in_float(scorer)
+    unraced = scorer.accuracy(scorer.engine(scorer.quantize(candidate)), scorer.options)
+    forget(scorer, candidate)
+    found = staged(scorer, candidate, {7: timed_at(measured[rivals], ratio)})
+    assert isinstance(found, Measurement)
+    raced = forget(scorer, candidate)
+    assert raced is not None
+    assert raced.score == unraced.score
+    for name, values in vars(unraced.matches).items():
+        np.testing.assert_array_equal(getattr(raced.matches, name), values, strict=True)
+    for name in ("map50_95", "map50", "map50_95_change_ci", "ap_by_class", "parity", "engine_bytes", "graph_hash"):
+        assert getattr(found, name) == getattr(measured[own], name)
+
+
+def test_whose_accuracy_is_known_is_not_raced_and_needs_no_timing_if_it_is_dominated(
+    scorer: Scorer, measured: dict[str, Measurement]
+) -> None:
+    scorer.accuracy(scorer.engine(scorer.quantize(in_int8(scorer))), scorer.options)
+    before = logs_of_full_timings(scorer)
+    found = staged(scorer, in_int8(scorer), {7: timed_at(measured["float"], 0.01)})
+    assert isinstance(found, Stopped)
+    assert found.standing.images == IMAGES
+    assert found.map50_95 == pytest.approx((measured["INT8"].map50_95,) * 3)
+    assert logs_of_full_timings(scorer) == before
+
+
+def test_without_a_front_a_candidate_is_measured_in_full(scorer: Scorer) -> None:
+    assert isinstance(staged(scorer, in_int8(scorer), {}), Measurement)
+
+
+def test_a_timing_that_was_disturbed_stops_nobody(scorer: Scorer, measured: dict[str, Measurement]) -> None:
+    found = staged(replace(scorer, load=NEVER_QUIET), in_int8(scorer), {7: timed_at(measured["float"], 0.01)})
+    assert isinstance(found, Measurement)
+    assert "foreign_load" in found.flags
+
+
+def test_a_full_timing_starts_anew_unless_it_is_no_finer_than_the_coarse_one(
+    scorer: Scorer, measured: dict[str, Measurement]
+) -> None:
+    slower = {7: timed_at(measured["float"], 5.0)}
+    fine = LatencyBudget(
+        ci_width=1e-6, min_pairs=20, max_seconds=COARSE.max_seconds + 0.1, warmup_seconds=0.2, repeats=0
+    )
+    for budget, anew in ((QUICK, False), (fine, True)):
+        before = logs_of_full_timings(scorer)
+        assert isinstance(staged(replace(scorer, budget=budget), in_int8(scorer), slower), Measurement)
+        assert (logs_of_full_timings(scorer) != before) == anew
