@@ -230,9 +230,9 @@ def test_pruned_trials_teach_what_was_seen_of_them() -> None:
 def test_a_pruned_trial_is_no_front_point_however_good_it_looked() -> None:
     space, asked = _space(12), []
     history = [_trial(_random_params(space, np.random.default_rng(i)), space) for i in range(8)]
+    perfect = Observation(values=(50.0, 0.0), deviations=(0.0, 0.0))
     for state in (TrialState.COMPLETE, TrialState.PRUNED):
-        perfect = Observation(values=(50.0, 0.0), deviations=(0.0, 0.0))
-        study = _study(ParetoSampler(space=space, graph=_graph(12), partial=lambda trial, p=perfect: p, seed=1))
+        study = _study(ParetoSampler(space=space, graph=_graph(12), partial=lambda _: perfect, seed=1))
         study.add_trials(history)
         best = _trial(_random_params(space, np.random.default_rng(99)), space, state=state, values=(50.0, 0.0))
         study.add_trial(best)
