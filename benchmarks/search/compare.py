@@ -35,13 +35,10 @@ def measured(lines: Sequence[Line]) -> list[Line]:
 
 def volumes(recording: Recording, run: str) -> dict[int, float]:
     """The hypervolume by trials of a run, all baselines included, in shares of that of all candidates recorded."""
-    float_type = recording.baselines["float"]["float_type"]
-    everything = [line for line in recording.lines if line.get("float_type") == float_type]
-    best = hypervolume(losses_of(everything), recording.corner)
+    best = hypervolume(losses_of(recording.measured), recording.corner)
     trials = recording.trials(run)
-    outside = (
-        len(recording.baselines) + len(recording.of_run(run)) - len(trials)
-    )  # recipes that no sampler could ask for
+    # Recipes that no sampler could ask for, in another float type, are trials too.
+    outside = len(recording.baselines) + len(recording.of_run(run)) - len(trials)
     parts = {n: measured(trials[: n - outside]) for n in range(1 + outside, 1 + outside + len(trials))}
     return {n: hypervolume(losses_of(part), recording.corner) / best for n, part in parts.items()}
 

@@ -29,11 +29,9 @@ from qpareto.search.run.prepare import check_runs, scorer_of_spec, space_of_spec
 from qpareto.search.samplers import Proposer
 from qpareto.search.samplers.encoding import Graph
 from qpareto.search.study_file import load_study_file
-from qpareto.spaces.calibration import CalibrationChoice
 from qpareto.spaces.candidate import Candidate
-from qpareto.spaces.masks import LayerMask
 from qpareto.spaces.space import Space
-from recording import BASELINE, LISTED, SPACE, Line, Recording
+from recording import BASELINE, LISTED, SPACE, Line, Recording, candidate_of_line
 
 OBJECTIVES = ("map50_95", "latency_ms")
 RUNS = ("ours", "ours-cold", "tpe", "tpe+warm", "nsga2", "nsga2+warm", "random", "random+warm")
@@ -86,10 +84,10 @@ class Bench:
         trials = self._trials(run)
         given = self.listed if run == LISTED else self.warm if "+warm" in run else ()
         tried = {str(self.space.candidate(trial.params)) for trial in trials}
-        waiting = [each for each in given if str(each) not in tried]
-        if waiting or run == LISTED:
-            for candidate in waiting[:1]:
-                self._measure(run, candidate, {"name": "given"})
+        waiting = next((each for each in given if str(each) not in tried), None)
+        if waiting is not None:
+            self._measure(run, waiting, {"name": "given"})
+        if waiting is not None or run == LISTED:
             return
         start = time.monotonic()
         proposal = proposer.propose(trials)
@@ -119,11 +117,9 @@ class Bench:
         return study.get_trials(deepcopy=False)
 
     def _trial(self, line: Line) -> optuna.trial.FrozenTrial:
-        choice = line["calibration"] or f"{self.space.methods[0]}:{max(self.space.sizes)}"
-        mask = LayerMask.from_word(self.space.layers, line["mask"])
         failed = "failed" in line
         return optuna.trial.create_trial(
-            params=self.space.params(Candidate(CalibrationChoice.parse(choice), mask)),
+            params=self.space.params(candidate_of_line(line, self.space)),
             distributions=self.space.distributions(),
             values=None if failed else [line[name] for name in OBJECTIVES],
             state=optuna.trial.TrialState.FAIL if failed else optuna.trial.TrialState.COMPLETE,
@@ -170,10 +166,7 @@ def main() -> None:
 def _candidates(path: Path | None, space: Space) -> list[Candidate]:
     """Of a JSON file: a list of objects with `calibration`, as METHOD:SIZE, and `mask`, a word."""
     read = json.loads(path.read_text(encoding="utf-8")) if path else []
-    return [
-        Candidate(CalibrationChoice.parse(each["calibration"]), LayerMask.from_word(space.layers, each["mask"]))
-        for each in read
-    ]
+    return [candidate_of_line(each, space) for each in read]
 
 
 def _arguments() -> argparse.Namespace:

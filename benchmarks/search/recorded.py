@@ -20,11 +20,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from qpareto.spaces.calibration import CalibrationChoice
-from qpareto.spaces.candidate import Candidate
-from qpareto.spaces.masks import LayerMask
 from qpareto.spaces.space import INT8, Space
-from recording import OBJECTIVES, Line, Recording
+from recording import OBJECTIVES, Line, Recording, candidate_of_line
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -76,19 +73,15 @@ class RecordedProblem:
     @cached_property
     def measured(self) -> tuple[list[Line], Floats, Floats]:
         """Lines of the distinct candidates in the study's own float type, as rows (n, n_features) and values (n, 2)."""
-        float_type = self._recording.baselines["float"]["float_type"]
-        lines = {x["graph_hash"]: x for x in self._recording.lines if x.get("float_type") == float_type}
-        rows = np.array([self._row(self.space.params(self._candidate(line))) for line in lines.values()])
+        lines = {line["graph_hash"]: line for line in self._recording.measured}
+        candidates = [candidate_of_line(line, self.space) for line in lines.values()]
+        rows = np.array([self._row(self.space.params(candidate)) for candidate in candidates])
         return list(lines.values()), rows, np.array([[line[name] for name in OBJECTIVES] for line in lines.values()])
 
     @cached_property
     def _models(self) -> tuple[Surrogate, ...]:
         _, rows, values = self.measured
         return tuple(Surrogate(rows, values[:, j]) for j in range(values.shape[1]))
-
-    def _candidate(self, line: Line) -> Candidate:
-        choice = line["calibration"] or f"{self.space.methods[0]}:{max(self.space.sizes)}"
-        return Candidate(CalibrationChoice.parse(choice), LayerMask.from_word(self.space.layers, line["mask"]))
 
     def _row(self, params: Mapping[str, Any]) -> Floats:
         """Switches as 0 or 1, then the calibration: its method's position, and the logarithm of its size, 0..1."""

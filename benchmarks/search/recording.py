@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from qpareto.objectives.store import write_whole
 from qpareto.search.front import Points, losses
+from qpareto.spaces.calibration import CalibrationChoice
+from qpareto.spaces.candidate import Candidate
+from qpareto.spaces.masks import LayerMask
+from qpareto.spaces.space import Space
 
 OBJECTIVES = ("map50_95", "latency_ratio")
 DIRECTIONS = ("maximize", "minimize")
@@ -31,20 +35,13 @@ class Recording:
 
     @classmethod
     def opened(cls, path: Path) -> Recording:
-        """Read what is there; a last line that a kill cut off is passed over."""
-        text = path.read_text(encoding="utf-8") if path.exists() else ""
-        return cls(path, [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()])
+        """Read what is there."""
+        return cls(path, read_lines(path))
 
     def add(self, line: Line) -> None:
         """Write the file with one more line; whoever is killed meanwhile leaves it as it was."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         self.lines.append(line)
-        aside = self.path.with_suffix(".new")
-        with aside.open("w", encoding="utf-8") as stream:
-            stream.writelines(json.dumps(each) + "\n" for each in self.lines)
-            stream.flush()
-            os.fsync(stream.fileno())
-        aside.replace(self.path)
+        write_lines(self.path, self.lines)
 
     def of_run(self, run: str) -> list[Line]:
         return [line for line in self.lines if line["run"] == run]
@@ -64,6 +61,16 @@ class Recording:
         """By the recipe's name."""
         return {line["name"]: line for line in self.of_run(BASELINE)}
 
+    @property
+    def float_type(self) -> str:
+        """What layers outside the mask run in, in every trial but some baselines."""
+        return str(self.baselines["float"]["float_type"])
+
+    @property
+    def measured(self) -> list[Line]:
+        """What was measured in the study's own float type, repeats included."""
+        return [line for line in self.lines if line.get("float_type") == self.float_type]
+
     def of_graph(self, graph_hash: str, float_type: str) -> Line | None:
         """The first measurement of an engine."""
         wanted = (graph_hash, float_type)
@@ -71,8 +78,7 @@ class Recording:
 
     def trials(self, run: str) -> list[Line]:
         """A run's trials as a study would hold them: the baselines that its space holds, then its own."""
-        float_type = self.baselines["float"]["float_type"]
-        begun = [line for line in self.of_run(BASELINE) if line["float_type"] == float_type]
+        begun = [line for line in self.of_run(BASELINE) if line["float_type"] == self.float_type]
         return [*begun, *self.of_run(run)]
 
     @property
@@ -82,6 +88,23 @@ class Recording:
         lowest = everything["map50_95"] - MAP_BELOW * (nothing["map50_95"] - everything["map50_95"])
         corner: Points = losses([(lowest, 1 + RATIO_ABOVE)], DIRECTIONS)[0]
         return corner
+
+
+def read_lines(path: Path) -> list[Line]:
+    """The JSON objects of a file, one a line; none if it is not there. A line that a kill cut off does not count."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+
+
+def write_lines(path: Path, lines: Iterable[Line]) -> None:
+    """Inverse of `read_lines`."""
+    write_whole(path, "".join(json.dumps(line) + "\n" for line in lines))
+
+
+def candidate_of_line(line: Line, space: Space) -> Candidate:
+    """What a line is of; where nothing is INT8, with a calibration that the space holds, since it has no effect."""
+    choice = line["calibration"] or f"{space.methods[0]}:{max(space.sizes)}"
+    return Candidate(CalibrationChoice.parse(choice), LayerMask.from_word(space.layers, line["mask"]))
 
 
 def losses_of(lines: Iterable[Line]) -> Points:

@@ -11,7 +11,6 @@ the best that any sampler reached on that problem. With `--out` finished runs ar
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -29,7 +28,7 @@ from qpareto.search.front import hypervolume, losses
 from qpareto.search.samplers.encoding import Graph
 from qpareto.search.samplers.pareto import ParetoSampler
 from recorded import RecordedProblem
-from recording import Recording
+from recording import Recording, read_lines, write_lines
 from synthetic import SyntheticProblem
 
 MARKS = (20, 40, 100, 200, 400)  # trials
@@ -151,9 +150,8 @@ def _problem(recording: Path) -> RecordedProblem:
 
 
 def _kept(path: Path | None) -> list[Run]:
-    """The finished runs of an earlier call; a last line that a kill cut off is passed over."""
-    text = path.read_text(encoding="utf-8") if path and path.exists() else ""
-    found = [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+    """The finished runs of an earlier call."""
+    found = read_lines(path) if path else []
     return [Run(**{**run, "volumes": {int(mark): v for mark, v in run["volumes"].items()}}) for run in found]
 
 
@@ -174,8 +172,7 @@ def main() -> None:
         for run in pool.map(_replayed, wanted):
             runs.append(run)
             if options.out:
-                with options.out.open("a", encoding="utf-8") as stream:
-                    stream.write(json.dumps(asdict(run)) + "\n")
+                write_lines(options.out, map(asdict, runs))
     print_runs(runs)
 
 

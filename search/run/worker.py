@@ -176,9 +176,8 @@ class Worker:
         self, graph_hash: str, float_type: str | None, *, or_stopped: bool
     ) -> tuple[Measurement | Stopped, int] | tuple[None, None]:
         """What an earlier trial with this graph found, and its number; a measurement before all."""
-        records = self.study.records()
+        records, wanted = self.study.records(), (graph_hash, float_type or self.scorer.options.float_type)
         for record in records:
-            wanted = (graph_hash, float_type or self.scorer.options.float_type)
             if record.measurement and (record.measurement.graph_hash, record.measurement.float_type) == wanted:
                 return record.measurement, record.number
         for record in records if or_stopped else ():
