@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -13,8 +14,10 @@ from ..objectives.measurement import DIRECTIONS
 from ..spaces.calibration import METHODS
 
 VERSION = 1
-SAMPLERS = ("auto", "tpe", "nsga2", "random")
+SAMPLERS = ("auto", "tpe", "nsga2", "nsga3", "gp", "random")
+ELSEWHERE = r"([A-Za-z_]\w*\.)+[A-Za-z_]\w*|optunahub:[\w/-]+"  # a class by import path, a package of OptunaHub
 DEFAULT_CACHE = Path("~/.cache/qpareto")
+WARM_START = 8
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -140,7 +143,15 @@ class RaceSpec(Section):
 class SearchSpec(Section):
     """How the space is searched."""
 
-    sampler: str = Field("auto", description=f"one of {', '.join(SAMPLERS)}")
+    sampler: str = Field(
+        "auto",
+        description=f"one of {', '.join(SAMPLERS)}; or an Optuna sampler by import path, such as "
+        "my_package.MySampler, or by its path on OptunaHub, such as optunahub:samplers/auto_sampler",
+    )
+    sampler_options: dict[str, Any] = Field({}, description="keyword arguments of the sampler, if it is not auto")
+    warm_start: int = Field(
+        WARM_START, ge=0, description="masks of the front that harm and gain predict, tried first; 0: none"
+    )
     trials: Count = Field(60, description="finished trials that the study is to have, baselines included")
     max_hours: float | None = Field(None, gt=0, description="no trial is begun after this long in one run")
     stall: StallSpec | None = Field(None, description="end before that when the front grows no more")
@@ -154,7 +165,15 @@ class SearchSpec(Section):
     @field_validator("sampler")
     @classmethod
     def _known(cls, sampler: str) -> str:
-        return _all_known((sampler,), SAMPLERS)[0]
+        if re.fullmatch(ELSEWHERE, sampler):
+            return sampler
+        return _all_known((sampler,), SAMPLERS, other="an import path of an Optuna sampler")[0]
+
+    @model_validator(mode="after")
+    def _no_options(self) -> Self:
+        if self.sampler == "auto" and self.sampler_options:
+            raise ValueError("the sampler auto has no options: leave sampler_options out")
+        return self
 
 
 class StudySpec(Section):
@@ -194,9 +213,10 @@ def _all_distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return values
 
 
-def _all_known(values: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:
+def _all_known(values: tuple[str, ...], known: tuple[str, ...], *, other: str | None = None) -> tuple[str, ...]:
     for value in values:
         if value not in known:
             near = difflib.get_close_matches(value, known, n=1, cutoff=0.0)[0]
-            raise ValueError(f"'{value}' is none of {', '.join(known)}; the nearest is '{near}'")
+            told = ", ".join([*known, *([other] if other else [])])
+            raise ValueError(f"'{value}' is none of {told}; the nearest is '{near}'")
     return values

@@ -35,6 +35,7 @@ class RecordedProblem:
     """What a recording's candidates would score, and what was known of them beforehand."""
 
     directions: ClassVar[tuple[Literal["maximize", "minimize"], ...]] = ("maximize", "minimize")
+    border_cost: ClassVar[float | None] = None  # nothing is known of borders beforehand
 
     def __init__(self, recording: Recording) -> None:
         self._recording, told = recording, recording.space

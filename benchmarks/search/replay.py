@@ -1,6 +1,6 @@
 """Samplers side by side on a problem whose answers cost nothing: hypervolume against trials, medians over seeds.
 
-    python benchmarks/search/replay.py [--seeds 5] [--trials 400] [--samplers random tpe nsga2 ours ours+prior]
+    python benchmarks/search/replay.py [--seeds 5] [--trials 400] [--samplers random tpe+warm ours+prior+warm16 ...]
     python benchmarks/search/replay.py --recording recorded/yolo11n.jsonl --out runs.jsonl ...
 
 Without a recording each seed is a made-up problem of its own; with one, all are searches of the same problem, which
@@ -25,8 +25,12 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 
 from qpareto.search.front import hypervolume, losses
+from qpareto.search.samplers import held_to
 from qpareto.search.samplers.encoding import Graph
 from qpareto.search.samplers.pareto import ParetoSampler
+from qpareto.search.samplers.warmstart import Expectation, candidates_of_masks, predicted_front
+from qpareto.search.spec import WARM_START
+from qpareto.spaces.space import Space
 from recorded import RecordedProblem
 from recording import Recording, read_lines, write_lines
 from synthetic import SyntheticProblem
@@ -57,6 +61,13 @@ class Problem(Protocol):
     def effects(self) -> tuple[Mapping[str, float], ...]:
         """What is known of each objective beforehand; see `Graph`."""
 
+    @property
+    def border_cost(self) -> float | None:
+        """What is known of a border's cost beforehand, for the warm start."""
+
+    @property
+    def space(self) -> Space: ...
+
     def distributions(self) -> dict[str, BaseDistribution]: ...
 
     def truth(self, params: Mapping[str, Any]) -> tuple[float, ...]:
@@ -83,6 +94,7 @@ SAMPLERS: dict[str, Callable[[Problem, int], BaseSampler]] = {
     "ours": lambda problem, seed: _ours(problem, seed, known=False),
     "ours+prior": lambda problem, seed: _ours(problem, seed, known=True),
 }
+WARM = "+warm"  # behind a sampler's name: it begins with masks of the predicted front; a number may follow, how many
 
 
 @dataclass(frozen=True)
@@ -105,12 +117,16 @@ class Run:
 def replay(problem: Problem, name: str, sampler: str, seed: int, trials: int) -> Run:
     """Let a sampler search a problem of that name."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(directions=problem.directions, sampler=SAMPLERS[sampler](problem, seed))
+    stock, warm, count = sampler.partition(WARM)
+    first = _first(problem, int(count or WARM_START)) if warm else []
+    study = optuna.create_study(directions=problem.directions, sampler=SAMPLERS[stock](problem, seed))
+    own = study.sampler
     space, rng = problem.distributions(), np.random.default_rng([seed, len(sampler)])
     corner = losses([problem.reference], problem.directions)[0]
     truths: list[tuple[float, ...]] = []
     seconds, volumes = [], {}
     for number in range(1, trials + 1):
+        study.sampler = held_to(own, first[number - 1]) if number <= len(first) else own
         start = time.perf_counter()
         trial = study.ask(space)
         seconds.append(time.perf_counter() - start)
@@ -119,6 +135,14 @@ def replay(problem: Problem, name: str, sampler: str, seed: int, trials: int) ->
         if number in MARKS:
             volumes[number] = hypervolume(losses(truths, problem.directions), corner)
     return Run(name, sampler, seed, volumes, float(np.median(seconds)))
+
+
+def _first(problem: Problem, count: int) -> list[dict[str, Any]]:
+    """Parameters of the predicted front, as a study begins with them."""
+    graph = Graph(switches=problem.layers, edges=problem.edges, effects=problem.effects)
+    expected = Expectation.from_graph(graph, accuracy=0, latency=1, border_cost=problem.border_cost)
+    found = candidates_of_masks(problem.space, predicted_front(expected, count))
+    return [problem.space.params(candidate) for candidate in found]
 
 
 def print_runs(runs: Sequence[Run]) -> None:
@@ -155,12 +179,20 @@ def _kept(path: Path | None) -> list[Run]:
     return [Run(**{**run, "volumes": {int(mark): v for mark, v in run["volumes"].items()}}) for run in found]
 
 
+def _known(arm: str) -> str:
+    stock, _, count = arm.partition(WARM)
+    if stock not in SAMPLERS or not (count or "1").isdecimal():
+        told = ", ".join(SAMPLERS)
+        raise argparse.ArgumentTypeError(f"{arm} is none of {told}, or one with {WARM} and a number or none behind it")
+    return arm
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recording", type=Path)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--trials", type=int, default=400)
-    parser.add_argument("--samplers", nargs="+", choices=list(SAMPLERS), default=list(SAMPLERS))
+    parser.add_argument("--samplers", nargs="+", type=_known, default=list(SAMPLERS))
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--out", type=Path, help="file of finished runs")
     options = parser.parse_args()

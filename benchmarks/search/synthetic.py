@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from qpareto.spaces.space import INT8, Space
+
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
@@ -43,6 +45,7 @@ class SyntheticProblem:
     gain_error: float = 0.4
 
     directions: ClassVar[tuple[Literal["maximize", "minimize"], ...]] = ("maximize", "minimize")
+    border_cost: ClassVar[float | None] = BORDER_COST  # what is known of each
     reference: ClassVar[tuple[float, ...]] = (FLOAT_MAP - 1.1 * ALL_INT8_LOSS, 1.02)  # the hypervolume's worst corner
 
     @cached_property
@@ -100,21 +103,19 @@ class SyntheticProblem:
             dict(zip(self.layers, (-saved).tolist(), strict=True)),
         )
 
-    def distributions(self) -> dict[str, BaseDistribution]:
-        from optuna.distributions import CategoricalDistribution
+    @cached_property
+    def space(self) -> Space:
+        groups = {layer: (layer,) for layer in self.layers}
+        return Space(layers=self.layers, groups=groups, methods=tuple(METHODS), sizes=tuple(SIZES))
 
-        switch = CategoricalDistribution(("float", "int8"))
-        return {
-            "method": CategoricalDistribution(tuple(METHODS)),
-            "size": CategoricalDistribution(tuple(SIZES)),
-            **dict.fromkeys(self.layers, switch),
-        }
+    def distributions(self) -> dict[str, BaseDistribution]:
+        return self.space.distributions()
 
     def truth(self, params: Mapping[str, Any]) -> tuple[float, float]:
         """mAP50-95 and latency ratio without noise."""
-        on = np.array([params[layer] == "int8" for layer in self.layers])
+        on = np.array([params[layer] == INT8 for layer in self.layers])
         lost = float(self.losses[on].sum())
-        lost = (lost + 0.2 * lost**2 / float(self.losses.sum())) * METHODS[params["method"]] * SIZES[params["size"]]
+        lost = (lost + 0.2 * lost**2 / float(self.losses.sum())) * self._left_by_calibration(params)
         ends = self._edge_indices
         border = on[ends[:, 0]] != on[ends[:, 1]]
         return FLOAT_MAP - lost, float(1 - self.savings[on].sum() + self.border_costs[border].sum())
@@ -123,6 +124,10 @@ class SyntheticProblem:
         """mAP50-95 and latency ratio as a trial would measure them."""
         accuracy, ratio = self.truth(params)
         return accuracy + float(rng.normal(0, MAP_NOISE)), ratio + float(rng.normal(0, RATIO_NOISE))
+
+    @staticmethod
+    def _left_by_calibration(params: Mapping[str, Any]) -> float:
+        return METHODS[params["calibration.method"]] * SIZES[params["calibration.size"]]
 
     @cached_property
     def _edge_indices(self) -> NDArray[np.intp]:

@@ -9,6 +9,7 @@ from ..results import Point, Results, results_of_study
 from ..run.confirm import confirm_front
 from ..run.prepare import check_runs, identity_of_study, scorer_of_spec, space_of_spec
 from ..run.worker import Listener, Silence, Worker
+from ..samplers.stock import check_sampler
 from ..ship.choice import Choice, chosen
 from ..ship.package import Package, write_package
 from ..spec import StudySpec
@@ -35,6 +36,7 @@ def run_study(
     scorer = scorer_of_spec(spec)
     check_runs(scorer)
     space = space_of_spec(spec, scorer.layers)
+    check_sampler(spec.search.sampler, options=spec.search.sampler_options, switches=len(space.groups))
     identity = identity_of_study(scorer, space)
     _ = scorer.reference  # an engine that cannot be built here is told before there is a study
     with storage_errors(spec.storage):

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ...errors import CandidateError
+from ...objectives.engines.child import run_in_child
 from ...objectives.latency.gain import gains_of_profiles
 from ...objectives.score import Scorer
 from ...objectives.store import content_key
@@ -17,8 +18,10 @@ from ...spaces.layers import edges_of_model
 from ...spaces.masks import LayerMask
 from ...spaces.space import Space
 from ..samplers.encoding import Graph
+from ..samplers.warmstart import Expectation, candidates_of_masks, predicted_front
 
 IMAGES, FEWEST_IMAGES = 8, 2  # that sensitivity is measured on
+WARM_START_TIMEOUT_S = 600.0
 
 _log = logging.getLogger(__name__)
 
@@ -50,6 +53,31 @@ def graph_of_study(scorer: Scorer, space: Space, objectives: Sequence[str]) -> G
         blocks=tuple(tuple(block) for block in blocks.values()),
         effects=tuple(_of_switches(effects.get(objective, {}), space) for objective in objectives),
     )
+
+
+def warm_start(
+    scorer: Scorer, space: Space, graph: Graph, objectives: Sequence[str], *, count: int
+) -> tuple[Candidate, ...]:
+    """The candidates to try first: at most so many masks of the front that harm and gain predict.
+
+    Fewer where that front has fewer, such as where harm or gain is not known; none without mAP and latency among the
+    objectives. That is said.
+    """
+    if not {"map50_95", "latency_ms"} <= set(objectives):
+        _log.info("no front is predicted to start from: that needs the objectives map50_95 and latency_ms")
+        return ()
+    expected = Expectation.from_graph(
+        graph, accuracy=objectives.index("map50_95"), latency=objectives.index("latency_ms")
+    )
+    log_path = scorer.store.root / "logs" / f"warm-start-{scorer.model.content_hash}.log"
+    try:  # in a child, since the solver writes to stdout, which is for results
+        masks = run_in_child(predicted_front, expected, count, timeout_s=WARM_START_TIMEOUT_S, log_path=log_path)
+    except CandidateError as error:
+        _log.warning("The search starts without a predicted front: %s", error)
+        return ()
+    if len(masks) < count:
+        _log.info("the search starts with %d of %d masks: the predicted front has no more", len(masks), count)
+    return candidates_of_masks(space, masks)
 
 
 def _of_switches(of_layers: Mapping[str, float], space: Space) -> dict[str, float]:

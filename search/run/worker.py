@@ -16,10 +16,11 @@ from ...spaces.candidate import Candidate
 from ...spaces.space import Space
 from ..results import results_of_study
 from ..samplers import Proposer
+from ..samplers.encoding import Graph
 from ..spec import StudySpec
 from ..study import INTERRUPTED, SearchStudy, TrialRecord
 from .baselines import Baseline, baselines
-from .known import graph_of_study
+from .known import graph_of_study, warm_start
 from .racing import observer, staged_scorer
 
 _log = logging.getLogger(__name__)
@@ -70,12 +71,19 @@ class Worker:
 
     def __post_init__(self) -> None:
         search = self.spec.search
-        graph = graph_of_study(self.scorer, self.space, self.study.objectives) if search.sampler == "auto" else None
+        graph: Graph | None = None
+        first: tuple[Candidate, ...] = ()
+        if search.sampler == "auto" or search.warm_start:
+            graph = graph_of_study(self.scorer, self.space, self.study.objectives)
+        if graph and search.warm_start:
+            first = warm_start(self.scorer, self.space, graph, self.study.objectives, count=search.warm_start)
         self._proposer = Proposer(
             self.space,
             directions=self.study.directions,
             sampler=search.sampler,
+            options=search.sampler_options,
             seed=search.seed,
+            first=[self.space.params(candidate) for candidate in first],
             graph=graph,
             partial=observer(self.study.objectives),
         )

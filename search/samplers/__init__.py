@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...spaces.space import Space
+from .stock import sampler_of_name
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
@@ -17,18 +19,7 @@ if TYPE_CHECKING:
     from .encoding import Graph
     from .history import Observer
 
-__all__ = ["Proposal", "Proposer", "sampler_of_name"]
-
-
-def sampler_of_name(name: str, *, seed: int) -> BaseSampler:
-    """A fresh sampler of Optuna's own: `tpe`, `nsga2` or `random`."""
-    import optuna
-
-    if name == "random":
-        return optuna.samplers.RandomSampler(seed=seed)
-    if name == "nsga2":
-        return optuna.samplers.NSGAIISampler(seed=seed)
-    return optuna.samplers.TPESampler(seed=seed)
+__all__ = ["Proposal", "Proposer", "held_to"]
 
 
 ASKS = 20  # for one proposal
@@ -47,31 +38,37 @@ class Proposer:
 
     In memory, since a sampler asked on the study itself writes every parameter to the storage in a transaction of
     its own. Each proposal comes from a fresh sampler seeded by (seed, number of trials so far): a run that was
-    interrupted goes on as if it had not been.
+    interrupted goes on as if it had not been. What a sampler keeps in itself from one proposal to the next is lost.
 
     Args:
         directions: Optuna's, one an objective.
-        sampler: a name that `sampler_of_name` knows, or `auto` for our own (pareto.py).
+        sampler: what `sampler_of_name` knows, with its options; or `auto` for our own (pareto.py).
+        first: parameters to propose before the sampler's own, those that were tried left out. The sampler is asked for
+            them all the same, so that it counts them as its own: NSGA-II takes them as parents.
         graph: what our own sampler knows beforehand.
         partial: what it learns from a pruned trial.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all but the space by name
         self,
         space: Space,
         *,
         directions: Sequence[StudyDirection],
         sampler: str,
         seed: int,
+        options: Mapping[str, Any] | None = None,
+        first: Sequence[Mapping[str, Any]] = (),
         graph: Graph | None = None,
         partial: Observer | None = None,
     ) -> None:
         import optuna
 
         self._space, self._distributions, self._graph = space, space.distributions(), graph
-        self._sampler, self._seed, self._partial = sampler, seed, partial
+        self._sampler, self._options, self._first = sampler, options or {}, tuple(first)
+        self._seed, self._partial = seed, partial
         self._mirror = optuna.create_study(directions=list(directions))
-        self._mirrored: set[int] = set()
+        self._mirrored: set[int] = set()  # trials that have ended
+        self._running: dict[int, int] = {}  # others -> their numbers in the mirror
 
     def propose(self, trials: Sequence[FrozenTrial]) -> Proposal:
         """Suggest the next candidate: one that no trial has tried, unless the sampler finds none in `ASKS` asks.
@@ -81,11 +78,13 @@ class Proposer:
         Args:
             trials: all trials of the study, in any state.
         """
-        self._mirror_finished(trials)
+        self._mirror_begun(trials)
         tried = {self._essence(trial.params) for trial in trials if self._is_inside(trial)}
+        first = next((params for params in self._first if self._essence(params) not in tried), None)
         for attempt in range(ASKS):
             seed = random.Random(f"{self._seed}:{len(trials)}:{attempt}").getrandbits(32)
-            proposal = self._asked(self._sampler if attempt < ASKS // 2 else "random", seed)
+            sampler = self._fresh(seed) if attempt < ASKS // 2 else sampler_of_name("random", seed=seed)
+            proposal = self._asked(sampler if first is None else held_to(sampler, first))
             if self._essence(proposal.params) not in tried:
                 break
         return proposal
@@ -95,30 +94,51 @@ class Proposer:
         candidate = self._space.candidate(params)
         return candidate.mask.word, str(candidate.calibration) if candidate.mask else ""
 
-    def _asked(self, sampler: str, seed: int) -> Proposal:
+    def _asked(self, sampler: BaseSampler) -> Proposal:
         import optuna
 
-        self._mirror.sampler = self._fresh(sampler, seed)
+        self._mirror.sampler = sampler
         trial = self._mirror.ask(self._distributions)
         asked = self._mirror.get_trials(deepcopy=False)[trial.number]
-        self._mirror.tell(trial, state=optuna.trial.TrialState.FAIL)  # the real trial takes its place when it ends
+        self._mirror.tell(trial, state=optuna.trial.TrialState.FAIL)  # the real trial takes its place
         return Proposal(params=dict(asked.params), system_attrs=dict(asked.system_attrs))
 
-    def _fresh(self, sampler: str, seed: int) -> BaseSampler:
-        if sampler != "auto":
-            return sampler_of_name(sampler, seed=seed)
+    def _fresh(self, seed: int) -> BaseSampler:
+        if self._sampler != "auto":
+            return sampler_of_name(self._sampler, seed=seed, options=self._options)
         from .pareto import ParetoSampler
 
         return ParetoSampler(
             space=self._distributions, graph=self._graph, key=self._essence, partial=self._partial, seed=seed
         )
 
-    def _mirror_finished(self, trials: Sequence[FrozenTrial]) -> None:
-        """Copy trials that ended since the last call; those outside the space (some baselines) teach nothing."""
+    def _mirror_begun(self, trials: Sequence[FrozenTrial]) -> None:
+        """Copy trials that began or ended since the last call; those outside the space (some baselines) teach nothing.
+
+        Those that run are copied too: other workers' are nobody else's to propose.
+        """
+        from optuna.trial import TrialState
+
         for trial in trials:
-            if trial.state.is_finished() and trial.number not in self._mirrored and self._is_inside(trial):
-                self._mirror.add_trial(trial)
+            known = trial.number in self._mirrored or (trial.number in self._running and not trial.state.is_finished())
+            if known or not self._is_inside(trial) or trial.state == TrialState.WAITING:
+                continue
+            if trial.number in self._running:  # a copy with its result takes its place
+                self._mirror.tell(self._running.pop(trial.number), state=TrialState.FAIL)
+            if trial.state.is_finished():
                 self._mirrored.add(trial.number)
+            else:
+                self._running[trial.number] = len(self._mirror.get_trials(deepcopy=False))
+            self._mirror.add_trial(trial)
 
     def _is_inside(self, trial: FrozenTrial) -> bool:
         return trial.params.keys() == self._distributions.keys()
+
+
+def held_to(sampler: BaseSampler, params: Mapping[str, Any]) -> BaseSampler:
+    """The sampler, held to these parameters."""
+    from optuna.exceptions import ExperimentalWarning
+    from optuna.samplers import PartialFixedSampler
+
+    with warnings.catch_warnings(category=ExperimentalWarning, action="ignore"):
+        return PartialFixedSampler(dict(params), sampler)

@@ -72,7 +72,7 @@ def write_study(assets: Path, folder: Path, **search: Any) -> Path:
         "space": {"calibration": {"methods": ["max"], "sizes": [2, 4]}},
         "engine": {"threads": 1},
         "latency": {"ci_width": 0.5, "max_seconds": 0.3, "max_wait_s": 0},
-        "search": {"sampler": "random", "trials": 6, "baselines": False, "race": None} | search,
+        "search": {"sampler": "random", "trials": 6, "baselines": False, "race": None, "warm_start": 0} | search,
         "storage": "sqlite:///study.db",
         "cache": str(assets / "cache"),
     }

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from qpareto.errors import EngineError
 from qpareto.objectives.score import Scorer
-from qpareto.search.run.known import graph_of_study
+from qpareto.search.run import known
+from qpareto.search.run.known import graph_of_study, warm_start
 from qpareto.search.run.prepare import scorer_of_spec, space_of_spec
 from qpareto.search.study_file import load_study_file
 
@@ -57,3 +59,35 @@ def test_where_layers_cannot_be_timed_the_search_starts_without_and_says_so(
         graph = graph_of_study(scorer, space_of_spec(spec, scorer.layers), OBJECTIVES)
     assert set(graph.effects[1].values()) == {0}
     assert "starts without what each layer saves: This kind does not tell of its layers." in caplog.text
+
+
+def test_the_search_starts_with_masks_of_the_space_which_a_resumed_run_finds_again(
+    study_file: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    spec = load_study_file(study_file)
+    scorer = scorer_of_spec(spec)
+    space = space_of_spec(spec, scorer.layers)
+    graph = graph_of_study(scorer, space, OBJECTIVES)
+    found = warm_start(scorer, space, graph, OBJECTIVES, count=3)
+    assert found
+    assert len({candidate.mask for candidate in found}) == len(found) <= 3
+    assert all(space.accepts(candidate) for candidate in found)
+    assert warm_start(scorer, space, graph, OBJECTIVES, count=3) == found
+    assert capfd.readouterr().out == ""  # stdout is for results
+
+
+def test_without_harm_or_time_to_predict_from_the_search_starts_without_and_says_so(
+    study_file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    spec = load_study_file(study_file)
+    scorer = scorer_of_spec(spec)
+    space = space_of_spec(spec, scorer.layers)
+    graph = graph_of_study(scorer, space, OBJECTIVES)
+    with caplog.at_level(logging.INFO):
+        assert warm_start(scorer, space, graph, ("map50_95", "engine_bytes"), count=3) == ()
+        assert "needs the objectives map50_95 and latency_ms" in caplog.text
+        assert warm_start(scorer, space, replace(graph, effects=({}, {})), OBJECTIVES, count=3) == ()
+        assert "starts with 0 of 3 masks" in caplog.text
+        monkeypatch.setattr(known, "WARM_START_TIMEOUT_S", 0.01)
+        assert warm_start(scorer, space, graph, OBJECTIVES, count=3) == ()
+        assert "starts without a predicted front: The step 'predicted front' did not end within" in caplog.text

@@ -17,6 +17,8 @@ from qpareto.objectives.measurement import Measurement
 from qpareto.objectives.score import Scorer
 from qpareto.search.api import results, run_study
 from qpareto.search.results import Results
+from qpareto.search.run.known import graph_of_study, warm_start
+from qpareto.search.run.prepare import scorer_of_spec, space_of_spec
 from qpareto.search.run.worker import Silence
 from qpareto.search.study import TrialRecord
 from qpareto.search.study_file import load_study_file
@@ -139,3 +141,18 @@ def test_killed_again_and_again_a_run_still_ends_with_every_trial_once(study_fil
     assert Counter(r.state for r in found.records)["complete"] == 6, done.stderr
     assert Counter(r.state for r in found.records)["running"] == 0
     assert len(set(distinct_graphs(found))) == len(distinct_graphs(found))
+
+
+def test_a_search_starts_with_the_predicted_front_behind_the_baselines(study_file: Path) -> None:
+    warm = ["search.baselines=true", "search.warm_start=3", "space.calibration.methods=[max, entropy]"]
+    spec = load_study_file(study_file, warm)
+    scorer = scorer_of_spec(spec)
+    space = space_of_spec(spec, scorer.layers)
+    graph = graph_of_study(scorer, space, spec.objectives)
+    expected = [space.params(each) for each in warm_start(scorer, space, graph, spec.objectives, count=3)]
+    run_study(spec, trials=7)
+    found = run_study(spec, trials=10)
+    proposed = [record.params for record in found.records if not record.baseline]
+    assert expected
+    assert proposed[: len(expected)] == expected
+    assert all(params not in expected for params in proposed[len(expected) :])

@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import optuna
 import pytest
 from optuna.trial import TrialState
 
-from qpareto.search.samplers import Proposer
+from qpareto.search.samplers import Proposal, Proposer
 from qpareto.search.samplers.history import Observation
+from qpareto.search.spec import SAMPLERS
+from qpareto.spaces.candidate import Candidate
 from qpareto.spaces.layers import Layer
+from qpareto.spaces.masks import LayerMask
 from qpareto.spaces.space import Space, space_of_layers
 
 LAYERS = [Layer(name=f"/model.{i}/Conv", op="Conv", block=f"model.{i}", macs=1, weights=1) for i in range(12)]
@@ -22,34 +28,45 @@ def study() -> optuna.Study:
     return optuna.create_study(directions=["maximize", "minimize"])
 
 
-def _run(study: optuna.Study, space: Space, sampler: str, trials: int) -> list[str]:
-    """A study of a made-up objective: every layer saves time, and costs the more the earlier it stands."""
-    proposer = Proposer(space, directions=study.directions, sampler=sampler, seed=1)
+def _run(study: optuna.Study, space: Space, sampler: str, trials: int, **more: Any) -> list[str]:
+    """A study of a made-up objective; returns the words of its masks."""
+    proposer = Proposer(space, directions=study.directions, sampler=sampler, seed=1, **more)
     words = []
     for _ in range(trials):
         proposal = proposer.propose(study.trials)
-        mask = space.candidate(proposal.params).mask
-        words.append(mask.word)
-        loss = sum(1 / (1 + mask.layers.index(name)) for name in mask)
-        study.add_trial(
-            optuna.trial.create_trial(
-                params=proposal.params,
-                distributions=space.distributions(),
-                values=[-loss, 12 - len(mask)],
-                system_attrs=proposal.system_attrs,
-            )
-        )
+        study.add_trial(_trial(space, proposal))
+        words.append(space.candidate(proposal.params).mask.word)
     return words
 
 
-@pytest.mark.parametrize("sampler", ["auto", "tpe", "nsga2", "random"])
+def _trial(space: Space, proposal: Proposal, *, state: TrialState = TrialState.COMPLETE) -> optuna.trial.FrozenTrial:
+    return optuna.trial.create_trial(
+        state=state,
+        params=proposal.params,
+        distributions=space.distributions(),
+        values=_values(space, proposal) if state == TrialState.COMPLETE else None,
+        system_attrs=proposal.system_attrs,
+    )
+
+
+def _values(space: Space, proposal: Proposal) -> list[float]:
+    """Every layer saves time, and costs the more the earlier it stands."""
+    mask = space.candidate(proposal.params).mask
+    return [-sum(1 / (1 + mask.layers.index(name)) for name in mask), 12.0 - len(mask)]
+
+
+def _first(space: Space, bits: Sequence[int]) -> list[dict[str, Any]]:
+    return [space.params(Candidate(space.calibrations[0], LayerMask(space.layers, each))) for each in bits]
+
+
+@pytest.mark.parametrize("sampler", [*SAMPLERS, "optuna.samplers.QMCSampler"])
 def test_every_sampler_proposes_candidates_of_the_space(study: optuna.Study, space: Space, sampler: str) -> None:
     words = _run(study, space, sampler, 15)
     assert len(set(words)) > 5
     assert all(space.accepts(space.candidate(trial.params)) for trial in study.trials)
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "random"])
+@pytest.mark.parametrize("sampler", [*SAMPLERS, "optuna.samplers.QMCSampler"])
 def test_a_run_that_was_interrupted_proposes_what_it_would_have(space: Space, sampler: str) -> None:
     whole = optuna.create_study(directions=["maximize", "minimize"])
     broken = optuna.create_study(directions=["maximize", "minimize"])
@@ -103,3 +120,52 @@ def test_pruned_trials_do_no_harm_to_any_sampler_and_teach_ours(
             )
         )
     assert bool(learned_from) == (sampler == "auto")
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_what_comes_first_is_proposed_first_once_and_as_the_samplers_own(
+    study: optuna.Study, space: Space, sampler: str
+) -> None:
+    first = _first(space, [7, 1, 7, 56])
+    study.add_trial(optuna.trial.create_trial(params=first[1], distributions=space.distributions(), values=[0.0, 0.0]))
+    assert _run(study, space, sampler, 1, first=first) == ["007"]
+    words = _run(study, space, sampler, 3, first=first)  # another process, later
+    assert words[0] == "038"
+    assert not {"007", "001", "038"} & set(words[1:])
+
+
+@pytest.mark.parametrize("sampler", ["nsga2", "nsga3"])
+def test_genetic_samplers_take_what_came_first_as_parents(study: optuna.Study, space: Space, sampler: str) -> None:
+    options = {"population_size": 4, "mutation_prob": 0.0}
+    first = _first(space, [0x0F, 0xF0, 0x33, 0xCC])
+    words = _run(study, space, sampler, 8, options=options, first=first)
+    assert words[:4] == ["00f", "0f0", "033", "0cc"]
+    assert all(word.startswith("0") for word in words[4:])  # of these parents' layers; random masks have others
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_two_workers_do_not_propose_the_same(study: optuna.Study, space: Space, sampler: str) -> None:
+    first = _first(space, [3, 12])
+    workers = [Proposer(space, directions=study.directions, sampler=sampler, seed=1, first=first) for _ in range(2)]
+    proposed: list[Proposal] = []
+    for turn in range(12):  # each trial ends while the next one runs
+        if turn >= 2:
+            study.tell(turn - 2, _values(space, proposed[turn - 2]))
+        proposed.append(workers[turn % 2].propose(study.trials))
+        study.add_trial(_trial(space, proposed[-1], state=TrialState.RUNNING))
+    assert len({str(space.candidate(each.params)) for each in proposed}) == 12
+
+
+def test_ours_learns_what_to_expect_from_what_runs_elsewhere(study: optuna.Study, space: Space) -> None:
+    _run(study, space, "auto", 6)
+    proposer = Proposer(space, directions=study.directions, sampler="auto", seed=1)
+    one = proposer.propose(study.trials)
+    study.add_trial(_trial(space, one, state=TrialState.RUNNING))
+    beside_running = proposer.propose(study.trials)
+    study.add_trial(_trial(space, beside_running, state=TrialState.RUNNING))
+    while_both_run = Proposer(space, directions=study.directions, sampler="auto", seed=1).propose(study.trials)
+    study.tell(6, _values(space, one))
+    study.tell(7, state=TrialState.FAIL)
+    after_both = Proposer(space, directions=study.directions, sampler="auto", seed=1).propose(study.trials)
+    assert len({str(space.candidate(each.params)) for each in (one, beside_running, while_both_run, after_both)}) == 4
+    assert proposer.propose(study.trials) == after_both  # whoever saw them run sees that they ended
