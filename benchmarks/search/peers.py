@@ -57,7 +57,8 @@ Row = dict[str, Any]
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     arguments = _arguments()
-    rows: list[Row] = json.loads(arguments.out.read_text(encoding="utf-8")) if arguments.out.exists() else []
+    held: list[Row] = json.loads(arguments.out.read_text(encoding="utf-8")) if arguments.out.exists() else []
+    rows = [row for row in held if "failed" not in row]  # whoever was killed, or ran out of time, is tried again
     scorer_of_study = cache(lambda path: _scorer(path, arguments.set))
     for peer in arguments.peers:
         for study in arguments.studies:
@@ -174,7 +175,7 @@ def _line(row: Row) -> str:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("studies", type=Path, nargs="+")
-    parser.add_argument("--out", type=Path, required=True, help="what is there already is not measured again")
+    parser.add_argument("--out", type=Path, required=True, help="what was measured already is not measured again")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="over the study files' values")
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS))
     parser.add_argument("--timeout-s", type=float, default=6 * 3600.0, help="for making one engine")

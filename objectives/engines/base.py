@@ -119,6 +119,7 @@ class EngineKind(ABC):
     float_types: ClassVar[tuple[str, ...]]  # the default first
     runs_on_host_cpu: ClassVar[bool]  # then whatever uses the CPU disturbs timing
     tells_energy: ClassVar[bool] = False  # whether its devices may count the energy that they use
+    recipe: ClassVar[int] = 1  # raised when `build` makes another engine of the same graph than it did
     build_options: ClassVar[frozenset[str]] = frozenset()  # fields of EngineOptions that not every kind has
 
     @abstractmethod

@@ -113,6 +113,7 @@ def _key(graph_hash: str, options: EngineOptions, build: int) -> str:
         graph=graph_hash,
         options=options.identity(),
         versions=kind.versions(),
+        recipe=kind.recipe,
         build=build,
         device=kind.device_name(),  # an engine is proven to build, and often tuned, on the device that built it
     )

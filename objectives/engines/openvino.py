@@ -29,6 +29,7 @@ from ...errors import EngineError
 from .base import Availability, Engine, EngineKind, EngineOptions
 from .inspection import Inspection
 from .openvino_layers import layers_of_compiled, mark_layers, mean_times_ms, name_layers
+from .openvino_splits import graph_that_splits_bytes
 from .profile import LayerTime, profile_of_runs
 
 _PRECISION_HINTS = {"fp32": "f32", "bf16": "bf16"}
@@ -51,6 +52,7 @@ class OpenVinoKind(EngineKind):
     name: ClassVar[str] = "openvino"
     float_types: ClassVar[tuple[str, ...]] = ("fp32", "bf16")
     runs_on_host_cpu: ClassVar[bool] = True
+    recipe: ClassVar[int] = 2  # 2: splits bytes
 
     def availability(self) -> Availability:
         try:
@@ -85,7 +87,7 @@ class OpenVinoKind(EngineKind):
 
         _check_float_type(options)
         with _one_sentence(f"OpenVINO cannot read {onnx_path.name}"):
-            model = openvino.Core().read_model(onnx_path)
+            model = openvino.Core().read_model(graph_that_splits_bytes(onnx_path))
         mark_layers(model, onnx_path)
         _set_batch(model, options.batch, onnx_path.name)
         with _one_sentence(f"OpenVINO cannot convert {onnx_path.name}"):

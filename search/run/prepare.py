@@ -115,6 +115,7 @@ def identity_of_study(scorer: Scorer, space: Space) -> dict[str, Any]:
         "calibration images": content_key(hashes=scorer.calibration.hashes),
         "space": content_key(groups=dict(space.groups), methods=space.methods, sizes=space.sizes),
         "engine": {name: value for name, value in options.identity().items() if name != "keep_fp32"},
+        "engine recipe": scorer.kind.recipe,
         "device": scorer.kind.device_name(),
         "versions": scorer.versions,
     }
