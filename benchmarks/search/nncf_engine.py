@@ -24,11 +24,10 @@ from qpareto.objectives.accuracy.heads import Detections, Head
 from qpareto.objectives.accuracy.images import LetterboxedImages
 from qpareto.objectives.accuracy.matcher import Matcher
 from qpareto.objectives.engines import Engine
-from qpareto.objectives.engines.build import SEAL
+from qpareto.objectives.engines.build import seal
 from qpareto.objectives.engines.openvino import OpenVinoEngine
 from qpareto.objectives.latency.lock import device_lock
 from qpareto.objectives.latency.telemetry import HostLoad
-from qpareto.objectives.store import file_hash
 from qpareto.objectives.tensors import tensor_from_pixels
 
 COST = "cost.json"  # in the engine's folder
@@ -178,8 +177,7 @@ def make_engine(material: Material, recipe: Recipe, folder: Path) -> None:
             images_scored=validation.images_scored,
         )
     (folder / COST).write_text(json.dumps(asdict(cost)) + "\n", encoding="utf-8")
-    hashes = {path.name: file_hash(path) for path in folder.iterdir()}
-    (folder / SEAL).write_text(json.dumps(hashes) + "\n", encoding="utf-8")
+    seal(folder)
 
 
 def _quantized(material: Material, recipe: Recipe, validation: Validation) -> Any:

@@ -70,7 +70,12 @@ def build_engine(onnx_path: Path, engine_dir: Path, options: EngineOptions, proo
         if proof is not None and kind.availability().can_run:
             with kind.load(engine_dir, options) as engine:
                 proof(engine, onnx_path, engine_dir)
-        (engine_dir / SEAL).write_text(json.dumps(_hashes(engine_dir), indent=1) + "\n", encoding="utf-8")
+        seal(engine_dir)
+
+
+def seal(engine_dir: Path) -> None:
+    """Note what an engine's files hold now: with anything else in them it is taken for damaged."""
+    (engine_dir / SEAL).write_text(json.dumps(_hashes(engine_dir), indent=1) + "\n", encoding="utf-8")
 
 
 def find_engine(graph_hash: str, options: EngineOptions, store: Store, *, build: int = 0) -> Path | None:

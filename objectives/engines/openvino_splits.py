@@ -53,18 +53,14 @@ def quantize_before_splits(model: Any) -> int:
     Returns:
         How many Splits that were.
     """
-    graph = _Graph(model)
-    nodes: list[Any] = []
-    for node in model.graph.node:
+    graph, added = _Graph(model), 0
+    for position in reversed(range(len(model.graph.node))):
+        node = model.graph.node[position]
         if node.op_type == "Split" and (scales := graph.scales_of_parts(node)):
-            nodes += graph.pair_before(node, *scales)
-        nodes.append(node)
-    added = len(nodes) - len(model.graph.node)
-    if added:
-        copies = [type(node).FromString(node.SerializeToString()) for node in nodes]
-        del model.graph.node[:]
-        model.graph.node.extend(copies)
-    return added // 2
+            for of_pair in reversed(graph.pair_before(node, *scales)):
+                model.graph.node.insert(position, of_pair)
+            added += 1
+    return added
 
 
 class _Graph:
@@ -103,8 +99,8 @@ class _Graph:
         from onnx import helper, numpy_helper
 
         source = split.input[0]
-        names = [f"{split.name or split.output[0]}/before/{what}" for what in ("scale", "zero", "int8", "values")]
-        scale, zero, int8, values = names
+        place = f"{split.name or split.output[0]}/before"
+        scale, zero, int8, values = (f"{place}/{what}" for what in ("scale", "zero", "int8", "values"))
         self._constants.extend([numpy_helper.from_array(scales, scale), numpy_helper.from_array(zeros, zero)])
         axis = next((attribute.i for attribute in split.attribute if attribute.name == "axis"), 0)
         split.input[0] = values
