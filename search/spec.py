@@ -137,7 +137,7 @@ class StallSpec(Section):
 class RaceSpec(Section):
     """When a candidate is stopped before it is measured in full."""
 
-    confidence: float = Field(0.9, gt=0, lt=1, description="of being right that a faster trial is as accurate")
+    confidence: float = Field(0.8, gt=0, lt=1, description="of being right that a faster trial is as accurate")
 
 
 class SearchSpec(Section):

@@ -1,6 +1,6 @@
 """What a recording shows: each sampler's hypervolume by trials, and whether our front beats every recipe and peer.
 
-    python benchmarks/search/compare.py recorded/yolo11n.jsonl [--peers recorded/peers-yolo11n.json] [--plot out.html]
+    python benchmarks/search/compare.py recorded/yolo11n-coco-cpu.jsonl [--peers recorded/peers.json] [--plot out.html]
 
 Hypervolumes are of what was measured, in shares of that of all candidates of the recording together. A recipe or peer
 is beaten by a point of our front (of our own trials, recipes left out) that is nowhere worse; it is held by one that is
@@ -53,6 +53,12 @@ def print_volumes(recording: Recording) -> None:
         cells = [f"{reached[mark]:.3f}" if mark in reached else "" for mark in marks]
         trials = recording.of_run(run)
         print(f"| {run} | {' | '.join(cells)} | {len(trials) - len(measured(trials))} |")
+
+
+def peers_of_study(path: Path, study: str) -> dict[str, Line]:
+    """By name, those that were measured."""
+    rows = json.loads(path.read_text(encoding="utf-8"))
+    return {f"NNCF {row['peer']}": row for row in rows if row["study"] == study and "failed" not in row}
 
 
 def is_beaten(other: Line, point: Line) -> bool:
@@ -111,13 +117,12 @@ def figure(recording: Recording, rivals: Mapping[str, Line]) -> Any:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recording", type=Path)
-    parser.add_argument("--peers", type=Path, help="JSON object: name -> a line like the recording's")
+    parser.add_argument("--peers", type=Path, help="what `peers.py` wrote; the recording's name is the study's")
     parser.add_argument("--run", default=OURS, help="whose front is held against recipes and peers")
     parser.add_argument("--plot", type=Path, help="HTML file to write")
     arguments = parser.parse_args()
     recording = Recording.opened(arguments.recording)
-    peers = json.loads(arguments.peers.read_text(encoding="utf-8")) if arguments.peers else {}
-    rivals = {**recording.baselines, **peers}
+    rivals = {**recording.baselines, **(peers_of_study(arguments.peers, recording.path.stem) if arguments.peers else {})}
     hashes = {line["graph_hash"] for line in recording.lines if "graph_hash" in line}
     print(f"{len(hashes)} distinct candidates\n")
     print_volumes(recording)

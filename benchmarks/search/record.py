@@ -1,6 +1,6 @@
 """Samplers side by side on a real detector and device: every trial is measured, and kept as a line of a file.
 
-    python benchmarks/search/record.py studies/yolo11n-coco-cpu.yaml --out recorded/yolo11n.jsonl [--trials 40]
+    python benchmarks/search/record.py studies/yolo11n-coco-cpu.yaml --out recorded/yolo11n-coco-cpu.jsonl [--trials 40]
 
 All samplers start from the same baselines and take turns, trial by trial, so that a drift of the machine hits them
 alike; an engine that two of them ask for is measured once. Killed and started again, it goes on where it was. The lines

@@ -1,6 +1,6 @@
 """A recording as a problem to search: a surrogate, fitted on its measured candidates, stands in for model and device.
 
-    python benchmarks/search/recorded.py recorded/yolo11n.jsonl       tells how far the surrogate errs
+    python benchmarks/search/recorded.py recorded/yolo11n-coco-cpu.jsonl       tells how far the surrogate errs
 
 Each objective is a Gaussian process over the switches and the calibration choice: a linear part, a smooth one that
 knows of combinations, and noise; its few scales are learned by maximum likelihood (scikit-learn). It shares nothing

@@ -1,7 +1,7 @@
 """Samplers side by side on a problem whose answers cost nothing: hypervolume against trials, medians over seeds.
 
     python benchmarks/search/replay.py [--seeds 5] [--trials 400] [--samplers random tpe+warm ours+prior+warm16 ...]
-    python benchmarks/search/replay.py --recording recorded/yolo11n.jsonl --out runs.jsonl ...
+    python benchmarks/search/replay.py --recording recorded/yolo11n-coco-cpu.jsonl --out runs.jsonl ...
 
 Without a recording each seed is a made-up problem of its own; with one, all are searches of the same problem, which
 was learned from the recording. Hypervolumes are those of the true values of what was tried, noise apart, in shares of

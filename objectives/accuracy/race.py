@@ -116,8 +116,8 @@ class Standing:
 class Race:
     """When a candidate is stopped.
 
-    The defaults spared a replayed study of 36 engines 36 % of its images, and the last ten candidates half of theirs,
-    with no front point lost beyond its interval; a confidence of 0.95 spared 28 %, and of 0.9 without ties 9 %.
+    The defaults spared a replayed study of 36 engines 42 % of its images, and the last ten candidates 57 % of theirs,
+    with no front point lost beyond its interval; confidences of 0.9 and 0.95 spared 34 % and 26 %, and lost none either.
 
     Args:
         confidence: of being right, in (0, 1); of candidates that no rival dominates at most 1 - confidence are lost.
@@ -125,7 +125,7 @@ class Race:
             faster rival counts as its equal, and so as dominated. At 0 whatever is better at all is not dominated.
     """
 
-    confidence: float = 0.9
+    confidence: float = 0.8
     tie: float = 0.95
 
     def __post_init__(self) -> None:
