@@ -122,7 +122,8 @@ def main() -> None:
     parser.add_argument("--plot", type=Path, help="HTML file to write")
     arguments = parser.parse_args()
     recording = Recording.opened(arguments.recording)
-    rivals = {**recording.baselines, **(peers_of_study(arguments.peers, recording.path.stem) if arguments.peers else {})}
+    peers = peers_of_study(arguments.peers, recording.path.stem) if arguments.peers else {}
+    rivals = {**recording.baselines, **peers}
     hashes = {line["graph_hash"] for line in recording.lines if "graph_hash" in line}
     print(f"{len(hashes)} distinct candidates\n")
     print_volumes(recording)
