@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from compare import is_held
 from qpareto.objectives.store import Store
 from qpareto.search.api import results, run_study
-from qpareto.search.results import Point, Results
+from qpareto.search.results import Results
 from qpareto.search.run.known import graph_of_study
 from qpareto.search.run.prepare import scorer_of_spec, space_of_spec
 from qpareto.search.spec import StudySpec
@@ -145,21 +146,12 @@ def _print_fronts(runs: dict[str, Run]) -> None:
         for point in run.found.front:
             m = point.measurement
             (low, high), (least, most) = m.map50_95_change_ci, m.latency_ratio_ci
-            equals = [each.trial for each in other.found.front if _is_as_good(each, point)]
+            equals = [each.trial for each in other.found.front if is_held(m.as_json(), each.measurement.as_json())]
             print(
                 f"| {label} | {point.trial} | {m.map50_95_change:+.4f} ({low:+.4f} to {high:+.4f}) "
                 f"| {m.latency_ratio:.3f} ({least:.3f} to {most:.3f}){'*' if m.flags else ''} "
                 f"| {', '.join(map(str, equals)) or 'none'} |"
             )
-
-
-def _is_as_good(one: Point, other: Point) -> bool:
-    """Nowhere worse beyond the intervals of both."""
-    mine, theirs = one.measurement, other.measurement
-    return (
-        mine.map50_95_change_ci[1] >= theirs.map50_95_change_ci[0]
-        and mine.latency_ratio_ci[0] <= theirs.latency_ratio_ci[1]
-    )
 
 
 def _arguments() -> argparse.Namespace:
