@@ -137,7 +137,8 @@ class StallSpec(Section):
 class RaceSpec(Section):
     """When a candidate is stopped before it is measured in full."""
 
-    confidence: float = Field(0.8, gt=0, lt=1, description="of being right that a faster trial is as accurate")
+    confidence: float = Field(0.8, gt=0, lt=1, description="of being right that a trial as fast is as accurate")
+    latency_tie: float = Field(0.01, ge=0, lt=1, description="share of the latency below which none counts as faster")
 
 
 class SearchSpec(Section):

@@ -122,17 +122,22 @@ class Race:
     Args:
         confidence: of being right, in (0, 1); of candidates that no rival dominates at most 1 - confidence are lost.
         tie: level, in [0, 1), of the interval of the difference in full within which a candidate better than its
-            faster rival counts as its equal, and so as dominated. At 0 whatever is better at all is not dominated.
+            rival counts as its equal, and so as dominated. At 0 whatever is better at all is not dominated.
+        latency_tie: share, in [0, 1), of a front point's latency by which a candidate must be faster to count as
+            faster. At 0 whatever is faster at all does.
     """
 
     confidence: float = 0.8
     tie: float = 0.95
+    latency_tie: float = 0.01
 
     def __post_init__(self) -> None:
         if not 0 < self.confidence < 1:
             raise ValueError(f"confidence must lie between 0 and 1, got {self.confidence}")
         if not 0 <= self.tie < 1:
             raise ValueError(f"tie must be at least 0 and below 1, got {self.tie}")
+        if not 0 <= self.latency_tie < 1:
+            raise ValueError(f"latency_tie must be at least 0 and below 1, got {self.latency_tie}")
 
     @property
     def doubt(self) -> float:
@@ -140,7 +145,7 @@ class Race:
         return (1 - self.confidence) / (1 + len(LOOKS))
 
     def rival(self, front: Iterable[Rival], latency_ratio: Interval) -> Rival | None:
-        """The most accurate front point that is beyond doubt not slower than a candidate; None if there is none.
+        """The most accurate front point that a candidate is beyond doubt not faster than, ties apart; None if none.
 
         Both ratios are to the reference and were timed apart, so the lower limit of their difference is what it is less
         the root of the squares of the facing arms (Zou & Donner, 'Construction of confidence limits about effect
@@ -151,11 +156,11 @@ class Race:
         """
         stretch = _quantile(1 - self.doubt) / _quantile(0.975)
 
-        def is_not_slower(point: Interval) -> bool:
+        def is_as_fast(point: Interval) -> bool:
             doubt = math.hypot(point.high - point.value, latency_ratio.value - latency_ratio.low)
-            return latency_ratio.value - point.value >= stretch * doubt
+            return latency_ratio.value - (1 - self.latency_tie) * point.value >= stretch * doubt
 
-        able = [point for point in front if is_not_slower(point.latency_ratio)]
+        able = [point for point in front if is_as_fast(point.latency_ratio)]
         return max(able, key=lambda point: point.map50_95, default=None)
 
     def is_dominated(self, standing: Standing) -> bool:
@@ -200,7 +205,7 @@ class Stopped:
         seen, (value, low, high) = self.standing, self.map50_95
         stopped, rival = (
             f"stopped after {seen.images} of {seen.of_images} images",
-            f"trial {self.rival}, which is faster",
+            f"trial {self.rival}, which is as fast",
         )
         if seen.images == seen.of_images:
             return f"{stopped}: mAP50-95 {value:.4f}, and {rival}, has {self.rival_map50_95:.4f}"

@@ -33,7 +33,8 @@ def staged_scorer(search: SearchSpec, scorer: Scorer, objectives: Sequence[str])
             " and ".join(sorted(RACED, reverse=True)),
         )
         return None
-    return StagedScorer(scorer=scorer, race=Race(confidence=search.race.confidence), seed=search.seed)
+    race = Race(confidence=search.race.confidence, latency_tie=search.race.latency_tie)
+    return StagedScorer(scorer=scorer, race=race, seed=search.seed)
 
 
 def observer(objectives: Sequence[str]) -> Callable[[FrozenTrial], Observation | None]:

@@ -129,12 +129,20 @@ def test_the_rival_is_the_most_accurate_front_point_that_is_not_slower() -> None
     assert [one and one.trial for one in chosen] == [0, 0, 1, 2, None]
 
 
+def test_who_is_hardly_faster_than_a_front_point_has_it_as_its_rival() -> None:
+    point = rival(0, 0.42, exactly(0.500))
+    ratios = (0.496, 0.494)  # a tie of 1 % ends at 0.495
+    assert [Race(latency_tie=0.01).rival([point], exactly(ratio)) for ratio in ratios] == [point, None]
+    assert [Race(latency_tie=0.0).rival([point], exactly(ratio)) for ratio in ratios] == [None, None]
+
+
 def test_a_rival_that_may_be_slower_is_none() -> None:
     unsure = rival(0, 0.42, Interval(0.50, 0.47, 0.53))
-    # Of 0.54 with arms of 0.04 the difference of 0.04 has an arm of 0.05, by the root of the squares.
-    assert Race().rival([unsure], Interval(0.54, 0.50, 0.58)) is None
-    assert Race().rival([unsure], Interval(0.56, 0.52, 0.60)) is unsure
-    assert Race(confidence=0.999).rival([unsure], Interval(0.56, 0.52, 0.60)) is None
+    # The difference has an arm of 0.05, by the root of the squares: at 0.9, where z is 1.96, it must be 0.05.
+    race = Race(confidence=0.9, latency_tie=0.0)
+    assert race.rival([unsure], Interval(0.54, 0.50, 0.58)) is None
+    assert race.rival([unsure], Interval(0.56, 0.52, 0.60)) is unsure
+    assert replace(race, confidence=0.999).rival([unsure], Interval(0.56, 0.52, 0.60)) is None
 
 
 def test_who_is_far_behind_is_dominated_and_who_is_ahead_beyond_the_interval_is_not() -> None:
@@ -176,7 +184,9 @@ def test_who_asks_for_more_confidence_or_counts_fewer_ties_stops_no_sooner(
         assert Race(confidence=low, tie=many).is_dominated(found)
 
 
-@pytest.mark.parametrize("wrong", [{"confidence": 1.0}, {"confidence": 0.0}, {"tie": 1.0}, {"tie": -0.1}])
+@pytest.mark.parametrize(
+    "wrong", [{"confidence": 1.0}, {"confidence": 0.0}, {"tie": 1.0}, {"tie": -0.1}, {"latency_tie": 1.0}]
+)
 def test_a_confidence_or_level_out_of_range_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Race(**wrong)
@@ -197,7 +207,7 @@ def test_a_stopped_trial_keeps_what_was_seen_and_survives_json() -> None:
     assert [value, (low + high) / 2] == pytest.approx([0.39, 0.39])
     assert high - low == pytest.approx(2 * 1.96 * 0.01 * math.sqrt(1 - 50 / 200), rel=1e-3)
     assert str(stopped).startswith("stopped after 50 of 200 images: in full, mAP50-95 would be about 0.3900 (0.37")
-    assert str(stopped).endswith("and trial 12, which is faster, has 0.4100")
+    assert str(stopped).endswith("and trial 12, which is as fast, has 0.4100")
     seen = replace(stopped, standing=standing(images=200, difference=-0.02))
     assert str(seen).startswith("stopped after 200 of 200 images: mAP50-95 0.3900, and trial 12")
 
@@ -293,7 +303,11 @@ def test_the_simulation_catches_rules_that_are_too_eager() -> None:
 
 
 def race_through(race: Race, stops: Stops) -> tuple[float, float, float]:
-    """Shares of images seen, of true front points lost, and of these lost beyond the interval of their mAP."""
+    """Shares of images seen, of true front points lost, and of these lost beyond their interval and `latency_tie`."""
+
+    def instead(study: Study, point: int, lost: int) -> bool:
+        return bool((1 - race.latency_tie) * study.ratios[point] <= study.ratios[lost])
+
     images, lost, beyond = [], [], []
     for study in made_up_studies():
         last = len(study.seen) - 1
@@ -306,7 +320,7 @@ def race_through(race: Race, stops: Stops) -> tuple[float, float, float]:
             images.append(study.seen[look] / IMAGES)
             measured += [one] * (look == last)
         for one in np.flatnonzero(front_of(np.stack([-scores, study.ratios], axis=1))).tolist():
-            others = [study.standing(one, i, last) for i in measured if study.ratios[i] <= study.ratios[one]]
+            others = [study.standing(one, i, last) for i in measured if instead(study, i, one)]
             lost.append(one not in measured)
             beyond.append(all(other.difference > 1.96 * other.full_error for other in others))
     return float(np.mean(images)), float(np.mean(lost)), float(np.mean(beyond))
@@ -314,18 +328,18 @@ def race_through(race: Race, stops: Stops) -> tuple[float, float, float]:
 
 @pytest.mark.parametrize("confidence", [0.8, 0.9, 0.95])
 def test_a_study_loses_no_more_of_its_true_front_than_stated(confidence: float) -> None:
-    race = Race(confidence=confidence, tie=0.0)
+    race = Race(confidence=confidence, tie=0.0, latency_tie=0.0)
     _, lost, _ = race_through(race, race.is_dominated)
     assert lost <= 1 - confidence
 
 
 def test_where_ties_count_as_equal_a_study_loses_less_than_stated_beyond_the_interval_and_saves_more() -> None:
-    strict, lenient = Race(tie=0.0), Race(tie=0.95)
+    strict, lenient = Race(tie=0.0, latency_tie=0.0), Race(tie=0.95, latency_tie=0.01)
     images, _, beyond = race_through(lenient, lenient.is_dominated)
     assert beyond <= 1 - lenient.confidence
     assert images < race_through(strict, strict.is_dominated)[0] < 1.0
 
 
 def test_a_study_that_stops_whoever_is_behind_loses_more_of_its_front() -> None:
-    _, lost, _ = race_through(Race(tie=0.0), lambda at: at.difference < 0)
+    _, lost, _ = race_through(Race(tie=0.0, latency_tie=0.0), lambda at: at.difference < 0)
     assert lost > 0.05  # what the strictest of the tests above allows

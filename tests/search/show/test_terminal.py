@@ -67,4 +67,4 @@ def test_progress_tells_every_trial_in_one_line_on_stderr(capsys: pytest.Capture
     assert second.endswith("2 INT8, as trial 0")
     assert third.endswith(f"failed: {reason}")
     assert fourth.startswith("trial 3: stopped after 41 of 328 images: in full, mAP50-95 would be about 0.3800 (")
-    assert fourth.endswith("and trial 0, which is faster, has 0.4000, as trial 2")
+    assert fourth.endswith("and trial 0, which is as fast, has 0.4000, as trial 2")
