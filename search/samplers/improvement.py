@@ -26,8 +26,6 @@ Floats = NDArray[np.float64]
 SAMPLES = 512  # for three or more objectives
 BEYOND = 2.0  # standard deviations below the lowest mean to which the sampled region reaches
 
-_erfc = np.frompyfunc(math.erfc, 1, 1)
-
 
 def expected_improvement(
     mean: Floats, deviation: Floats, points: Floats, reference: Floats, rng: np.random.Generator
@@ -62,7 +60,9 @@ def expected_shortfall(thresholds: Floats, mean: Floats, deviation: Floats) -> F
 
 def probability_below(z: Floats) -> Floats:
     """The standard normal distribution function."""
-    return 0.5 * np.asarray(_erfc(-z / math.sqrt(2)), dtype=np.float64)
+    from scipy.special import ndtr
+
+    return np.asarray(ndtr(z), dtype=np.float64)
 
 
 def _exact(mean: Floats, deviation: Floats, points: Floats, reference: Floats) -> Floats:

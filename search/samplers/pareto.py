@@ -115,7 +115,7 @@ class ParetoSampler(BaseSampler):
         signs = np.array([1.0 if way == StudyDirection.MINIMIZE else -1.0 for way in study.directions])
         history = History.from_trials(self._trials(study, number), encoding, key, signs, self._partial)
         rng = np.random.default_rng([self._seed, len(history.tried)])
-        ranked = (tuple(row) for rows in self._ranked(encoding, history, signs, rng) for row in rows.tolist())
+        ranked = (tuple(row.tolist()) for rows in self._ranked(encoding, history, signs, rng) for row in rows)
         untried = (row for row in ranked if key(row) not in history.tried)
         used_up = encoding.random_rows(1, rng)[0]
         return encoding.params(next(untried, used_up))
