@@ -1,6 +1,7 @@
 """What qpareto does, as functions: every command calls one of these, and so may a script."""
 
-from ..run.progress import Progress, Watch
+from ..run.progress import Progress, Watch, WorkerSign
+from ..study_opening import devices_of_study
 from .candidate import build_candidate, measure_candidate, profile_candidate
 from .layers import labelled_sensitivity_of_study, layers_of_study_or_model, sensitivity_of_study
 from .machine import self_test_of_engines
@@ -17,8 +18,10 @@ from .study import (
 __all__ = [
     "Progress",
     "Watch",
+    "WorkerSign",
     "build_candidate",
     "confirm_study",
+    "devices_of_study",
     "export_from_study",
     "join_study",
     "labelled_sensitivity_of_study",
