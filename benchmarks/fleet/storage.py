@@ -21,6 +21,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import optuna
+
 from postgres import Postgres
 from qpareto.search.results import results_of_study
 from qpareto.search.run.worker import Worker
@@ -151,8 +153,16 @@ def _write_large(url: str) -> None:
     for number in range(LARGE):
         params = {name: rng.choice(proposals.get(name, ["float", "int8"])) for name in space.distributions()}
         candidate = space.candidate(params)
-        study.begin(space=space, candidate=candidate, unit_ms=20.0 if number == 0 else None)
-        study.finish(number, objective.measure(candidate, float_type="fp32", rivals=None))
+        found = objective.measure(candidate, float_type="fp32", rivals=None)
+        attrs = {"candidate": str(candidate), "graph": found.graph_hash, "measurement": found.as_json()}
+        study.study.add_trial(
+            optuna.trial.create_trial(
+                params=params,
+                distributions=space.distributions(),
+                values=found.values(study.objectives),
+                user_attrs=attrs | ({} if number else {"unit_ms": 20.0}),
+            )
+        )
 
 
 def _looked(url: str) -> tuple[float, float, float, float]:
