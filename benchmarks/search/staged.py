@@ -103,7 +103,7 @@ def _run(spec: StudySpec) -> Run:
     ended = {record.number for record in study.records() if record.state not in ("running", "interrupted")}
     seconds = {
         trial.number: trial.duration.total_seconds()
-        for trial in study.frozen_trials()
+        for trial in study.look().trials
         if trial.number in ended and trial.duration is not None
     }
     return Run(results(spec), seconds)

@@ -39,10 +39,10 @@ class Heartbeat:
         self._study, self._every_s = study, lease_s / BEATS
         self._number: int | None = None
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
 
     def __enter__(self) -> Heartbeat:
-        self._thread.start()
+        self._ended = threading.Event()
+        threading.Thread(target=self._beat, args=(self._ended,), name="heartbeat", daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -57,9 +57,9 @@ class Heartbeat:
         finally:
             self._number = None
 
-    def _beat(self) -> None:
+    def _beat(self, ended: threading.Event) -> None:
         count = 0
-        while not self._ended.wait(self._every_s):
+        while not ended.wait(self._every_s):
             number = self._number
             if number is None:
                 continue
