@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..errors import StudyError
 
 Points = NDArray[np.float64]
+_AT_ONCE = 256  # points that are compared each with each, before those that are left are
 
 
 def losses(values: Sequence[Sequence[float]], directions: Sequence[str]) -> Points:
@@ -43,6 +44,15 @@ def front_of(points: Points) -> NDArray[np.bool_]:
         raise ValueError(f"points must be (n_points, n_objectives), got shape {points.shape}")
     if np.isnan(points).any():
         raise ValueError("points must not hold NaN: a candidate without a value failed, and is no point")
+    found = np.zeros(len(points), dtype=np.bool_)
+    parts = np.array_split(np.arange(len(points)), len(points) // _AT_ONCE + 1)
+    kept = np.concatenate([part[_unbeaten(points[part])] for part in parts])
+    found[kept[_unbeaten(points[kept])]] = True
+    return found
+
+
+def _unbeaten(points: Points) -> NDArray[np.bool_]:
+    """The front by comparing each with each."""
     no_worse = (points[:, None, :] <= points[None, :, :]).all(axis=2)
     better = (points[:, None, :] < points[None, :, :]).any(axis=2)
     return np.logical_not((no_worse & better).any(axis=0))

@@ -153,7 +153,7 @@ class ParetoSampler(BaseSampler):
         points = beliefs.predict(known)[0]
         swept = sweep(encoding, beliefs.draw(DRAWS, rng), rng)
         corner = self._corner(points, beliefs.predict(swept)[0], signs)
-        bases = rng.permutation(known[_front(points)])[:BASES]
+        bases = rng.permutation(known[front_of(points)])[:BASES]
         seen = {row.tobytes() for row in known}
         rows, gains, pool = swept[:0], np.empty(0), swept
         for _ in range(ROUNDS):
@@ -169,17 +169,9 @@ class ParetoSampler(BaseSampler):
         if self._reference is not None:
             return np.asarray(self._reference, dtype=np.float64) * signs
         both = np.vstack([points, reachable])
-        front = both[_front(both)]
+        front = both[front_of(both)]
         worst: Floats = front.max(axis=0) + MARGIN * np.maximum(np.ptp(front, axis=0), 0.1 * both.std(axis=0))
         return worst
-
-
-def _front(points: Floats) -> NDArray[np.intp]:
-    """Indices of the front; in parts first, since `front_of` compares each with each."""
-    parts = np.array_split(np.arange(len(points)), len(points) // 256 + 1)
-    kept = np.concatenate([part[front_of(points[part])] for part in parts])
-    found: NDArray[np.intp] = kept[front_of(points[kept])]
-    return found
 
 
 def _unseen(rows: Rows, seen: set[bytes]) -> Rows:
