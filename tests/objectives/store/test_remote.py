@@ -11,9 +11,9 @@ import fsspec
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from qpareto.errors import StudyFileError
+from qpareto.errors import DiskError, StudyFileError
 from qpareto.objectives.store import Remote, Store, is_whole, remote
-from store_contents import contents, flip_a_byte, write_one
+from store_contents import contents, flip_a_byte, of_size, write_one
 
 CUT_OFF = """
 import os, sys, time; from pathlib import Path
@@ -27,7 +27,8 @@ class CutOff(LocalFileSystem):
             stream.write(content[: len(content) // 2])
         print("half", flush=True); time.sleep(60)
 fsspec.register_implementation("file", CutOff, clobber=True)
-Store(Path(sys.argv[1]), Remote(sys.argv[2])).make("kind", "key", lambda folder: (folder / "data").write_text("x" * 999))
+store = Store(Path(sys.argv[1]), Remote(sys.argv[2]))
+store.make("kind", "key", lambda folder: (folder / "zeros.bin").write_bytes(bytes(999 - 150)))
 """
 
 
@@ -173,8 +174,8 @@ class TestFile(RemoteContract):
             process.kill()
         other = Store(tmp_path / "other", Remote(url))
         assert other.find("kind", "key") is None
-        other.make("kind", "key", lambda folder: (folder / "data").write_text("x" * 999) and None)
-        assert (Store(tmp_path / "third", Remote(url)).make("kind", "key", not_again) / "data").stat().st_size == 999
+        other.make("kind", "key", of_size(999))
+        Store(tmp_path / "third", Remote(url)).make("kind", "key", not_again)
 
 
 def test_a_remote_that_fills_up_fails_nothing(
@@ -182,7 +183,7 @@ def test_a_remote_that_fills_up_fails_nothing(
 ) -> None:
     disk = nearly_full_disk(64)
     store = Store(tmp_path / "cache", Remote(f"file://{disk}"))
-    store.make("kind", "key", lambda folder: (folder / "data").write_bytes(bytes(128 << 10)) and None)
+    store.make("kind", "key", of_size(128 << 10))
     assert is_whole(store.root / "kind" / "key")
     assert "No space left on device" in caplog.text
     assert Store(tmp_path / "other", Remote(f"file://{disk}")).find("kind", "key") is None
@@ -192,11 +193,9 @@ def test_a_full_local_disk_is_no_fault_of_the_remote(
     nearly_full_disk: Callable[[int], Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     url = f"file://{tmp_path}/share"
-    Store(tmp_path / "cache", Remote(url)).make(
-        "kind", "key", lambda f: (f / "data").write_bytes(bytes(99 << 10)) and None
-    )
+    Store(tmp_path / "cache", Remote(url)).make("kind", "key", of_size(99 << 10))
     store = Store(nearly_full_disk(64), Remote(url))
-    with pytest.raises(Exception, match="No space left on device"):
+    with pytest.raises(DiskError, match="No space left on device"):
         store.find("kind", "key")
     assert contents(store.root) == ["filler", "kind"]
     assert caplog.messages == []
