@@ -98,7 +98,7 @@ def test_a_mapped_file_is_read_on_though_its_entry_is_evicted(tmp_path: Path) ->
 
 
 def test_readers_beside_eviction_always_find_whole_entries(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", READER, tmp_path]
+    command: list[str | Path] = [sys.executable, "-c", READER, tmp_path]
     started = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(3)]
     told = [process.communicate() for process in started]
     assert [error for _, error in told if "Error" in error] == []

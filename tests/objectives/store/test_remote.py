@@ -32,7 +32,7 @@ store.make("kind", "key", lambda folder: (folder / "zeros.bin").write_bytes(byte
 """
 
 
-class Faulty(MemoryFileSystem):
+class Faulty(MemoryFileSystem):  # type: ignore[misc]  # fsspec has no types
     """A file system in memory that fails at its n-th call."""
 
     protocol = "faulty"
@@ -167,7 +167,7 @@ class TestFile(RemoteContract):
         assert files == [f"blobs/6b/{digest}", "kind/a.json", "kind/b.json"]
 
     def test_an_upload_that_was_cut_off_is_never_seen_and_completed_by_the_next(self, url: str, tmp_path: Path) -> None:
-        command = [sys.executable, "-c", CUT_OFF, tmp_path / "killed", url]
+        command: list[str | Path] = [sys.executable, "-c", CUT_OFF, tmp_path / "killed", url]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             assert process.stdout.readline() == "half\n"

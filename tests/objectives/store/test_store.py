@@ -66,7 +66,7 @@ def test_an_entry_that_failed_leaves_nothing_and_can_be_made_later(tmp_path: Pat
 
 
 def test_of_many_processes_that_want_an_entry_one_makes_it(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", ONE_OF_MANY, tmp_path / "cache", tmp_path / "made"]
+    command: list[str | Path] = [sys.executable, "-c", ONE_OF_MANY, tmp_path / "cache", tmp_path / "made"]
     started = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(6)

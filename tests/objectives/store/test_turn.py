@@ -23,7 +23,7 @@ with turn(Path(sys.argv[1])):
 
 @contextmanager
 def held_by_another(path: Path) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-c", HOLDER, path]
+    command: list[str | Path] = [sys.executable, "-c", HOLDER, path]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "holds\n"

@@ -32,7 +32,7 @@ def test_what_a_living_process_keeps_is_touched_until_it_dies_or_the_thing_is_go
     kept, gone = tmp_path / "kept", tmp_path / "gone"
     for folder in (kept, gone):
         folder.mkdir()
-    command = [sys.executable, "-c", KEEPER, kept, gone]
+    command: list[str | Path] = [sys.executable, "-c", KEEPER, kept, gone]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as keeper:
         assert keeper.stdout is not None
         assert keeper.stdout.readline() == "keeps\n"
