@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from .engines import EngineKind, EngineOptions, engine_kind
@@ -13,6 +15,8 @@ from .latency.lock import device_lock
 from .store import Store, disk_errors
 
 T = TypeVar("T")
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,17 @@ class Device:
     @property
     def kind(self) -> EngineKind:
         return engine_kind(self.options.kind)
+
+    def this_very(self) -> str:
+        """Tells the device, of this machine since it was started, from all others: what holds for no like one.
+
+        Containers of one machine have this in common; a virtual machine has its own.
+        """
+        try:
+            boot = _BOOT_ID.read_text(encoding="ascii").strip()
+        except OSError:  # Linux alone numbers its starts
+            boot = platform.node()
+        return f"{self.kind.device_id()} {boot}"
 
     def run(self, step: Callable[..., T], *arguments: Any, log: str) -> T:
         """One step in a child process, within the time that a run may take.

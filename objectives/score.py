@@ -203,16 +203,16 @@ class Scorer:
     def reference_ms(self) -> float:
         """The reference's milliseconds: the unit in which latencies are told.
 
-        Timed against itself, and kept in the store for later processes unless the timing was disturbed.
+        Timed against itself, and kept in the store for later processes on this machine unless the timing was disturbed.
         """
         if self.unit_ms is not None:
             return self.unit_ms
-        key = content_key(reference=self.reference.name)
-        if found := self.store.find("reference-ms", key):
+        store, key = self.store.local, content_key(reference=self.reference.name, machine=self.device.this_very())
+        if found := store.find("reference-ms", key):
             return float((found / "ms.txt").read_text(encoding="ascii"))
         timed = self.latency(self.reference, self.options)
         if not timed.flags:
-            self.store.make("reference-ms", key, lambda f: _write(f / "ms.txt", repr(timed.reference_ms)))
+            store.make("reference-ms", key, lambda f: _write(f / "ms.txt", repr(timed.reference_ms)))
         return timed.reference_ms
 
     def accuracy(self, engine: Path, options: EngineOptions) -> Accuracy:
@@ -232,7 +232,7 @@ class Scorer:
                 evaluated = (engine, options, self.pixels, self.dataset, self.head, folder)
                 self.device.run(steps.evaluate, *evaluated, log=f"accuracy-{key}")
 
-        return self.store.make("accuracy", key, fill)
+        return self.store.make("accuracy", key, fill, kept=True)
 
     def accuracy_key(self, engine: Path) -> str:
         """Under which an engine's accuracy is kept in the store, as `accuracy`."""

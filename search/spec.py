@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from ..objectives.engines import KINDS, EngineOptions, engine_kind
 from ..objectives.measurement import DIRECTIONS
+from ..objectives.store import Remote, Store
 from ..spaces.calibration import METHODS
 
 VERSION = 1
@@ -203,6 +204,12 @@ class StudySpec(Section):
         description="an SQLAlchemy URL, or grpc://HOST:PORT; a relative SQLite path is relative to this file",
     )
     cache: Path = Field(DEFAULT_CACHE, description="folder of calibrated models, engines and images; may be shared")
+    cache_remote: str | None = Field(
+        None, description="a cache behind that folder, for several machines, such as s3://bucket/prefix"
+    )
+    cache_limit_gib: float | None = Field(
+        None, gt=0, description="what the folder may grow to: what was unused the longest is removed; null: no limit"
+    )
 
     @field_validator("objectives")
     @classmethod
@@ -214,6 +221,18 @@ class StudySpec(Section):
         if "energy_mj" in self.objectives and not engine_kind(self.engine.kind).tells_energy:
             raise ValueError(f"the objective energy_mj is told by no {self.engine.kind} engine: leave it out")
         return self
+
+    def store(self) -> Store:
+        """The cache that the study file names.
+
+        Raises:
+            StudyFileError: there is no driver for `cache_remote`.
+        """
+        remote = Remote(self.cache_remote) if self.cache_remote else None
+        if remote is not None:
+            remote.check()
+        limit_bytes = int(self.cache_limit_gib * 2**30) if self.cache_limit_gib else None
+        return Store(self.cache, remote=remote, limit_bytes=limit_bytes)
 
 
 def _all_distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:

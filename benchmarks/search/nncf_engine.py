@@ -1,7 +1,7 @@
 """An engine made by NNCF from a study's float engine, as NNCF's public examples do it; in a process of its own.
 
 NNCF starts from the IR of the reference engine, which is what `openvino.convert_model` makes of the ONNX, so that the
-two differ in nothing but NNCF's work. What it returns is saved and sealed as an engine of the kind `openvino`.
+two differ in nothing but NNCF's work. What it returns is saved as an engine of the kind `openvino`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from qpareto.objectives.accuracy.heads import Detections, Head
 from qpareto.objectives.accuracy.images import LetterboxedImages
 from qpareto.objectives.accuracy.matcher import Matcher
 from qpareto.objectives.engines import Engine
-from qpareto.objectives.engines.build import seal
 from qpareto.objectives.engines.openvino import OpenVinoEngine
 from qpareto.objectives.latency.lock import device_lock
 from qpareto.objectives.latency.telemetry import HostLoad
@@ -177,7 +176,6 @@ def make_engine(material: Material, recipe: Recipe, folder: Path) -> None:
             images_scored=validation.images_scored,
         )
     (folder / COST).write_text(json.dumps(asdict(cost)) + "\n", encoding="utf-8")
-    seal(folder)
 
 
 def _quantized(material: Material, recipe: Recipe, validation: Validation) -> Any:

@@ -66,7 +66,7 @@ def letterboxed_images(paths: Sequence[Path], *, height: int, width: int, store:
     key = content_key(
         images=in_threads(file_hash, paths), height=height, width=width, padding=PADDING, opencv=cv2.__version__
     )
-    folder = store.make("letterboxed", key, lambda entry: _fill(entry, paths, height, width))
+    folder = store.make("letterboxed", key, lambda entry: _fill(entry, paths, height, width), kept=True)
     rows = np.load(folder / "geometry.npy").tolist()
     geometry = tuple(Geometry(scale, *map(int, rest)) for scale, *rest in rows)
     return LetterboxedImages(folder / "pixels.npy", geometry, key)

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 from ...errors import EngineError
-from ..store import Store, content_key, disk_errors, file_hash
+from ..store import Store, content_key, disk_errors, is_whole, touch
 from . import engine_kind
 from .base import Engine, EngineOptions
 from .child import run_in_child
 
-SEAL = "seal.json"  # in an engine's folder: the hashes of the other files, by name
-
 Proof = Callable[[Engine, Path, Path], None]  # the loaded engine, its graph, its folder; to be pickled
-
-_log = logging.getLogger(__name__)
 
 
 def engine_from_onnx(
@@ -63,34 +57,21 @@ def engine_from_onnx(
 
 
 def build_engine(onnx_path: Path, engine_dir: Path, options: EngineOptions, proof: Proof | None = None) -> None:
-    """`EngineKind.build` and its proof, as a child process can be asked to call them; seals what was built."""
+    """`EngineKind.build` and its proof, as a child process can be asked to call them."""
     kind = engine_kind(options.kind)
     with disk_errors(engine_dir.parent):
         kind.build(onnx_path, engine_dir, options)
         if proof is not None and kind.availability().can_run:
             with kind.load(engine_dir, options) as engine:
                 proof(engine, onnx_path, engine_dir)
-        seal(engine_dir)
-
-
-def seal(engine_dir: Path) -> None:
-    """Note what an engine's files hold now: with anything else in them it is taken for damaged."""
-    (engine_dir / SEAL).write_text(json.dumps(_hashes(engine_dir), indent=1) + "\n", encoding="utf-8")
 
 
 def find_engine(graph_hash: str, options: EngineOptions, store: Store, *, build: int = 0) -> Path | None:
     """The folder of an engine that somebody has built; None if nobody has, or its files are not what was built.
 
-    Such a one is removed: libraries load many a damaged engine without a word, and it runs, wrongly.
+    Libraries load many a damaged engine without a word, and it runs, wrongly: the store sets such a one aside.
     """
-    key = _key(graph_hash, options, build)
-    found = store.find("engines", key)
-    with disk_errors(store.root):
-        if found is None or _is_whole(found):
-            return found
-        _log.warning("The engine in %s is not what was built there: it is built again.", found)
-        store.discard("engines", key)
-    return None
+    return store.find("engines", _key(graph_hash, options, build))
 
 
 def load_engine(engine_dir: Path, options: EngineOptions) -> Engine:
@@ -99,7 +80,7 @@ def load_engine(engine_dir: Path, options: EngineOptions) -> Engine:
     Raises:
         EngineError: it is not, or this device cannot run it.
     """
-    if not _is_whole(engine_dir):
+    if not _is_there(engine_dir):
         raise EngineError(
             f"The engine in {engine_dir} is not what was built there: something changed or cut its files. It is built "
             "again when next needed; if this happens again, check the disk, or name another cache (--set cache=FOLDER)."
@@ -124,14 +105,9 @@ def _key(graph_hash: str, options: EngineOptions, build: int) -> str:
     )
 
 
-def _is_whole(engine_dir: Path) -> bool:
+def _is_there(engine_dir: Path) -> bool:
     try:
-        sealed = json.loads((engine_dir / SEAL).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):  # no seal, or no text or JSON in it
+        touch(engine_dir)  # in use: not to be evicted between the steps of a trial
+        return is_whole(engine_dir)
+    except FileNotFoundError:
         return False
-    return bool(sealed == _hashes(engine_dir))
-
-
-def _hashes(engine_dir: Path) -> dict[str, str]:
-    files = (path for path in engine_dir.rglob("*") if path.is_file() and path.name != SEAL)
-    return {str(path.relative_to(engine_dir)): file_hash(path) for path in files}

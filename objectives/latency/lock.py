@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ...errors import DiskError
 from ..store import disk_errors
 
 _log = logging.getLogger(__name__)
@@ -25,13 +26,13 @@ def device_lock(device: str, *, exclusive: bool) -> Iterator[None]:
     a thread that holds a device and asks for it again waits for itself.
 
     The lock is a file in $QPARETO_LOCK_DIR, or else in `qpareto-locks` of the machine's temporary folder, and works
-    between all processes, of any user, that see the same folder; containers need a common one.
+    between all processes, of any user and in any container, that see the same folder: containers need a common one.
 
     Args:
         device: its name; names that differ in punctuation alone are the same device.
 
     Raises:
-        DiskError: the folder cannot be written.
+        DiskError: the folder cannot be written, or its file system has no locks.
     """
     stem = re.sub(r"[^a-z0-9]+", "-", device.lower()).strip("-")
     folder = _folder()
@@ -53,6 +54,11 @@ def _wait_for(lock: int, operation: int, device: str) -> None:
     except BlockingIOError:
         _log.info("Waiting for another process that uses %s.", device)
         fcntl.flock(lock, operation)
+    except OSError as error:
+        raise DiskError(
+            f"{device} cannot be held alone, since nothing can be locked in {_folder()} ({error.strerror}): let "
+            "QPARETO_LOCK_DIR name a folder on a disk of this machine."
+        ) from error
 
 
 def _folder() -> Path:
@@ -60,7 +66,7 @@ def _folder() -> Path:
 
 
 def _opened(path: Path) -> int:
-    """Open a lock file, which reading suffices for, creating it for every user if it is new."""
+    """Open a lock file, creating it for every user if it is new. NFS locks alone only what is open for writing."""
     try:
         path.parent.mkdir(parents=True)
     except FileExistsError:
@@ -68,9 +74,9 @@ def _opened(path: Path) -> int:
     else:
         path.parent.chmod(0o1777)  # whatever this user's umask: others add their devices, and delete none
     try:
-        created = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDONLY)
+        created = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR)
     except FileExistsError:
         # Without O_CREAT: Linux refuses that on another user's file in a folder that everyone may write to.
-        return os.open(path, os.O_RDONLY)
-    os.fchmod(created, 0o644)
+        return os.open(path, os.O_RDWR if os.access(path, os.W_OK) else os.O_RDONLY)
+    os.fchmod(created, 0o666)
     return created

@@ -39,7 +39,7 @@ def onnx_from_checkpoint(path: Path, *, imgsz: int, batch: int, store: Store) ->
     def fill(folder: Path) -> None:
         run_in_child(_export, path, imgsz, batch, folder, timeout_s=TIMEOUT_S, log_path=log_path)
 
-    return store.make("exported", key, fill) / f"{path.stem}.onnx"
+    return store.make("exported", key, fill, kept=True) / f"{path.stem}.onnx"
 
 
 def _ultralytics() -> str:

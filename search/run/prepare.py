@@ -42,7 +42,7 @@ def scorer_of_spec(spec: StudySpec, *, calibration_size: int | None = None) -> S
         DatasetError: images or annotations are missing, corrupt or too few, or calibration images are evaluated on.
         DiskError: the cache cannot be written.
     """
-    store = Store(spec.cache)
+    store = spec.store()
     model = detector_model(spec.model, store, imgsz=spec.imgsz, batch=spec.engine.batch)
     names = model.class_names
     head = head_of_model(

@@ -12,7 +12,6 @@ from contracts.engines import SHAPE, SmallDetector, random_images
 from qpareto.errors import DiskError, EngineError
 from qpareto.objectives.engines import EngineOptions, engine_kind
 from qpareto.objectives.engines.build import (
-    SEAL,
     build_engine,
     engine_bytes,
     engine_from_onnx,
@@ -20,7 +19,7 @@ from qpareto.objectives.engines.build import (
     load_engine,
 )
 from qpareto.objectives.engines.inspection import INSPECTION
-from qpareto.objectives.store import Store
+from qpareto.objectives.store import SEAL, Store
 
 OPTIONS = EngineOptions(threads=1, build_timeout_s=60)
 

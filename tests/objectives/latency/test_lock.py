@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -32,10 +35,11 @@ def lock_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @contextmanager
-def held_by_another(device: str, *, exclusive: bool) -> Iterator[subprocess.Popen[str]]:
+def held_by_another(device: str, *, exclusive: bool, within: tuple[str, ...] = ()) -> Iterator[subprocess.Popen[str]]:
+    """Args: within: a command that runs another."""
     script = HOLDER.format(path=sys.path, device=device, exclusive=exclusive)
     with subprocess.Popen(
-        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [*within, sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "holds\n"
@@ -63,6 +67,32 @@ def test_who_holds_a_device_alone_holds_it_alone(theirs: bool, ours: bool) -> No
         had = _try("CPU", exclusive=ours)
         assert not had.wait(0.3)
     assert had.wait(5)  # the kernel frees what a killed process held
+
+
+def test_a_container_that_shares_the_folder_is_kept_out_too(lock_dir: Path, tmp_path: Path) -> None:
+    """Another host name, other process ids, another root of mounts, in which the folder lies at another path."""
+    unshare = ("unshare", "--mount", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc")
+    if shutil.which("unshare") is None or subprocess.run([*unshare, "true"], check=False).returncode != 0:
+        pytest.skip("needs the right to make namespaces: root on Linux")
+    lock_dir.mkdir()
+    elsewhere = tmp_path / "mounted"
+    elsewhere.mkdir()
+    enter = f"mount --bind {lock_dir} {elsewhere} && hostname other && QPARETO_LOCK_DIR={elsewhere} exec "
+    with held_by_another("CPU", exclusive=True, within=(*unshare, "sh", "-c", enter + '"$@"', "sh")) as other:
+        had = _try("CPU", exclusive=True)
+        assert not had.wait(0.3)
+        other.communicate("")
+        assert had.wait(5)
+
+
+def test_a_folder_without_locks_is_told_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_here(lock: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", none_here)  # as on NFS without a lock daemon, which no test can mount
+    said = r"No locks available\): let QPARETO_LOCK_DIR name a folder on a disk of this machine"
+    with pytest.raises(DiskError, match=said), device_lock("CPU", exclusive=True):
+        pass
 
 
 def test_shared_holders_hold_a_device_together() -> None:
@@ -120,7 +150,7 @@ def test_every_user_can_lock_here_whatever_the_umask(lock_dir: Path) -> None:
         os.umask(before)
     assert stat.S_IMODE(lock_dir.stat().st_mode) == 0o1777
     assert {file.name for file in lock_dir.iterdir()} == {"intel-r-xeon-r-2-20ghz.door", "intel-r-xeon-r-2-20ghz.room"}
-    assert all(stat.S_IMODE(file.stat().st_mode) == 0o644 for file in lock_dir.iterdir())
+    assert all(stat.S_IMODE(file.stat().st_mode) == 0o666 for file in lock_dir.iterdir())
 
 
 def test_a_folder_that_was_there_keeps_its_permissions(lock_dir: Path) -> None:

@@ -1,79 +1,20 @@
-"""The content-addressed cache: what a step made is kept under the hash of everything that decided it."""
+"""Writing so that all is there or nothing, and telling in one sentence why a disk refuses it."""
 
 from __future__ import annotations
 
 import errno
-import hashlib
-import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
-from ..errors import DiskError
+from ...errors import DiskError
 
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
-def content_key(**inputs: Any) -> str:
-    """Hash of JSON-able inputs: 32 hex digits, the same on every machine and in every run."""
-    text = json.dumps(inputs, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def file_hash(paths: Path | Iterable[Path]) -> str:
-    """SHA-256 over the bytes of the files, in the given order: 32 hex digits. Names do not count."""
-    digest = hashlib.sha256()
-    for path in [paths] if isinstance(paths, Path) else paths:
-        with path.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return digest.hexdigest()[:32]
-
-
-class Store:
-    """A folder of finished folders, `<root>/<kind>/<key>`.
-
-    An entry is made aside and renamed into place: it is either complete or absent, whoever is killed when.
-    Two processes that make the same entry at once both work; the first to finish wins.
-    """
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def find(self, kind: str, key: str) -> Path | None:
-        """The entry's folder, or None if nobody has made it yet."""
-        entry = self.root / kind / key
-        return entry if entry.is_dir() else None
-
-    def make(self, kind: str, key: str, fill: Callable[[Path], None]) -> Path:
-        """The entry's folder, filled by `fill(folder)` if it is not there yet.
-
-        Raises:
-            DiskError: the folder cannot be written.
-        """
-        if found := self.find(kind, key):
-            return found
-        entry = self.root / kind / key
-        try:
-            with made_aside(entry) as aside:
-                fill(aside)
-        except OSError:
-            if not entry.is_dir():
-                raise
-        # Made here, or by somebody who was first: theirs stands.
-        return entry
-
-    def discard(self, kind: str, key: str) -> None:
-        """Remove an entry that is damaged. It is gone at once, for everybody, and can be made again."""
-        entry = self.root / kind / key
-        aside = Path(tempfile.mkdtemp(prefix=f".{key[:8]}-", dir=entry.parent))
-        try:
-            entry.rename(aside)
-        except FileNotFoundError:  # somebody else was first
-            pass
-        finally:
-            shutil.rmtree(aside)
+_ASIDE = ".aside"
 
 
 @contextmanager
@@ -87,7 +28,7 @@ def made_aside(target: Path) -> Iterator[Path]:
     parent = target.absolute().parent
     with disk_errors(parent):
         parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f".{target.name[:8]}-", dir=parent))
+        aside = new_aside(target)
     try:
         with disk_errors(parent):  # ends before the clean-up, which makes room again
             yield aside
@@ -95,6 +36,26 @@ def made_aside(target: Path) -> Iterator[Path]:
         aside.rename(target)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def new_aside(target: Path) -> Path:
+    """A new, hidden folder beside the target, whose name tells what it is: see `is_aside`."""
+    return Path(tempfile.mkdtemp(prefix=f".{target.name[:8]}-", suffix=_ASIDE, dir=target.absolute().parent))
+
+
+def is_aside(path: Path) -> bool:
+    """Whether `new_aside` named it so: what a killed process left, unless somebody fills it now."""
+    return path.name.startswith(".") and path.name.endswith(_ASIDE)
+
+
+def apparent_bytes(folder: Path) -> int:
+    """Of all files below, as large as they say they are; 0 if it is not there. Files may come and go meanwhile."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += (Path(parent) / name).lstat().st_size
+    return total
 
 
 class disk_errors:  # noqa: N801 - reads as a statement: `with disk_errors(folder):`
@@ -121,7 +82,8 @@ class disk_errors:  # noqa: N801 - reads as a statement: `with disk_errors(folde
 
 
 _WRITE_REFUSED = {
-    *(errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS),
+    *NO_ROOM,
+    *(errno.EACCES, errno.EPERM, errno.EROFS),
     *(errno.EEXIST, errno.ENOTDIR, errno.EISDIR),  # a file where a folder should be, or the other way round
 }
 _PROBE_BYTES = 1 << 20
@@ -155,7 +117,7 @@ def _refusal(folder: Path) -> OSError | None:
 
 def _disk_error(folder: Path, refusal: OSError, *, named: object = None) -> DiskError:
     found, advice = str(refusal.strerror), "mend that"
-    if refusal.errno in (errno.ENOSPC, errno.EDQUOT):
+    if refusal.errno in NO_ROOM:
         found += f", {shutil.disk_usage(_nearest_existing(folder)).free >> 20} MiB free"
         advice = "make room"
     return DiskError(
