@@ -48,8 +48,8 @@ def damaged_of(root: Path) -> list[Path]:
 
 def age_s(folder: Path, now_s: float) -> float:
     """Seconds since anything in the folder, or itself, was last written."""
-    newest = max((_written_s(path) for path in (folder, *folder.rglob("*"))), default=now_s)
-    return now_s - newest
+    found = [status for path in (folder, *folder.rglob("*")) if (status := status_of(path))]
+    return now_s - max((status.st_mtime for status in found), default=now_s)
 
 
 def clock_s(root: Path) -> float:
@@ -64,7 +64,12 @@ def remove(folder: Path) -> None:
     Raises:
         FileNotFoundError: somebody else was first.
     """
-    shutil.rmtree(moved(folder, new_aside(folder)))
+    delete(moved(folder, new_aside(folder)))
+
+
+def delete(aside: Path) -> None:
+    """Delete a folder that nobody finds any more. Two may be at it at once; what stays is tried again a day later."""
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def moved(folder: Path, target: Path) -> Path:
@@ -78,6 +83,14 @@ def moved(folder: Path, target: Path) -> Path:
     except OSError:
         target.rmdir()
         raise
+
+
+def status_of(path: Path) -> os.stat_result | None:
+    """None if it is gone: others tidy too."""
+    try:
+        return path.lstat()
+    except FileNotFoundError:
+        return None
 
 
 def _kinds(root: Path) -> Iterator[Path]:
@@ -105,10 +118,3 @@ def _entry(path: Path) -> Entry | None:
     except FileNotFoundError:  # evicted meanwhile
         return None
     return Entry(path, _sizes[known], status.st_mtime)
-
-
-def _written_s(path: Path) -> float:
-    try:
-        return path.lstat().st_mtime
-    except FileNotFoundError:
-        return 0.0

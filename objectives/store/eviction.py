@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from .disk import new_aside
-from .entries import LOGS, Entry, age_s, asides_of, clock_s, damaged_of, entries_of, moved
+from .entries import LOGS, Entry, age_s, asides_of, clock_s, damaged_of, delete, entries_of, moved, status_of
 from .use import GRACE_S
 
 LEFT_BEHIND_S = 24 * 3600.0
@@ -56,9 +56,9 @@ def clean(root: Path, *, damaged_s: float = LEFT_BEHIND_S) -> None:
     """Remove what killed processes left, what was set aside as damaged that long ago, and the oldest of many logs."""
     now_s = clock_s(root)
     old = [path for path in asides_of(root) if age_s(path, now_s) > LEFT_BEHIND_S]
-    old += [path for path in damaged_of(root) if now_s - path.stat().st_ctime > damaged_s]
+    old += [path for path in damaged_of(root) if (found := status_of(path)) and now_s - found.st_ctime > damaged_s]
     for folder in old:
-        shutil.rmtree(folder, ignore_errors=True)  # two may be at it at once
+        delete(folder)
     _shorten_logs(root / LOGS, now_s)
 
 
@@ -85,12 +85,13 @@ def _is_evicted(entry: Entry) -> bool:
         with suppress(OSError):  # made again meanwhile: then the new one stays
             aside.rename(entry.path)
             return False
-    shutil.rmtree(aside)
+    delete(aside)
     return True
 
 
 def _shorten_logs(folder: Path, now_s: float) -> None:
-    files = [(path.stat(), path) for path in folder.glob("*") if path.is_file()] if folder.is_dir() else []
+    paths = folder.glob("*") if folder.is_dir() else ()
+    files = [(status, path) for path in paths if (status := status_of(path))]
     excess_bytes = sum(status.st_size for status, _ in files) - LOGS_BYTES
     for status, path in sorted(files, key=lambda file: file[0].st_mtime):
         if excess_bytes <= 0 or now_s - status.st_mtime < GRACE_S:

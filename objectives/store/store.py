@@ -182,7 +182,8 @@ class Store:
         wanted_bytes = 2 * taken_bytes + _SOME_ROOM_BYTES
         if self.limit_bytes is None or shutil.disk_usage(self.root).free >= wanted_bytes:
             return False  # all is to be kept, or it is not this disk that is full
-        return free(self.root, wanted_bytes) > 0
+        with disk_errors(self.root):
+            return free(self.root, wanted_bytes) > 0
 
     def _tidy(self) -> None:
         try:

@@ -43,6 +43,7 @@ def turn(path: Path, *, silent_s: float = SILENT_S) -> Iterator[None]:
 def _taken(path: Path, silent_s: float) -> int | None:
     """The open lock file; None if it is not to be had."""
     sign, since, pause_s = -1, 0.0, 0.02
+    name = f"{path.parent.name}/{path.name.strip('.').removesuffix('.lock')}"
     while True:
         try:
             lock = os.open(path, os.O_CREAT | os.O_RDWR, 0o666)  # NFS locks alone only what is open for writing
@@ -62,10 +63,10 @@ def _taken(path: Path, silent_s: float) -> int | None:
             return None
         if found != sign:
             if sign == -1:
-                _log.info("Waiting for another process that makes %s.", path.name.strip(".").removesuffix(".lock"))
+                _log.info("Waiting for another process that makes %s.", name)
             sign, since = found, time.monotonic()
         elif time.monotonic() - since > silent_s:
-            _log.warning("Who makes %s has given no sign for %g s: it is made here too.", path.name, silent_s)
+            _log.warning("Who makes %s has given no sign for %g s: it is made here too.", name, silent_s)
             return None
         time.sleep(pause_s)
         pause_s = min(pause_s * 1.5, 1.0)

@@ -52,7 +52,7 @@ def test_who_comes_second_waits_and_says_for_what(tmp_path: Path, caplog: pytest
         assert not had.wait(0.3)
         other.communicate("")
         assert had.wait(5)
-    assert caplog.messages == ["Waiting for another process that makes key."]
+    assert caplog.messages == [f"Waiting for another process that makes {tmp_path.name}/key."]
 
 
 def test_what_a_killed_process_held_is_free(tmp_path: Path) -> None:
