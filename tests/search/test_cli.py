@@ -19,7 +19,8 @@ from qpareto.objectives.engines import engine_kind
 from qpareto.search.cli import app
 from qpareto.search.spec import StudySpec
 
-COMMANDS = sorted(str(command.callback.__name__) for command in app.registered_commands if command.callback)
+GROUP: Any = typer.main.get_command(app)
+COMMANDS = sorted(GROUP.commands)
 EXAMPLE_STUDY = "studies/quickstart/quickstart.yaml"
 MEASURED = {"map50_95", "map50", "latency_ms", "latency_p95_ms", "latency_ratio", "latency_ratio_ci", "engine_bytes"}
 MEASURED |= {"mask", "int8_layers", "calibration", "device"}
@@ -53,8 +54,7 @@ def test_the_commands_are_those_that_are_promised() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_says_what_it_does_and_so_does_every_option(command: str) -> None:
-    found: Any = typer.main.get_command(app)
-    found = found.commands[command]
+    found = GROUP.commands[command]
     assert found.help
     assert found.help.endswith(".")
     assert all(getattr(parameter, "help", None) for parameter in found.params)
