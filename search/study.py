@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 _CONFIRMED = "confirmed:"  # and a trial's number: a finished trial takes no more attributes, its study does
+FINISHED = frozenset({"complete", "pruned", "failed"})  # states of trials that a budget counts
 INTERRUPTED = "interrupted"  # the one reason for failing that a resumed run mends by trying again
 
 
@@ -101,6 +102,18 @@ class SearchStudy:
     def records(self) -> list[TrialRecord]:
         """All trials, in the order in which they were begun."""
         return [self._ended.get(trial.number) or self._read(trial) for trial in self.frozen_trials()]
+
+    def running(self) -> list[FrozenTrial]:
+        """Trials that have begun and not ended."""
+        return [trial for trial in self.frozen_trials() if not trial.state.is_finished()]
+
+    def durations_s(self) -> list[float]:
+        """How long each trial took that was measured, in seconds."""
+        return [
+            trial.duration.total_seconds()
+            for trial in self.frozen_trials()
+            if trial.duration is not None and "reused_from" not in trial.user_attrs and trial.state.name != "FAIL"
+        ]
 
     def _read(self, trial: FrozenTrial) -> TrialRecord:
         record = _record(trial)

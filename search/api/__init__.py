@@ -1,20 +1,35 @@
 """What qpareto does, as functions: every command calls one of these, and so may a script."""
 
+from ..run.progress import Progress, Watch
 from .candidate import build_candidate, measure_candidate, profile_candidate
 from .layers import labelled_sensitivity_of_study, layers_of_study_or_model, sensitivity_of_study
 from .machine import self_test_of_engines
-from .study import confirm_study, export_from_study, results, run_study
+from .storage import move_study, serve_proxy
+from .study import (
+    confirm_study,
+    export_from_study,
+    join_study,
+    progress_of_study,
+    results,
+    run_study,
+)
 
 __all__ = [
+    "Progress",
+    "Watch",
     "build_candidate",
     "confirm_study",
     "export_from_study",
+    "join_study",
     "labelled_sensitivity_of_study",
     "layers_of_study_or_model",
     "measure_candidate",
+    "move_study",
     "profile_candidate",
+    "progress_of_study",
     "results",
     "run_study",
     "self_test_of_engines",
     "sensitivity_of_study",
+    "serve_proxy",
 ]

@@ -1,13 +1,16 @@
-"""What can be done with a study: run it, read it, confirm its front, export from it."""
+"""What can be done with a study: run it, join it, watch it, read it, confirm its front, export from it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from ..results import Point, Results, results_of_study
 from ..run.confirm import confirm_front
 from ..run.prepare import check_runs, identity_of_study, scorer_of_spec, space_of_spec
+from ..run.progress import Progress, Watch
 from ..run.worker import Listener, Silence, Worker
 from ..samplers.stock import check_sampler
 from ..ship.choice import Choice, chosen
@@ -33,6 +36,45 @@ def run_study(
         QParetoError: the study file, or what it names, is at fault; then the storage is as it was before.
         StorageError, DiskError: later too; what is finished is kept.
     """
+    with _worker(spec, listener) as worker:
+        _run(worker, trials=trials, timeout_s=timeout_s)
+        if spec.data.confirm is not None:
+            confirm_front(spec, worker.study, worker.scorer)
+        return results_of_study(worker.study)
+
+
+def join_study(
+    spec: StudySpec, *, trials: int | None = None, timeout_s: float | None = None, listener: Listener | None = None
+) -> Results:
+    """Be one more worker of a study: as `run_study`, but without confirming the front at its end.
+
+    Several may start at the same instant: exactly one makes the study, and all the others join it.
+
+    Raises:
+        QParetoError: as for `run_study`.
+    """
+    with _worker(spec, listener) as worker:
+        _run(worker, trials=trials, timeout_s=timeout_s)
+        return results_of_study(worker.study)
+
+
+def progress_of_study(spec: StudySpec, *, trials: int | None = None) -> Progress:
+    """Where a study stands. To ask again and again, keep a `Watch`: it reads what has ended once.
+
+    Args:
+        trials: finished trials that it is to have; the spec's own number if None.
+
+    Raises:
+        StorageError: the storage cannot be read, or there is none yet.
+        StudyError: it holds no such study.
+    """
+    with storage_errors(spec.storage):
+        return Watch(spec).progress(trials=trials)
+
+
+@contextmanager
+def _worker(spec: StudySpec, listener: Listener | None) -> Iterator[Worker]:
+    """A worker of the study, which is made if it is not there; everything that could refuse it has been checked."""
     scorer = scorer_of_spec(spec)
     check_runs(scorer)
     space = space_of_spec(spec, scorer.layers)
@@ -42,13 +84,14 @@ def run_study(
     with storage_errors(spec.storage):
         study = open_study(spec, identity=identity)
         scorer = replace(scorer, unit_ms=study.reference_ms(lambda: scorer.reference_ms))
-        worker = Worker(spec=spec, study=study, scorer=scorer, space=space, listener=listener or Silence())
-        if timeout_s is None and spec.search.max_hours is not None:
-            timeout_s = spec.search.max_hours * 3600
-        worker.run(trials=trials or spec.search.trials, timeout_s=timeout_s)
-        if spec.data.confirm is not None:
-            confirm_front(spec, study, scorer)
-        return results_of_study(study)
+        yield Worker(spec=spec, study=study, scorer=scorer, space=space, listener=listener or Silence())
+
+
+def _run(worker: Worker, *, trials: int | None, timeout_s: float | None) -> None:
+    search = worker.spec.search
+    if timeout_s is None and search.max_hours is not None:
+        timeout_s = search.max_hours * 3600
+    worker.run(trials=trials or search.trials, timeout_s=timeout_s)
 
 
 def results(spec: StudySpec) -> Results:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import StorageError
+from ...errors import StorageError
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
