@@ -2,6 +2,7 @@
 
 from ..run.progress import Progress, Watch
 from .candidate import build_candidate, measure_candidate, profile_candidate
+from .fleet import Fleet, launch_study
 from .layers import labelled_sensitivity_of_study, layers_of_study_or_model, sensitivity_of_study
 from .machine import self_test_of_engines
 from .storage import move_study, serve_proxy
@@ -15,6 +16,7 @@ from .study import (
 )
 
 __all__ = [
+    "Fleet",
     "Progress",
     "Watch",
     "build_candidate",
@@ -22,6 +24,7 @@ __all__ = [
     "export_from_study",
     "join_study",
     "labelled_sensitivity_of_study",
+    "launch_study",
     "layers_of_study_or_model",
     "measure_candidate",
     "move_study",

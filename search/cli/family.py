@@ -21,7 +21,11 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Replace a key of the study file; may stand several times."),
 ]
+Trials = Annotated[int | None, typer.Option(min=1, help="Finished trials the study is to have.")]
+Timeout = Annotated[str | None, typer.Option(help="Begin no trial after this long: 90s, 30m, 8h.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+
+INTERRUPTED = "interrupted; what is finished is kept, and the same command goes on from here."
 
 
 def example(command: str) -> str:

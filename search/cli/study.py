@@ -8,7 +8,20 @@ from typing import Annotated
 
 import typer
 
-from .family import AsJson, Overrides, StudyFile, example, print_json, say, seconds, show, spec_of
+from .family import (
+    INTERRUPTED,
+    AsJson,
+    Overrides,
+    StudyFile,
+    Timeout,
+    Trials,
+    example,
+    print_json,
+    say,
+    seconds,
+    show,
+    spec_of,
+)
 
 commands = typer.Typer()
 
@@ -16,8 +29,8 @@ commands = typer.Typer()
 @commands.command(epilog=example("qpareto run studies/quickstart/quickstart.yaml --trials 40"))
 def run(
     study: StudyFile,
-    trials: Annotated[int | None, typer.Option(min=1, help="Finished trials the study is to have.")] = None,
-    timeout: Annotated[str | None, typer.Option(help="Begin no trial after this long: 90s, 30m, 8h.")] = None,
+    trials: Trials = None,
+    timeout: Timeout = None,
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
@@ -30,7 +43,7 @@ def run(
         with progress(total=trials or spec.search.trials) as listener:
             results = run_study(spec, trials=trials, timeout_s=seconds(timeout), listener=listener)
     except KeyboardInterrupt:
-        say("interrupted; what is finished is kept, and the same command goes on from here.")
+        say(INTERRUPTED)
         sys.exit(130)
     show(results, as_json=as_json)
 

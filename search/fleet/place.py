@@ -15,6 +15,7 @@ Work = Callable[[], None]
 It is done well when it returns, refuses by a QParetoError, and is asked to stop gently by SIGTERM.
 """
 
+REFUSED = 3  # exit status of a worker that a QParetoError ended; Python's own for a bug is 1
 LOST = "was lost with the machine it ran on"
 
 
@@ -33,6 +34,10 @@ class Ending:
     @property
     def is_done(self) -> bool:
         return self.status == 0
+
+    @property
+    def is_refusal(self) -> bool:
+        return self.status == REFUSED
 
     def __str__(self) -> str:
         if self.status is None:

@@ -11,7 +11,7 @@ from .worker_process import WorkerProcess
 
 
 class Processes(Place):
-    """This machine.
+    """Processes of this machine.
 
     Args:
         pins: of worker 0, 1, ...; as many as there will be workers.
@@ -23,7 +23,7 @@ class Processes(Place):
         self._started: dict[int, WorkerProcess] = {}
 
     def start(self, worker: int, work: Work) -> None:
-        pin, log_path = self._pins[worker], self._log_stem.with_name(f"{self._log_stem.name}-{worker}.log")
+        pin, log_path = self._pins[worker], log_of_worker(self._log_stem, worker)
         self._started[worker] = WorkerProcess(work, log_path=log_path, env=pin.env, cores=pin.cores)
 
     def ending(self, worker: int) -> Ending | None:
@@ -36,8 +36,13 @@ class Processes(Place):
         self._started[worker].kill()
 
     def logs(self) -> str:
-        return f"{self._log_stem}-*.log"
+        return str(log_of_worker(self._log_stem, "*"))
 
     def close(self) -> None:
         for process in self._started.values():
             process.kill()
+
+
+def log_of_worker(stem: Path, worker: int | str) -> Path:
+    """Where a worker logs."""
+    return stem.with_name(f"{stem.name}-{worker}.log")

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 
 def main() -> None:
-    """Exit status 0: the work is done. 1: it refused, and the last line of the log says why; or a bug's traceback."""
+    """Exit status 0: the work is done. REFUSED: the last line of the log says why. Else: a bug, with its traceback."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the launcher's to hear
     sys.path[:] = pickle.load(sys.stdin.buffer)
     cores = pickle.load(sys.stdin.buffer)
@@ -31,12 +31,13 @@ def main() -> None:
 
 def _do(work: Any) -> None:
     from qpareto.errors import QParetoError
+    from qpareto.search.fleet.place import REFUSED
 
     try:
         work()
     except QParetoError as error:
         print(" ".join(str(error).split()), file=sys.stderr, flush=True)
-        sys.exit(1)
+        sys.exit(REFUSED)
 
 
 def _stop_when_alone(lifeline: BinaryIO) -> None:
