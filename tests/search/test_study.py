@@ -12,9 +12,11 @@ import pytest
 
 from made_up_trials import measured, stopped
 from qpareto.errors import StorageError, StudyError
+from qpareto.search.record import INTERRUPTED
 from qpareto.search.spec import StudySpec
-from qpareto.search.study import INTERRUPTED, SearchStudy, open_study
+from qpareto.search.study import SearchStudy
 from qpareto.search.study_file import load_study_file
+from qpareto.search.study_opening import open_study
 from qpareto.spaces.calibration import CalibrationChoice
 from qpareto.spaces.candidate import Candidate
 from qpareto.spaces.layers import Layer
