@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -124,7 +123,12 @@ class SearchStudy:
             unit_ms: see `Snapshot.unit_ms`; to be told while no trial has.
         """
         inside = space.accepts(candidate)
-        attrs = {"candidate": str(candidate), "baseline": baseline, "retry_of": retry_of, "unit_ms": unit_ms}
+        attrs: dict[str, Any] = {
+            "candidate": str(candidate),
+            "baseline": baseline,
+            "retry_of": retry_of,
+            "unit_ms": unit_ms,
+        }
         attrs["worker"] = this_process()
         trial_id = begin_trial(
             self._storage,
@@ -154,8 +158,6 @@ class SearchStudy:
             CandidateError: the measurement lacks one of the objectives; the trial is still running.
         """
         values = measurement.values(self.objectives)
-        if not all(math.isfinite(value) for value in values):
-            raise CandidateError(f"A measured value is not finite: {dict(zip(self.objectives, values, strict=True))}.")
         told = {"reused_from": reused_from, "measurement": measurement.as_json()}
         return self._end(number, "COMPLETE", told, values=values)
 

@@ -42,9 +42,7 @@ def open_study(spec: StudySpec, *, identity: Mapping[str, Any] | None = None, de
         return _existing(storage, _stored_name(spec, storage, device))
     device = str(identity.get("device"))
     made_with = dict(identity) | {"objectives": list(spec.objectives)}
-    study = _made_or_joined(
-        storage, _name(spec, device), made_with, directions=[DIRECTIONS[n] for n in spec.objectives]
-    )
+    study = _made_or_joined(storage, _name(spec, device), made_with)
     found = SearchStudy(study, storage, objectives=spec.objectives)
     found.hold_to(identity)
     return found
@@ -91,12 +89,13 @@ def _existing(storage: BaseStorage, name: str) -> SearchStudy:
     return SearchStudy(study, storage, objectives=objectives)
 
 
-def _made_or_joined(storage: BaseStorage, name: str, identity: dict[str, Any], *, directions: Sequence[str]) -> Study:
+def _made_or_joined(storage: BaseStorage, name: str, identity: dict[str, Any]) -> Study:
     """The study of this name, ours. The storage lets one worker make it; the others wait until that one has signed."""
     import optuna
 
+    directions = [DIRECTIONS[objective] for objective in identity["objectives"]]
     try:
-        study = optuna.create_study(storage=storage, study_name=name, directions=list(directions))
+        study = optuna.create_study(storage=storage, study_name=name, directions=directions)
     except optuna.exceptions.DuplicatedStudyError:
         study = optuna.load_study(storage=storage, study_name=name)
         deadline = time.monotonic() + _MAKING_S

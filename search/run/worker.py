@@ -214,7 +214,7 @@ class Worker:
         for record in now.records:
             measured = record.measurement
             if measured and (measured.graph_hash, measured.float_type) == (graph_hash, float_type):
-                return record.measurement, record.number
+                return measured, record.number
         for record in now.records if or_stopped else ():
             if record.stopped and record.stopped_graph == graph_hash:
                 return record.stopped, record.number

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -102,7 +102,7 @@ class _Details:
                 attributes[trial_id][key] = json.loads(told)
 
 
-class _Params(dict[int, tuple[dict[str, Any], Mapping[str, BaseDistribution]]]):
+class _Params(dict[int, tuple[dict[str, Any], dict[str, BaseDistribution]]]):
     """Parameters and their distributions by trial id, in the order in which they were written."""
 
     def __init__(self, connection: Connection, wanted: _Wanted) -> None:

@@ -50,7 +50,7 @@ def insert_trial(connection: Connection, study_id: int, trial: FrozenTrial) -> t
     numbers = sa.select(trials.number).where(trials.study_id == study_id).order_by(trials.trial_id.desc())
     last = connection.execute(numbers.limit(1)).scalar()
     number = 0 if last is None else int(last) + 1
-    row = {"study_id": study_id, "number": number, "state": trial.state}
+    row: dict[str, Any] = {"study_id": study_id, "number": number, "state": trial.state}
     row |= {name: _as_stored(getattr(trial, name)) for name in ("datetime_start", "datetime_complete")}
     trial_id = _insert(connection, tables.TRIALS, row)
     for table, rows in (
