@@ -54,3 +54,11 @@ def fall_at_first(path: Path, times: int) -> None:
 def slip() -> None:
     """A bug."""
     raise ZeroDivisionError("by zero")
+
+
+def stand_in_study(storage: str, name: str, trials: int, log: Path) -> None:
+    """Be a worker of a study whose trials take 0.3 s and need no model."""
+    from stand_in import StandIn, stand_in_spec, stand_in_worker
+
+    worker = stand_in_worker(stand_in_spec(storage, name), StandIn(takes_s=0.3, log=log), layers=20)
+    worker.run(trials=trials)

@@ -17,7 +17,7 @@ from ..fleet.processes import Processes
 from ..fleet.ray_cluster import LOCAL, RayCluster, Share
 from ..fleet.supervisor import Patience, Supervisor
 from ..results import Results
-from ..run.progress import Progress
+from ..run.progress import Progress, Watch
 from ..run.stopping import mark_interrupted, stoppable
 from ..run.watching import Watching
 from ..show.terminal import progress
@@ -83,6 +83,8 @@ def launch_study(
                 tick=partial(_tell, watching, watcher),
             )
             _run(many, spec, device)
+        if watcher is not None:
+            watcher(Watch(spec, device=device).progress(trials=trials))
         if spec.data.confirm is not None:
             _run(alone(work=lambda: partial(_confirm, spec)), spec, device)
     return results(spec, device=device)
