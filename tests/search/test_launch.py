@@ -75,7 +75,7 @@ def test_a_worker_that_is_killed_is_started_again_and_the_study_has_exactly_its_
     assert states["running"] == 0
 
 
-def test_ctrl_c_once_lets_trials_finish_and_the_same_command_goes_on(study_file: Path) -> None:
+def test_ctrl_c_once_lets_trials_finish_and_any_worker_goes_on(study_file: Path) -> None:
     with Launch(study_file, "--workers", "2", "--trials", "100") as launch:
         launch.wait_until(lambda states: states["complete"] >= 1 and states["running"] >= 1)
         launch.process.send_signal(signal.SIGINT)
@@ -87,7 +87,7 @@ def test_ctrl_c_once_lets_trials_finish_and_the_same_command_goes_on(study_file:
     states = launch.states()
     assert states.keys() <= {"complete", "withdrawn"}
     more = states["complete"] + 1
-    assert qpareto("launch", study_file, "--workers", "1", "--trials", str(more)).code == 0
+    assert qpareto("worker", study_file, "--trials", str(more)).code == 0
     assert launch.states()["complete"] == more
 
 
@@ -103,12 +103,12 @@ def test_ctrl_c_twice_kills_and_what_ran_is_marked_and_tried_again(study_file: P
     assert (code, out) == (130, "")
     assert "qpareto: Ending at once: what runs is tried again by the next run.\n" in err
     assert not any(worker.is_running() for worker in workers)
-    assert launch.states() == {"interrupted": 2}
-    found = qpareto("worker", study_file, "--trials", "2")
-    assert found.code == 0
+    assert launch.states().keys() - {"withdrawn"} == {"interrupted"}
+    assert qpareto("worker", study_file, "--trials", "2").code == 0
     records = results(load_study_file(study_file)).records
-    assert [record.state for record in records] == ["interrupted"] * 2 + ["complete"] * 2
-    assert {record.retry_of for record in records[2:]} == {0, 1}
+    complete = [record for record in records if record.state == "complete"]
+    assert len(complete) == 2
+    assert {record.number for record in records if record.state == "interrupted"} <= {r.retry_of for r in complete}
 
 
 def test_a_worker_stops_gently_on_sigterm(study_file: Path) -> None:
