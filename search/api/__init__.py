@@ -3,6 +3,7 @@
 from ..run.progress import Progress, Watch, WorkerSign
 from ..study_opening import devices_of_study
 from .candidate import build_candidate, measure_candidate, profile_candidate
+from .fleet import Fleet, launch_study
 from .layers import labelled_sensitivity_of_study, layers_of_study_or_model, sensitivity_of_study
 from .machine import self_test_of_engines
 from .storage import move_study, serve_proxy
@@ -16,6 +17,7 @@ from .study import (
 )
 
 __all__ = [
+    "Fleet",
     "Progress",
     "Watch",
     "WorkerSign",
@@ -25,6 +27,7 @@ __all__ = [
     "export_from_study",
     "join_study",
     "labelled_sensitivity_of_study",
+    "launch_study",
     "layers_of_study_or_model",
     "measure_candidate",
     "move_study",

@@ -45,14 +45,14 @@ def progress(*, total: int) -> Iterator[TrialProgress]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    console = _console(stderr=True)
+    console = terminal(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         yield TrialProgress(bar, total=total)
 
 
 def show_results(results: Results) -> None:
     """The front, the baselines beside it, the hypervolume, and what a reader must know of them."""
-    console = _console()
+    console = terminal()
     counts = {state: sum(r.state == state for r in results.records) for state in ("complete", "pruned", "failed")}
     console.print(_points_table("Front", results.front, ties=results.ties))
     if any(point.confirmed is not None for point in results.front):
@@ -98,7 +98,7 @@ def show_measurement(measurement: Measurement) -> None:
     }
     for name, value in rows.items():
         table.add_row(name, value)
-    _console().print(table)
+    terminal().print(table)
 
 
 def _cold(found: Measurement) -> str:
@@ -133,7 +133,7 @@ def show_profile(times: Sequence[LayerTime]) -> None:
     for time in times:
         kind = "reformat" if time.reformat else {True: "INT8", False: "float", None: "-"}[time.int8]
         table.add_row(f"{time.ms:.4f}", f"{time.ms / whole_ms:.1%}", kind, " + ".join(time.nodes) or time.name)
-    console = _console()
+    console = terminal()
     console.print(table)
     console.print(
         f"{len(times)} layers, {whole_ms:.3f} ms with the profiler's own cost; reformats take "
@@ -168,7 +168,7 @@ def show_layers(rows: Sequence[Mapping[str, Any]]) -> None:
         cells += _sensitivity_cells(row["sensitivity"]) if sensitive else []
         cells += [_change_cell(row["block_map50_95_change"])] if labelled else []
         table.add_row(*cells)
-    _console().print(table)
+    terminal().print(table)
 
 
 def _sensitivity_cells(found: Mapping[str, float] | None) -> list[str]:
@@ -197,7 +197,7 @@ def show_doctor(found: Mapping[str, Mapping[str, Any]]) -> None:
         details = "\n".join(f"{key}: {value}" for key, value in state["details"].items())
         reason = f"{state['reason']}\n" if state["reason"] else ""
         table.add_row(kind, _yes(state["can_build"]), _yes(state["can_run"]), reason + details)
-    _console().print(table)
+    terminal().print(table)
 
 
 def show_check(check: Check) -> None:
@@ -205,7 +205,7 @@ def show_check(check: Check) -> None:
     print(f"{check.outcome:<7}  {check.engine}: {check.name}  ({check.detail})", flush=True)
 
 
-def _console(*, stderr: bool = False) -> Console:
+def terminal(*, stderr: bool = False) -> Console:
     """A console that prints text as it is: layer names hold brackets and colons."""
     console = Console(stderr=stderr, markup=False, highlight=False, emoji=False)
     if not console.is_terminal:

@@ -1,0 +1,178 @@
+"""What can be done with many workers: launch them on this machine or on a Ray cluster."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from ...errors import QParetoError
+from ...objectives.engines import engine_kind
+from ..fleet.interrupts import Interrupts
+from ..fleet.pins import Pin, pins_on_cores, pins_on_gpus, present_cores, present_gpus
+from ..fleet.place import Place
+from ..fleet.processes import Processes
+from ..fleet.ray_cluster import LOCAL, RayCluster, Share
+from ..fleet.supervisor import Patience, Supervisor
+from ..results import Results
+from ..run.progress import Progress, Watch
+from ..run.stopping import mark_interrupted, stoppable
+from ..run.watching import Watching
+from ..show.terminal import progress
+from ..spec import StudySpec
+from .study import confirm_study, join_study, results
+
+SQLITE_WORKERS = 4  # more of them wait for each other's writes
+
+Watcher = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fleet:
+    """How many workers a study gets, and where.
+
+    Args:
+        workers: at least 1.
+        ray: a Ray cluster's address, or `local` for one on this machine; None for plain processes here.
+        cores: CPU cores of each worker. Processes are pinned to theirs, and to any if None; Ray counts them, and
+            takes as many as the engine has threads if None.
+    """
+
+    workers: int
+    ray: str | None = None
+    cores: int | None = None
+
+
+def launch_study(
+    spec: StudySpec,
+    fleet: Fleet,
+    *,
+    trials: int | None = None,
+    timeout_s: float | None = None,
+    watcher: Watcher | None = None,
+) -> Results:
+    """Run a study with many workers until it has its trials; each that dies is started again.
+
+    One worker comes first, alone: it checks all that the study file names, makes the study, and calibrates and builds
+    what all the others then find. At the end one confirms the front, as `run_study` does.
+    Ctrl-C stops gently, a second one at once. Only the main thread can launch.
+
+    Args:
+        trials, timeout_s: as of `run_study`.
+        watcher: told now and then where the study stands.
+
+    Raises:
+        QParetoError: the study file or the fleet is at fault, or all workers were given up.
+        KeyboardInterrupt: the fleet was stopped; what is finished is kept.
+    """
+    _check(spec, fleet)
+    device = engine_kind(spec.engine.kind).device_name() if spec.devices == "each" else None
+    deadline_s = _deadline_s(spec, timeout_s)
+    join = partial(_join, spec, trials)
+    with _place(spec, fleet) as place, Interrupts() as interrupts:
+        alone = partial(Supervisor, place=place, workers=1, command=interrupts.command, patience=Patience(deaths=1))
+        _run(alone(work=lambda: partial(join, 0.0)), spec, device)
+        with Watching(spec, device=device, trials=trials) as watching:
+            many = Supervisor(
+                place=place,
+                workers=fleet.workers,
+                work=lambda: partial(join, _left_s(deadline_s)),
+                command=interrupts.command,
+                tick=partial(_tell, watching, watcher),
+            )
+            _run(many, spec, device)
+        if watcher is not None:
+            watcher(Watch(spec, device=device).progress(trials=trials))
+        if spec.data.confirm is not None:
+            _run(alone(work=lambda: partial(_confirm, spec)), spec, device)
+    return results(spec, device=device)
+
+
+def _run(supervisor: Supervisor, spec: StudySpec, device: str | None) -> None:
+    """Let a fleet work until it is done.
+
+    Raises:
+        KeyboardInterrupt: it was stopped; trials whose workers were killed are marked, so that they are tried again.
+    """
+    given = supervisor.run()
+    if given == "kill":
+        mark_interrupted(spec, device=device)
+    if given != "go on":
+        raise KeyboardInterrupt
+
+
+def _tell(watching: Watching, watcher: Watcher | None) -> None:
+    news = watching.news()
+    if watcher is not None and news is not None:
+        watcher(news)
+
+
+def _join(spec: StudySpec, trials: int | None, timeout_s: float | None) -> None:
+    """What each worker does, in a process of its own."""
+    with progress(total=trials or spec.search.trials) as listener, stoppable(listener) as told:
+        join_study(spec, trials=trials, timeout_s=timeout_s, listener=told)
+
+
+def _confirm(spec: StudySpec) -> None:
+    confirm_study(spec)
+
+
+def _check(spec: StudySpec, fleet: Fleet) -> None:
+    """Refuse what cannot go well.
+
+    Raises:
+        QParetoError: too many workers for SQLite, studies that Ray would mix, fewer cores than an engine has threads.
+    """
+    if fleet.ray is not None and spec.devices == "each":
+        raise QParetoError(
+            "Ray may place workers on several device models, and `devices: each` keeps a study for each of them: "
+            "start `qpareto worker` on every machine instead, or a fleet on each model."
+        )
+    if spec.storage.startswith("sqlite"):
+        if fleet.workers > SQLITE_WORKERS:
+            raise QParetoError(
+                f"SQLite serves up to {SQLITE_WORKERS} workers, and {fleet.workers} were asked for: move the study to "
+                "PostgreSQL (`qpareto study move`) and name that as `storage`, or lower --workers."
+            )
+        if fleet.ray not in (None, LOCAL):
+            raise QParetoError(
+                "SQLite serves one machine, and a Ray cluster may have several: move the study to PostgreSQL "
+                "(`qpareto study move`) and name that as `storage`, or take --ray local."
+            )
+    on_cpu = engine_kind(spec.engine.kind).runs_on_host_cpu
+    if on_cpu and fleet.cores is not None and fleet.cores < spec.engine.threads:
+        raise QParetoError(
+            f"An engine of {spec.engine.threads} threads needs as many cores, and --cores gives a worker "
+            f"{fleet.cores}: raise --cores, or lower engine.threads."
+        )
+
+
+def _place(spec: StudySpec, fleet: Fleet) -> Place:
+    log_stem = spec.cache / "logs" / f"{re.sub(r'[^A-Za-z0-9._-]+', '-', spec.name)}-worker"
+    on_cpu = engine_kind(spec.engine.kind).runs_on_host_cpu
+    if fleet.ray is not None:
+        cores = fleet.cores or (spec.engine.threads if on_cpu else 1)
+        return RayCluster(fleet.ray, share=Share(cores=cores, gpus=0 if on_cpu else 1), log_stem=log_stem)
+    return Processes(pins=_pins(fleet, on_cpu=on_cpu), log_stem=log_stem)
+
+
+def _pins(fleet: Fleet, *, on_cpu: bool) -> tuple[Pin, ...]:
+    """A GPU each where engines run on one, and the stated cores in any case."""
+    on_cores = pins_on_cores(fleet.workers, fleet.cores, present_cores())
+    if on_cpu:
+        return on_cores
+    on_gpus = pins_on_gpus(fleet.workers, present_gpus())
+    return tuple(Pin(env=gpu.env, cores=some.cores) for gpu, some in zip(on_gpus, on_cores, strict=True))
+
+
+def _deadline_s(spec: StudySpec, timeout_s: float | None) -> float | None:
+    """By the monotonic clock; of the whole fleet, whenever a worker is started."""
+    if timeout_s is None and spec.search.max_hours is not None:
+        timeout_s = spec.search.max_hours * 3600
+    return None if timeout_s is None else time.monotonic() + timeout_s
+
+
+def _left_s(deadline_s: float | None) -> float | None:
+    return None if deadline_s is None else max(0.0, deadline_s - time.monotonic())

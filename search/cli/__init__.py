@@ -1,0 +1,44 @@
+"""The command line, a file a family of commands: each parses, prints, and is one call of a function of `api`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+import typer
+
+from ...errors import QParetoError
+from . import candidate, fleet, machine, storage, study
+from .family import example, say
+
+app = typer.Typer(
+    name="qpareto",
+    help="Search for the best ways to quantize a detector for the machine it will run on.",
+    epilog=example("qpareto run studies/quickstart/quickstart.yaml"),
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for family in (study, fleet, storage, candidate, machine):
+    app.add_typer(family.commands)
+
+
+class Talk(logging.Handler):
+    """What the package logs, a line each on stderr, as it is at that moment: a progress bar puts itself there."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say(record.getMessage())
+
+
+def main() -> None:
+    """The `qpareto` command: a user's mistake is one line and exit code 1; a bug keeps its traceback."""
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # what it says of corrupt images, we say
+    log = logging.getLogger(__package__.partition(".")[0])
+    log.setLevel(logging.INFO)
+    log.handlers = [Talk()]
+    try:
+        app(prog_name="qpareto")
+    except QParetoError as error:
+        say(str(error))
+        sys.exit(1)

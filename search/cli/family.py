@@ -1,0 +1,66 @@
+"""What every family of commands shares: its arguments, its examples, its words on stderr, its JSON on stdout."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ...errors import QParetoError
+
+if TYPE_CHECKING:
+    from ..results import Results
+    from ..spec import StudySpec
+
+StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="The study file (YAML).", show_default=False)]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Replace a key of the study file; may stand several times."),
+]
+Trials = Annotated[int | None, typer.Option(min=1, help="Finished trials the study is to have.")]
+Timeout = Annotated[str | None, typer.Option(help="Begin no trial after this long: 90s, 30m, 8h.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+
+INTERRUPTED = "interrupted; what is finished is kept, and the same command goes on from here."
+
+
+def example(command: str) -> str:
+    """The end of a command's help, to be copied: never wrapped, not even at the hyphen of an option."""
+    return f"\b\nExample:\n  {command}"
+
+
+def spec_of(study: Path, overrides: list[str] | None) -> StudySpec:
+    """The study file as the options have it."""
+    from ..study_file import load_study_file
+
+    return load_study_file(study, overrides or [])
+
+
+def seconds(text: str | None) -> float | None:
+    """What `--timeout` says."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h)", text)
+    if not found:
+        raise QParetoError(f"--timeout {text}: write a number with s, m or h, such as 30m.")
+    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
+
+
+def show(results: Results, *, as_json: bool, with_others: bool = False) -> None:
+    """A study's front on stdout."""
+    from ..show.terminal import show_results
+
+    print_json(results.as_json(others=with_others)) if as_json else show_results(results)
+
+
+def say(text: str) -> None:
+    """One line on stderr, whatever a library's message held."""
+    print("qpareto:", " ".join(text.split()), file=sys.stderr)
+
+
+def print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2))

@@ -1,0 +1,70 @@
+"""The commands of many workers: launch a fleet, join one."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from .family import INTERRUPTED, AsJson, Overrides, StudyFile, Timeout, Trials, example, say, seconds, show, spec_of
+
+commands = typer.Typer()
+
+
+@commands.command(epilog=example("qpareto launch studies/quickstart/quickstart.yaml --workers 2"))
+def launch(  # noqa: PLR0913, PLR0917 - one parameter an option
+    study: StudyFile,
+    workers: Annotated[int, typer.Option(min=1, help="How many; one a GPU is best where engines run on GPUs.")],
+    trials: Trials = None,
+    timeout: Timeout = None,
+    ray: Annotated[
+        str | None, typer.Option(metavar="ADDRESS|local", help="On a Ray cluster, where there is room.")
+    ] = None,
+    cores: Annotated[int | None, typer.Option(min=1, help="CPU cores of each worker, which are its own.")] = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a study with many workers, on this machine or a Ray cluster; then show its front.
+
+    Each worker is a process with a GPU or cores of its own. One that dies is started again. Ctrl-C stops them gently,
+    twice at once.
+    """
+    from ..api import Fleet, launch_study
+    from ..show.fleet import fleet_display
+
+    spec = spec_of(study, overrides)
+    fleet = Fleet(workers=workers, ray=ray, cores=cores)
+    try:
+        with fleet_display() as watcher:
+            found = launch_study(spec, fleet, trials=trials, timeout_s=seconds(timeout), watcher=watcher)
+    except KeyboardInterrupt:
+        say(INTERRUPTED)
+        sys.exit(130)
+    show(found, as_json=as_json)
+
+
+@commands.command(epilog=example("qpareto worker studies/quickstart/quickstart.yaml"))
+def worker(
+    study: StudyFile,
+    trials: Trials = None,
+    timeout: Timeout = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Join a study as one more worker, from anywhere that its storage can be reached; at the end show its front.
+
+    SIGTERM stops it gently, after the running trial, with exit code 143.
+    """
+    from ..api import join_study
+    from ..run.stopping import stoppable
+    from ..show.terminal import progress
+
+    spec = spec_of(study, overrides)
+    try:
+        with progress(total=trials or spec.search.trials) as listener, stoppable(listener) as told:
+            found = join_study(spec, trials=trials, timeout_s=seconds(timeout), listener=told)
+    except KeyboardInterrupt:
+        say(INTERRUPTED)
+        sys.exit(130)
+    show(found, as_json=as_json)

@@ -1,0 +1,64 @@
+"""The commands about this machine and its editor: what runs here, what a study file may hold."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ...errors import QParetoError
+from .family import AsJson, example, print_json
+
+commands = typer.Typer()
+
+
+@commands.command(epilog=example("qpareto doctor"))
+def doctor(
+    self_test: Annotated[
+        bool,
+        typer.Option("--self-test", help="Build, run and time engines here: a line a check, exit code 1 if any fails."),
+    ] = False,
+    engine: Annotated[str | None, typer.Option(metavar="KIND", help="Only this kind of engine.")] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="Self-test with this .onnx; the quickstart's model if not named.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell which engines can be built and run on this machine, and what mends those that cannot."""
+    from ...objectives.engines import KINDS, engine_kind
+    from ..show.terminal import show_doctor
+
+    kinds = [engine] if engine else list(KINDS)
+    if self_test:
+        _self_test(kinds, model, as_json=as_json)
+        return
+    if model is not None:
+        raise QParetoError("--model names the model of --self-test: add that, or leave --model out.")
+    found = {name: asdict(engine_kind(name).availability()) for name in kinds}
+    print_json(found) if as_json else show_doctor(found)
+
+
+def _self_test(kinds: list[str], model: Path | None, *, as_json: bool) -> None:
+    from ..api import self_test_of_engines
+    from ..show.terminal import show_check
+
+    checks = []
+    for check in self_test_of_engines(model, kinds=kinds):
+        checks.append(check)
+        if not as_json:
+            show_check(check)
+    if as_json:
+        print_json([asdict(check) for check in checks])
+    if any(check.outcome == "failed" for check in checks):
+        sys.exit(1)
+
+
+@commands.command(epilog=example("qpareto schema > qpareto.schema.json"))
+def schema() -> None:
+    """Print the study file's JSON schema, for editors that complete and check YAML."""
+    from ..spec import StudySpec
+
+    print_json(StudySpec.model_json_schema())

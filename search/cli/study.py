@@ -1,0 +1,106 @@
+"""The commands of a study: run it, show it, confirm it, export from it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .family import (
+    INTERRUPTED,
+    AsJson,
+    Overrides,
+    StudyFile,
+    Timeout,
+    Trials,
+    example,
+    print_json,
+    say,
+    seconds,
+    show,
+    spec_of,
+)
+
+commands = typer.Typer()
+
+
+@commands.command(epilog=example("qpareto run studies/quickstart/quickstart.yaml --trials 40"))
+def run(
+    study: StudyFile,
+    trials: Trials = None,
+    timeout: Timeout = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a study, or go on with it, until it has its trials; then show its front."""
+    from ..api import run_study
+    from ..show.terminal import progress
+
+    spec = spec_of(study, overrides)
+    try:
+        with progress(total=trials or spec.search.trials) as listener:
+            results = run_study(spec, trials=trials, timeout_s=seconds(timeout), listener=listener)
+    except KeyboardInterrupt:
+        say(INTERRUPTED)
+        sys.exit(130)
+    show(results, as_json=as_json)
+
+
+@commands.command(epilog=example("qpareto front studies/quickstart/quickstart.yaml --json"))
+def front(
+    study: StudyFile,
+    plot: Annotated[Path | None, typer.Option(help="Also draw it to this HTML file.")] = None,
+    with_others: Annotated[
+        bool, typer.Option("--all", help="With --json: also baselines off the front, and trials stopped early.")
+    ] = False,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a study's front, its baselines and its hypervolume."""
+    from ..api import results
+    from ..show.plots import write_front_plot
+
+    spec = spec_of(study, overrides)
+    found = results(spec)
+    if plot is not None:
+        write_front_plot(found, plot, title=spec.name)
+    show(found, as_json=as_json, with_others=with_others)
+
+
+@commands.command(epilog=example("qpareto confirm studies/quickstart/quickstart.yaml"))
+def confirm(study: StudyFile, overrides: Overrides = None, as_json: AsJson = False) -> None:
+    """Build and measure the front's engines once more, on images that the search never saw if `data.confirm` names any.
+
+    `run` does so by itself at its end if it does.
+    """
+    from ..api import confirm_study
+
+    show(confirm_study(spec_of(study, overrides)), as_json=as_json)
+
+
+@commands.command(epilog=example("qpareto export studies/quickstart/quickstart.yaml -o best --max-map-drop 0.01"))
+def export(  # noqa: PLR0913, PLR0917 - one parameter an option
+    study: StudyFile,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder to write; must not exist.")],
+    trial: Annotated[int | None, typer.Option(help="This trial.")] = None,
+    max_map_drop: Annotated[
+        float | None, typer.Option(min=0.0, help="The fastest that loses at most this much mAP50-95.")
+    ] = None,
+    max_latency_ms: Annotated[float | None, typer.Option(help="The most accurate at or below this latency.")] = None,
+    knee: Annotated[bool, typer.Option("--knee", help="The best bargain between the two.")] = False,
+    reference: Annotated[bool, typer.Option("--reference", help="The engine without INT8.")] = False,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the chosen engine with its quantized ONNX and a manifest of its figures."""
+    from ..api import export_from_study
+    from ..ship.choice import Choice
+
+    choice = Choice(
+        trial=trial, max_map_drop=max_map_drop, max_latency_ms=max_latency_ms, knee=knee, reference=reference
+    )
+    winner, sentence = export_from_study(spec_of(study, overrides), choice, output)
+    print(sentence, file=sys.stderr)
+    print_json({"folder": str(output), "chosen": sentence, **winner.as_json()}) if as_json else print(output)
