@@ -38,6 +38,14 @@ def prove(engine: Engine, onnx_path: Path, folder: Path, *, images: LetterboxedI
     parity_of_engine(engine, onnx_path, images, head).save(folder)
 
 
+def check_parity(
+    engine: Path, options: EngineOptions, onnx_path: Path, folder: Path, pixels: LetterboxedImages, head: Head
+) -> None:
+    """As `prove`, of an engine that was built elsewhere."""
+    with load_engine(engine, options) as loaded:
+        prove(loaded, onnx_path, folder, images=pixels, head=head)
+
+
 def evaluate(
     engine: Path, options: EngineOptions, pixels: LetterboxedImages, dataset: Dataset, head: Head, folder: Path
 ) -> None:

@@ -1,20 +1,17 @@
-"""What can be done with a study: run it, join it, watch it, read it, confirm its front, export from it."""
+"""What can be done with a study: run it, join it, watch it, read it, confirm its front."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
-from ..results import Point, Results, results_of_study
+from ..results import Results, results_of_study
 from ..run.confirm import confirm_front
 from ..run.prepare import check_runs, identity_of_study, scorer_of_spec, space_of_spec
 from ..run.progress import Progress, Watch
 from ..run.worker import Listener, Silence, Worker
 from ..samplers.stock import check_sampler
-from ..ship.choice import Choice, chosen
-from ..ship.package import Package, write_package
 from ..spec import StudySpec
 from ..storage import storage_errors
 from ..study import open_study
@@ -118,27 +115,3 @@ def confirm_study(spec: StudySpec) -> Results:
         study.hold_to(identity_of_study(scorer, space_of_spec(spec, scorer.layers)))
         confirm_front(spec, study, replace(scorer, unit_ms=study.reference_ms(lambda: scorer.reference_ms)))
         return results_of_study(study)
-
-
-def export_from_study(spec: StudySpec, choice: Choice, folder: Path) -> tuple[Point, str]:
-    """Write the chosen trial's engine, quantized ONNX and manifest to a folder that is not there yet.
-
-    Returns:
-        The winner, and why it is the one.
-
-    Raises:
-        StudyError: nothing satisfies the choice, the folder is there, or what would be built here and now is not
-            what the study measured.
-    """
-    with storage_errors(spec.storage):
-        study = open_study(spec)
-        found = results_of_study(study)
-        winner, why = chosen(found, choice)
-        sentence = " ".join([why, *found.verdict()])
-        scorer = scorer_of_spec(spec)
-        study.hold_to(identity_of_study(scorer, space_of_spec(spec, scorer.layers)))
-    candidate = winner.measurement.candidate([layer.name for layer in scorer.layers])
-    float_type = winner.measurement.float_type
-    package = Package(folder=folder, scorer=scorer, candidate=candidate, float_type=float_type)
-    write_package(package, winner.measurement, sentence=sentence)
-    return winner, sentence
