@@ -51,7 +51,7 @@ def export(  # noqa: PLR0913, PLR0917 - one parameter an option
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write the chosen engine, built anew and measured in full, with its quantized ONNX and a manifest of its figures."""
+    """Write the chosen engine, built anew and measured in full, with its quantized ONNX and a manifest of figures."""
     from ..api import export_from_study
     from ..ship.choice import Choice
 
@@ -84,7 +84,7 @@ def verify(
     data: Annotated[Path | None, typer.Option(help="Their Ultralytics data.yaml, instead of the two.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check that an exported folder is unchanged and scores here what it says: a line a check, exit code 1 if any fails.
+    """Check that an exported folder is unchanged and scores what it says: a line a check, exit code 1 if any fails.
 
     The evaluation images are looked for where they lay when the engine was measured, unless they are named.
     """

@@ -90,7 +90,8 @@ def chosen(results: Results, choice: Choice) -> tuple[Point, str]:
         name, least = least_map(results, choice)
         _refuse_none(front[::-1], [value >= least - ROUNDING for value in maps[::-1]], f"reaches mAP50-95 {least:.4f}")
         winner = front[fastest_within(maps, latencies, min_map=least - ROUNDING)]
-        why = f"the fastest that loses at most {choice.max_map_drop:g} of {name}'s mAP50-95 {least + choice.max_map_drop:.4f}"
+        allowed = f"{choice.max_map_drop:g} of {name}'s mAP50-95 {least + choice.max_map_drop:.4f}"
+        why = f"the fastest that loses at most {allowed}"
     else:
         winner, why = front[knee(results.losses(front))], "the knee of the front"
     return winner, f"Trial {winner.trial}: {why}; {figures(winner.measurement)}."

@@ -85,7 +85,7 @@ class DataFacts(Part):
 
 
 class EngineFile(Part):
-    """A file of the engine: where it lies in this folder, its name as it was built, and after how many bytes it begins."""
+    """A file of the engine: where it lies in this folder, its name as it was built, after how many bytes it begins."""
 
     path: InnerPath
     name: InnerPath
@@ -191,7 +191,8 @@ def read_manifest(folder: Path) -> Manifest:
         raise VerificationError(f"{path} {_of_another_format(found)}")
     if document.get("seal") != _seal(document):
         raise VerificationError(
-            f"{path} is not what was written: it was edited or damaged. Get the folder again from where it was exported."
+            f"{path} is not what was written: it was edited or damaged. Get the folder again from where it was "
+            "exported."
         )
     try:
         return Manifest.model_validate(document)

@@ -50,8 +50,10 @@ def _numbers(manifest: Manifest) -> str:
 def _measured(found: Measurement) -> list[str]:
     (low, high), (least, most) = found.latency_ratio_ci, found.map50_95_change_ci
     return [
-        f"- {figures(found)}; 95 % intervals: ratio {low:.3f} to {high:.3f}, change of mAP {least:+.4f} to {most:+.4f}.",
-        f"- mAP50 {found.map50:.4f}; 95 of 100 runs within {found.latency_p95_ms:.3f} ms; {found.engine_bytes >> 10} KiB.",
+        f"- {figures(found)}; 95 % intervals: of the ratio {low:.3f} to {high:.3f}, of the change {least:+.4f} to "
+        f"{most:+.4f}.",
+        f"- mAP50 {found.map50:.4f}; 95 of 100 runs within {found.latency_p95_ms:.3f} ms; "
+        f"{found.engine_bytes >> 10} KiB.",
     ]
 
 
@@ -88,8 +90,8 @@ def _drift(drift: Drift) -> str:
     shift = drift.confidence
     lines = [
         f"- **Confidence**: F1 is best at {shift.best:.2f} ({shift.best_f1:.3f}); the reference's is at "
-        f"{shift.reference_best:.2f} ({shift.reference_best_f1:.3f}). Left at {shift.reference_best:.2f}, this engine's "
-        f"F1 is {shift.f1_kept:.3f}.",
+        f"{shift.reference_best:.2f} ({shift.reference_best_f1:.3f}). Left there, this engine's F1 is "
+        f"{shift.f1_kept:.3f}.",
         f"- **Images**: of {drift.images_seen}, {drift.images_changed} changed at that confidence.",
     ]
     tables = [_parts_table("object size", drift.sizes)]

@@ -1,7 +1,7 @@
 """What Ultralytics reads beside an engine, so that `YOLO("best.engine")` runs it as one of its own exports.
 
-Written from its format (8.4), without importing it: a TensorRT plan has a header of a 4-byte little-endian length and so
-many bytes of JSON; an OpenVINO folder has a `metadata.yaml`, and a name that ends in `_openvino_model`.
+Written from its format (8.4), without importing it: a TensorRT plan has a header of a 4-byte little-endian length and
+so many bytes of JSON; an OpenVINO folder has a `metadata.yaml`, and a name that ends in `_openvino_model`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Verifying an exported folder on a machine that never saw its study: is it still, and does it score, what it says?
 
 The checks come in an order in which nothing is loaded that an earlier one does not vouch for: the manifest by its seal,
-every file by its hash, the device and the versions by name. Only then is the engine deserialized, in a process of its own.
-The reference is not in the folder, nor need it be: it is `quantized.onnx` without its Q/DQ pairs, proven by its graph's
+every file by its hash, the device and the versions by name. Only then is the engine deserialized, in a process of its
+own. The reference is not in the folder, nor need it be: it is `quantized.onnx` without its Q/DQ pairs, proven by its graph's
 hash, and is built here.
 """
 
@@ -142,8 +142,8 @@ def _versions(folder: Path, manifest: Manifest) -> str:
             )
     if kind.recipe != manifest.engine.recipe:
         raise VerificationError(
-            f"qpareto {manifest.qpareto} built engines otherwise than this one does, so the reference would be another: "
-            "verify with that version."
+            f"qpareto {manifest.qpareto} built engines otherwise than this one, so the reference would be another: verify "
+            "with that version."
         )
     return ", ".join(f"{name} {found}" for name, found in here.items())
 
@@ -194,7 +194,8 @@ class _CheckedPackage:
         if not agree(before, now, margin=MAP_MARGIN, correlation=1.0):
             raise VerificationError(
                 f"{told}: the difference of {difference(before, now, correlation=1.0).value:+.4f} is beyond "
-                f"{MAP_MARGIN:g}, though images, engine and versions are the same. Measure it anew with `qpareto measure`."
+                f"{MAP_MARGIN:g}, though images, engine and versions are the same: measure it anew with `qpareto "
+                "measure`."
             )
         return told
 
@@ -280,8 +281,8 @@ class _CheckedPackage:
         pixels, dataset = self._images(limit=facts.limit)
         if dataset.content_hash != facts.hash:
             raise VerificationError(
-                f"These are not the {facts.images_seen} images of {facts.name} with the boxes that were measured on: name "
-                "those with --images and --annotations, or with --data."
+                f"These are not the {facts.images_seen} images of {facts.name}, with their boxes, that were measured on: "
+                "name those with --images and --annotations, or with --data."
             )
         return pixels, dataset
 
