@@ -5,8 +5,9 @@ The figures are x with [l, u] and y with [m, v], each a 95 % interval. Their dif
     d - sqrt((y - m)^2 + (u - x)^2 - 2 r (y - m)(u - x))   to   d + sqrt((v - y)^2 + (x - l)^2 - 2 r (v - y)(x - l))
 
 where r is the correlation of the two: Zou and Donner, 'Construction of confidence limits about effect measures: a
-general approach', Statistics in Medicine 27 (2008), 1693-1702. Two timings are independent, r = 0. Two evaluations on the same
-images share all that the interval of a mAP is about, which images were drawn, so there r = 1: the arms cancel.
+general approach', Statistics in Medicine 27 (2008), 1693-1702. Two timings are independent, r = 0. Two evaluations
+on the same images share all that the interval of a mAP is about, which images were drawn, so there r = 1: the arms
+cancel.
 
 They agree unless that interval lies wholly outside of plus or minus a margin, which is what two honest measurements may
 differ by on top: they disagree only beyond doubt, and only if it matters.

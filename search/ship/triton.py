@@ -1,7 +1,7 @@
 """A model's `config.pbtxt` in a Triton model repository.
 
-Written by the schema that Triton publishes (`model_config.proto`), by which a test parses it. Shapes are whole, with the
-batch, and `max_batch_size` is 0: an engine is built for one shape, so Triton is not to batch.
+Written by the schema that Triton publishes (`model_config.proto`), by which a test parses it. Shapes are whole, with
+the batch, and `max_batch_size` is 0: an engine is built for one shape, so Triton is not to batch.
 """
 
 from __future__ import annotations

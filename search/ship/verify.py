@@ -2,8 +2,8 @@
 
 The checks come in an order in which nothing is loaded that an earlier one does not vouch for: the manifest by its seal,
 every file by its hash, the device and the versions by name. Only then is the engine deserialized, in a process of its
-own. The reference is not in the folder, nor need it be: it is `quantized.onnx` without its Q/DQ pairs, proven by its graph's
-hash, and is built here.
+own. The reference is not in the folder, nor need it be: it is `quantized.onnx` without its Q/DQ pairs, proven by its
+graph's hash, and is built here.
 """
 
 from __future__ import annotations
@@ -142,8 +142,8 @@ def _versions(folder: Path, manifest: Manifest) -> str:
             )
     if kind.recipe != manifest.engine.recipe:
         raise VerificationError(
-            f"qpareto {manifest.qpareto} built engines otherwise than this one, so the reference would be another: verify "
-            "with that version."
+            f"qpareto {manifest.qpareto} built engines otherwise than this one, so the reference would be another: "
+            "verify with that version."
         )
     return ", ".join(f"{name} {found}" for name, found in here.items())
 
@@ -281,8 +281,8 @@ class _CheckedPackage:
         pixels, dataset = self._images(limit=facts.limit)
         if dataset.content_hash != facts.hash:
             raise VerificationError(
-                f"These are not the {facts.images_seen} images of {facts.name}, with their boxes, that were measured on: "
-                "name those with --images and --annotations, or with --data."
+                f"These are not the {facts.images_seen} images of {facts.name}, with their boxes, that were measured "
+                "on: name those with --images and --annotations, or with --data."
             )
         return pixels, dataset
 
