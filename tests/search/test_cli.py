@@ -49,7 +49,7 @@ def unquantizable_network(path: Path) -> Path:
 
 
 def test_the_commands_are_those_that_are_promised() -> None:
-    assert COMMANDS == ["confirm", "doctor", "export", "front", "layers", "measure", "run", "schema"]
+    assert COMMANDS == ["confirm", "doctor", "export", "front", "layers", "measure", "run", "schema", "verify"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -68,6 +68,8 @@ def test_the_example_that_ends_a_help_works(
     monkeypatch.chdir(tmp_path)  # examples write where they stand
     name, *rest = (str(finished_study) if word == EXAMPLE_STUDY else word for word in example_of(*command))
     assert name in (command or COMMANDS)
+    if name == "verify":
+        assert qpareto("export", finished_study, "-o", rest[0], "--trial", "0").code == 0
     own_trials = ("--trials", "6") if name == "run" else ()  # the finished study has its trials: none is run
     outcome = qpareto(name, *rest, *own_trials)
     assert outcome.code == 0, outcome
@@ -135,9 +137,11 @@ def test_front_draws_a_plot_on_request(finished_study: Path, tmp_path: Path) -> 
 
 
 def test_export_prints_the_bare_folder_and_says_why_on_stderr(finished_study: Path, tmp_path: Path) -> None:
-    outcome = qpareto("export", finished_study, "-o", tmp_path / "best", "--trial", "1")
+    arguments = ("export", finished_study, "--trial", "1", "--no-confirm", "-o")
+    outcome = qpareto(*arguments, tmp_path / "best")
     assert outcome == Outcome(0, f"{tmp_path / 'best'}\n", "Trial 1, as asked.\n")
-    found = printed(qpareto("export", finished_study, "-o", tmp_path / "other", "--trial", "1", "--json"))
+    found = printed(qpareto(*arguments, tmp_path / "other", "--format", "triton", "--json"))
+    assert (tmp_path / "other" / "triton" / "best" / "config.pbtxt").is_file()
     assert found["folder"] == str(tmp_path / "other")
     assert MEASURED | {"trial", "chosen"} <= found.keys()
 
