@@ -93,7 +93,7 @@ def verify_folder(folder: Path, *, source: EvaluationSpec | None = None, quick: 
 
 
 def _building_anew(scorer: Scorer, candidate: Candidate, float_type: str) -> Scorer:
-    """The scorer as it builds an engine of this candidate, and a reference, that nobody has built before."""
+    """The scorer as it builds an engine of this candidate that nobody has built before."""
     graph, options = scorer.quantize(candidate).graph_hash, scorer.build_options(float_type)
     unused = (n for n in count(scorer.build + 1) if find_engine(graph, options, scorer.store, build=n) is None)
     return replace(scorer, build=next(unused))

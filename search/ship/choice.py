@@ -88,7 +88,8 @@ def chosen(results: Results, choice: Choice) -> tuple[Point, str]:
         why = f"the most accurate within {choice.max_latency_ms:g} ms"
     elif choice.max_map_drop is not None:
         name, least = least_map(results, choice)
-        _refuse_none(front[::-1], [value >= least - ROUNDING for value in maps[::-1]], f"reaches mAP50-95 {least:.4f}")
+        nearest = sorted(front, key=lambda point: -point.measurement.map50_95)
+        _refuse_none(nearest, [value >= least - ROUNDING for value in maps], f"reaches mAP50-95 {least:.4f}")
         winner = front[fastest_within(maps, latencies, min_map=least - ROUNDING)]
         allowed = f"{choice.max_map_drop:g} of {name}'s mAP50-95 {least + choice.max_map_drop:.4f}"
         why = f"the fastest that loses at most {allowed}"
@@ -114,7 +115,7 @@ def least_map(results: Results, choice: Choice) -> tuple[str, float]:
 
 
 def _refuse_none(nearest: Sequence[Point], satisfies: Sequence[bool], wish: str) -> None:
-    """Name the nearest points where none satisfies a wish; both in the same order.
+    """Name the nearest points, the nearest first, where none satisfies a wish.
 
     Raises:
         StudyError: none does.

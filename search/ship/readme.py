@@ -29,7 +29,7 @@ def _numbers(manifest: Manifest) -> str:
         f"- Measured on {found.device} ({found.engine}, {found.float_type} outside of INT8, batch {found.batch}, "
         f"{found.threads} threads) over {found.images} images. Latency is the engine's own: without pre- and "
         "postprocessing.",
-        f"- {len(found.int8_layers)} layers in INT8, calibrated by {found.calibration or 'nothing'}.",
+        f"- {len(found.int8_layers)} layers in INT8{_what_ran(found)}, calibrated by {found.calibration or 'nothing'}.",
     ]
     if found.flags:
         lines.append(f"- The timing is doubtful: {', '.join(found.flags)}.")
@@ -47,6 +47,10 @@ def _numbers(manifest: Manifest) -> str:
     return "\n".join(lines)
 
 
+def _what_ran(found: Measurement) -> str:
+    return "" if found.int8_ran is None else f" ({found.int8_ran} as the engine tells it)"
+
+
 def _measured(found: Measurement) -> list[str]:
     (low, high), (least, most) = found.latency_ratio_ci, found.map50_95_change_ci
     return [
@@ -59,7 +63,7 @@ def _measured(found: Measurement) -> list[str]:
 
 def _how_to_run(manifest: Manifest) -> str:
     first = manifest.engine.files[0].path
-    shape = f"{list(manifest.model.input_shape)}, RGB, 0 to 1, letterboxed with grey 114"
+    shape = f"{[manifest.measurement.batch, *manifest.model.input_shape[1:]]}, RGB, 0 to 1, letterboxed with grey 114"
     if manifest.layout == "ultralytics":
         name = first.split("/", maxsplit=1)[0]
         return (

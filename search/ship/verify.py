@@ -107,6 +107,8 @@ def _check(name: str, step: Callable[[], str]) -> Check:
 def _files(folder: Path, manifest: Manifest) -> str:
     there = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if not path.is_dir()}
     there.pop(MANIFEST, None)
+    if unvouched := {file.path for file in manifest.engine.files} - manifest.files.keys():
+        raise VerificationError(f"The manifest has no hash of {min(unvouched)}: have it exported again.")
     if missing := sorted(manifest.files.keys() - there.keys()):
         raise VerificationError(f"{missing[0]} is missing: get the folder again from where it was exported.")
     if more := sorted(there.keys() - manifest.files.keys()):

@@ -121,6 +121,13 @@ def test_a_path_that_leads_out_of_the_folder_is_refused(copy: Path) -> None:
     assert "'../outside' leads out of the folder" in last_check(copy).detail
 
 
+def test_an_engine_that_the_manifest_has_no_hash_of_is_refused(copy: Path) -> None:
+    name = "best_openvino_model/engine.bin"
+    (copy / name).unlink()
+    sealed_anew(copy, lambda found: {"files": {key: value for key, value in found.files.items() if key != name}})
+    assert f"has no hash of {name}" in last_check(copy).detail
+
+
 def test_another_device_is_told_by_name(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(OpenVinoKind, "device_name", lambda _: "Another CPU")
     failed = last_check(exported)
