@@ -14,6 +14,7 @@ from typing import Any
 from ... import __version__
 from ...errors import StudyError
 from ...objectives.accuracy.coco import Accuracy
+from ...objectives.accuracy.contact_sheet import Column, Picture, contact_sheet, save_picture
 from ...objectives.accuracy.drift import Drift, drift_of
 from ...objectives.engines import EngineOptions
 from ...objectives.measurement import Measurement
@@ -37,7 +38,7 @@ from .manifest import (
     TimingFacts,
     sha256_of,
 )
-from .readme import readme
+from .readme import CHANGED, CHANGED_IMAGES, readme
 
 _LIBRARIES = ("numpy", "onnx", "onnxruntime-gpu", "opencv-python-headless", "pycocotools", "optuna")
 
@@ -105,6 +106,8 @@ def write_package(package: Package, measurement: Measurement, story: Story) -> M
         files = lay_out(package.chosen_layout, built, folder)
         (folder / "quantized.onnx").write_bytes(quantized.model.SerializeToString())
         manifest = _manifest(package, built, files, measurement, story)
+        if manifest.drift is not None and manifest.drift.images:
+            save_picture(_shown(package, built, manifest.drift), folder / CHANGED)
         (folder / "README.md").write_text(readme(manifest), encoding="utf-8")
         manifest = manifest.model_copy(update={"files": _hashes(folder)}).sealed()
         manifest.save(folder)
@@ -209,6 +212,16 @@ def _kept_drift(scorer: Scorer, engine: Path) -> Drift | None:
     found = [scorer.store.find("accuracy", key) for key in keys]
     one, other = (Accuracy.load(folder) if folder else None for folder in found)
     return drift_of(one, other, scorer.dataset) if one and other else None
+
+
+def _shown(package: Package, built: BuiltEngine, drift: Drift) -> Picture:
+    """The images that changed most, as the reference and as this engine sees them."""
+    scorer, images = package.scorer, [image.index for image in drift.images[:CHANGED_IMAGES]]
+    columns = [
+        Column(title="reference", found=scorer.detections(scorer.reference, scorer.options, images)),
+        Column(title="this engine", found=scorer.detections(built.folder, built.options, images)),
+    ]
+    return contact_sheet(scorer.dataset, images, columns, confidence=drift.confidence.reference_best)
 
 
 def _portable(options: EngineOptions) -> EngineOptions:

@@ -11,6 +11,7 @@ from .manifest import Manifest
 
 WORST_CLASSES = 5
 CHANGED_IMAGES = 6
+CHANGED = "changed.jpg"  # the picture that shows them
 
 
 def readme(manifest: Manifest) -> str:
@@ -101,7 +102,7 @@ def _drift(drift: Drift) -> str:
     tables = [_parts_table("object size", drift.sizes)]
     tables.append(_parts_table("class (the greatest losses)", drift.classes[:WORST_CLASSES]))
     if drift.images:
-        tables.append(_images_table(drift))
+        tables += [_images_table(drift), f"![The reference's detections, and this engine's]({CHANGED})"]
     return "\n\n".join(["\n".join(lines), *tables])
 
 
@@ -128,9 +129,16 @@ def _contents(manifest: Manifest) -> str:
     engine = ", ".join(f"`{file.path}`" for file in manifest.engine.files)
     return (
         f"- {engine}: the engine{' that was measured' if manifest.afresh else ''}.\n"
+        f"{_picture(manifest)}"
         "- `quantized.onnx`: what it was built from. Without its Q/DQ pairs it is the reference.\n"
         "- `manifest.json`: every figure, version and hash (SHA-256, as `sha256sum` prints it)."
     )
+
+
+def _picture(manifest: Manifest) -> str:
+    if manifest.drift is None or not manifest.drift.images:
+        return ""
+    return f"- `{CHANGED}`: the images that changed most; true boxes white, what is found orange.\n"
 
 
 def _verify(manifest: Manifest) -> str:

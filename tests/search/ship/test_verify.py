@@ -27,6 +27,7 @@ FILES = [
     "best_openvino_model/engine.bin",
     "best_openvino_model/engine.xml",
     "best_openvino_model/metadata.yaml",
+    "changed.jpg",
     "quantized.onnx",
 ]
 
