@@ -17,7 +17,7 @@ from qpareto.objectives.accuracy.dataset import Dataset, dataset_from_coco
 from qpareto.objectives.engines.openvino import OpenVinoKind
 from qpareto.objectives.store import Store
 from qpareto.search.api import verify_folder
-from qpareto.search.ship import verify as verify_module
+from qpareto.search.ship import recheck
 from qpareto.search.ship.manifest import DataFacts, Manifest, read_manifest
 from qpareto.search.ship.verify import Check, verify_package
 from qpareto.search.spec import EvaluationSpec
@@ -152,7 +152,7 @@ def test_engines_that_this_qpareto_builds_otherwise_are_told(exported: Path, mon
 def test_verify_passes_on_a_fresh_export_wherever_its_images_lie(
     exported: Path, shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
 ) -> None:
-    monkeypatch.setattr(verify_module, "LATENCY_MARGIN", 0.3)  # the machine of the tests is not quiet
+    monkeypatch.setattr(recheck, "LATENCY_MARGIN", 0.3)  # the machine of the tests is not quiet
     moved = tmp_path / "elsewhere"
     shutil.copytree(shapes / "eval", moved)
     named = ("--images", moved / "images", "--annotations", moved / "instances.json")
