@@ -10,7 +10,8 @@ from typing import Any
 from ..errors import CandidateError
 from ..objectives.measurement import DIRECTIONS, Measurement
 from .front import Points, front_of, hypervolume, losses
-from .study import SearchStudy, TrialRecord
+from .record import FINISHED, TrialRecord
+from .study import SearchStudy, Snapshot
 
 HYPERVOLUME_MAP_SHARE = 0.5  # the worst corner: half the reference's mAP, at the reference's latency
 
@@ -146,7 +147,7 @@ class Results:
 
     def has_stalled(self, *, trials: int, growth: float) -> bool:
         """Whether the last so many finished trials raised the hypervolume by at most this."""
-        ended = [record for record in self.records if record.state in ("complete", "failed", "pruned")]
+        ended = [record for record in self.records if record.state in FINISHED]
         if len(ended) <= trials:
             return False
         before = Results(ended[:-trials], objectives=self.objectives, float_type=self._float_type)
@@ -208,10 +209,10 @@ class Results:
         return point.measurement.float_type != self._float_type
 
 
-def results_of_study(study: SearchStudy) -> Results:
-    """Read a study's results from its storage."""
+def results_of_study(study: SearchStudy, now: Snapshot | None = None) -> Results:
+    """A study's results, as they are in its storage, or were when it was looked at."""
     return Results(
-        study.records(),
+        (now or study.look()).records,
         objectives=study.objectives,
         float_type=study.float_type,
         confirmations=study.confirmations(),

@@ -160,6 +160,10 @@ class SearchSpec(Section):
         RaceSpec(),
         description="stop candidates that a faster trial dominates on a part of the images; null: measure all in full",
     )
+    retries: int = Field(2, ge=0, description="how often a trial is tried again whose worker vanished")
+    lease_s: float = Field(
+        60.0, gt=0, description="seconds without a sign of life after which others take a worker for vanished"
+    )
     seed: int = 0
     baselines: bool = Field(True, description="measure the usual recipes first")
 
@@ -191,8 +195,12 @@ class StudySpec(Section):
     latency: LatencySpec = LatencySpec()
     objectives: tuple[str, ...] = Field(("map50_95", "latency_ms"), min_length=1)
     search: SearchSpec = SearchSpec()
+    devices: Literal["one", "each"] = Field(
+        "one", description="whether the study is of one device model, or of each that it is run on, with a front each"
+    )
     storage: str = Field(
-        "sqlite:///study.db", description="an SQLAlchemy URL; a relative SQLite path is relative to this file"
+        "sqlite:///study.db",
+        description="an SQLAlchemy URL, or grpc://HOST:PORT; a relative SQLite path is relative to this file",
     )
     cache: Path = Field(DEFAULT_CACHE, description="folder of calibrated models, engines and images; may be shared")
 

@@ -1,23 +1,21 @@
-"""The study: an ordinary Optuna study, its trials read as records, begun, finished, failed and recovered."""
+"""The study: an ordinary Optuna study that many workers share, its trials begun, kept alive and ended once."""
 
 from __future__ import annotations
 
-import os
-import socket
-import warnings
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
-
-import psutil
 
 from ..errors import CandidateError, StudyError
 from ..objectives.accuracy.race import Stopped
-from ..objectives.measurement import DIRECTIONS, Measurement
+from ..objectives.measurement import Measurement
 from ..spaces.candidate import Candidate
 from ..spaces.space import Space
-from .spec import StudySpec
-from .storage import begin_trial, open_storage
+from .processes import this_process
+from .record import FINISHED, TrialRecord, record_of_trial
+from .storage import begin_trial
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -26,39 +24,41 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 _CONFIRMED = "confirmed:"  # and a trial's number: a finished trial takes no more attributes, its study does
-FINISHED = frozenset({"complete", "pruned", "failed"})  # states of trials that a budget counts
-INTERRUPTED = "interrupted"  # the one reason for failing that a resumed run mends by trying again
+_BEAT = "beat"
 
 
-@dataclass(frozen=True, kw_only=True)
-class TrialRecord:
-    """One trial as people and scripts see it.
+@dataclass(frozen=True)
+class Snapshot:
+    """All trials of a study at one moment, in the order in which they were begun."""
 
-    Args:
-        number: in the study, from 0.
-        state: `complete`, `failed`, `running`, `pruned`, or `interrupted` (its worker ended first; it is tried again).
-        measurement: of a complete trial; None if another tool told its values.
-        baseline: the recipe's name if this trial measures one.
-        reused_from: number of the earlier trial with the same effective graph, whose result this one tells.
-        reason: why a trial failed.
-        params: as Optuna holds them; empty for a baseline outside the space.
-        stopped: what was seen of a pruned trial, `stopped_graph` the canonical hash of its graph; None if another tool
-            pruned it, and for all others.
-    """
+    trials: Sequence[FrozenTrial]
+    records: Sequence[TrialRecord]
 
-    number: int
-    state: str
-    measurement: Measurement | None
-    baseline: str | None
-    reused_from: int | None
-    reason: str | None
-    params: Mapping[str, Any]
-    stopped: Stopped | None = None
-    stopped_graph: str | None = None
+    @cached_property
+    def finished(self) -> int:
+        """How many trials count."""
+        return sum(record.state in FINISHED for record in self.records)
+
+    @cached_property
+    def running(self) -> list[FrozenTrial]:
+        """Trials that have begun and not ended."""
+        return [trial for trial in self.trials if not trial.state.is_finished()]
+
+    @property
+    def unit_ms(self) -> float | None:
+        """The milliseconds of the reference, in which the study tells latencies: what its first trial says of them.
+
+        Trials have an order that all workers agree on, so all agree on this too, whoever began at the same moment.
+        """
+        return next((float(t.user_attrs["unit_ms"]) for t in self.trials if "unit_ms" in t.user_attrs), None)
 
 
 class SearchStudy:
-    """A study in its storage. `open_study` makes one."""
+    """A study in its storage. `open_study` makes one.
+
+    A trial ends once: the storage takes the first who ends it, in one atomic step, and tells all others that they
+    came too late. What they wrote before that step belongs to nobody and is not read.
+    """
 
     def __init__(self, study: Study, storage: BaseStorage, *, objectives: Sequence[str]) -> None:
         self.study, self._storage = study, storage
@@ -66,11 +66,11 @@ class SearchStudy:
         self._study_id = storage.get_study_id_from_name(study.study_name)
         self._ended: dict[int, TrialRecord] = {}  # which do not change any more, so they are read once
 
-    @property
+    @cached_property
     def directions(self) -> list[StudyDirection]:
         return list(self.study.directions)
 
-    @property
+    @cached_property
     def float_type(self) -> str:
         """What layers outside the mask run in, in every trial but some baselines."""
         return str(self.study.user_attrs["identity"]["engine"]["float_type"])
@@ -90,33 +90,17 @@ class SearchStudy:
                     "study another `name`."
                 )
 
-    def reference_ms(self, found: Callable[[], float]) -> float:
-        """The milliseconds in which this study tells latencies: found once, the same for all its workers ever after."""
-        if "reference_ms" not in self.study.user_attrs:
-            self.study.set_user_attr("reference_ms", found())
-        return float(self.study.user_attrs["reference_ms"])
+    def look(self) -> Snapshot:
+        """Read all trials: those that have ended only once."""
+        trials = self._storage.get_all_trials(self._study_id, deepcopy=False)
+        return Snapshot(trials, [self._ended.get(trial.number) or self._read(trial) for trial in trials])
 
-    def frozen_trials(self) -> list[FrozenTrial]:
-        return self.study.get_trials(deepcopy=False)
-
-    def records(self) -> list[TrialRecord]:
+    def records(self) -> Sequence[TrialRecord]:
         """All trials, in the order in which they were begun."""
-        return [self._ended.get(trial.number) or self._read(trial) for trial in self.frozen_trials()]
-
-    def running(self) -> list[FrozenTrial]:
-        """Trials that have begun and not ended."""
-        return [trial for trial in self.frozen_trials() if not trial.state.is_finished()]
-
-    def durations_s(self) -> list[float]:
-        """How long each trial took that was measured, in seconds."""
-        return [
-            trial.duration.total_seconds()
-            for trial in self.frozen_trials()
-            if trial.duration is not None and "reused_from" not in trial.user_attrs and trial.state.name != "FAIL"
-        ]
+        return self.look().records
 
     def _read(self, trial: FrozenTrial) -> TrialRecord:
-        record = _record(trial)
+        record = record_of_trial(trial)
         if trial.state.is_finished():
             self._ended[trial.number] = record
         return record
@@ -128,15 +112,25 @@ class SearchStudy:
         candidate: Candidate,
         baseline: str | None = None,
         retry_of: int | None = None,
+        unit_ms: float | None = None,
         system_attrs: Mapping[str, Any] | None = None,
     ) -> int:
         """Write a running trial in one transaction, signed by this process; returns its number.
 
         A candidate outside the space (some baselines) is written without parameters, so that no sampler learns of it.
+
+        Args:
+            unit_ms: see `Snapshot.unit_ms`; to be told while no trial has.
         """
         inside = space.accepts(candidate)
-        attrs = {"candidate": str(candidate), "baseline": baseline, "retry_of": retry_of, "worker": _this_worker()}
-        return begin_trial(
+        attrs: dict[str, Any] = {
+            "candidate": str(candidate),
+            "baseline": baseline,
+            "retry_of": retry_of,
+            "unit_ms": unit_ms,
+        }
+        attrs["worker"] = this_process()
+        trial_id = begin_trial(
             self._storage,
             self._study_id,
             params=space.params(candidate) if inside else {},
@@ -144,35 +138,37 @@ class SearchStudy:
             user_attrs={key: value for key, value in attrs.items() if value is not None},
             system_attrs=system_attrs or {},
         )
+        return self._storage.get_trial_number_from_id(trial_id)
 
-    def finish(self, number: int, measurement: Measurement, *, reused_from: int | None = None) -> None:
+    def beat(self, number: int, count: int) -> bool:
+        """Give a sign of life for a running trial; False if somebody has ended it meanwhile."""
+        return self._remember(number, {_BEAT: {"count": count, "at": time.time()}})
+
+    def know_graph(self, number: int, graph_hash: str) -> bool:
+        """Tell others which graph a running trial is about; False if somebody has ended it meanwhile."""
+        return self._remember(number, {"graph": graph_hash})
+
+    def finish(self, number: int, measurement: Measurement, *, reused_from: int | None = None) -> bool:
         """Tell a trial's values; the measurement is kept with it.
+
+        Returns:
+            Whether they count: False if somebody has ended the trial meanwhile.
 
         Raises:
             CandidateError: the measurement lacks one of the objectives; the trial is still running.
         """
         values = measurement.values(self.objectives)
-        if reused_from is not None:
-            self._remember(number, "reused_from", reused_from)
-        self._remember(number, "measurement", measurement.as_json())
-        self.study.tell(number, values)
+        told = {"reused_from": reused_from, "measurement": measurement.as_json()}
+        return self._end(number, "COMPLETE", told, values=values)
 
-    def prune(self, number: int, stopped: Stopped, *, graph_hash: str, reused_from: int | None = None) -> None:
-        """Record a trial as pruned, with what was seen of it; never with values."""
-        import optuna
+    def prune(self, number: int, stopped: Stopped, *, graph_hash: str, reused_from: int | None = None) -> bool:
+        """Record a trial as pruned, with what was seen of it; never with values. Returns as `finish` does."""
+        told = {"reused_from": reused_from, "stopped_graph": graph_hash, "stopped": stopped.as_json()}
+        return self._end(number, "PRUNED", told)
 
-        if reused_from is not None:
-            self._remember(number, "reused_from", reused_from)
-        self._remember(number, "stopped_graph", graph_hash)
-        self._remember(number, "stopped", stopped.as_json())
-        self.study.tell(number, state=optuna.trial.TrialState.PRUNED)
-
-    def fail(self, number: int, reason: str) -> None:
-        """Record a trial as failed, with its reason; never with values."""
-        import optuna
-
-        self._remember(number, "reason", reason)
-        self.study.tell(number, state=optuna.trial.TrialState.FAIL)
+    def fail(self, number: int, reason: str) -> bool:
+        """Record a trial as failed, with its reason; never with values. Returns as `finish` does."""
+        return self._end(number, "FAIL", {"reason": reason})
 
     def confirm(self, number: int, found: Measurement | CandidateError) -> None:
         """Keep what a trial's candidate scored when it was built and measured once more, or why it could not be."""
@@ -187,111 +183,38 @@ class SearchStudy:
             if key.startswith(_CONFIRMED)
         }
 
-    def recover(self) -> int:
-        """Mark running trials whose worker is gone as interrupted; returns how many.
+    def _end(self, number: int, state: str, told: Mapping[str, Any], *, values: Sequence[float] | None = None) -> bool:
+        from optuna.exceptions import UpdateFinishedTrialError
+        from optuna.trial import TrialState
 
-        Only workers of this machine can be known to be gone.
-        """
-        import optuna
-
-        running = [t for t in self.frozen_trials() if t.state == optuna.trial.TrialState.RUNNING]
-        gone = [trial for trial in running if _is_gone(trial.user_attrs.get("worker"))]
-        for trial in gone:
-            self.fail(trial.number, INTERRUPTED)
-        return len(gone)
-
-    def _remember(self, number: int, key: str, value: Any) -> None:
-        trial_id = self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
-        self._storage.set_trial_user_attr(trial_id, key, value)
-
-
-def open_study(spec: StudySpec, *, identity: Mapping[str, Any] | None = None) -> SearchStudy:
-    """Open the study that a study file describes.
-
-    Args:
-        identity: JSON-able facts that every measurement of the study shares (model, data, engine, device); given,
-            the study is made if it is not there, and held to them if it is. Without, the study must exist.
-
-    Raises:
-        StorageError: the storage cannot be reached.
-        StudyError: there is no such study, or it was made with other facts.
-    """
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    storage = open_storage(spec.storage, create=identity is not None)
-    if identity is not None:
-        directions = [DIRECTIONS[name] for name in spec.objectives]
-        study = optuna.create_study(storage=storage, study_name=spec.name, directions=directions, load_if_exists=True)
-        if _is_blank(study, directions):
-            _adopt(study, dict(identity) | {"objectives": list(spec.objectives)})
-    else:
+        if not self._remember(number, told):
+            return False
         try:
-            study = optuna.load_study(storage=storage, study_name=spec.name)
-        except KeyError:
-            raise StudyError(f"The storage holds no study named '{spec.name}': `qpareto run` makes it.") from None
-    if "identity" not in study.user_attrs:
-        raise StudyError(f"The study '{spec.name}' was not made by qpareto: give yours another `name`.")
-    if identity is None:
-        return SearchStudy(study, storage, objectives=study.user_attrs["identity"]["objectives"])
-    found = SearchStudy(study, storage, objectives=spec.objectives)
-    found.hold_to(identity)
-    return found
+            return self._storage.set_trial_state_values(self._trial_id(number), TrialState[state], values)
+        except UpdateFinishedTrialError:
+            return False
+
+    def _remember(self, number: int, attrs: Mapping[str, Any]) -> bool:
+        """Write attributes of a running trial; False if it has ended."""
+        from optuna.exceptions import UpdateFinishedTrialError
+
+        try:
+            for key, value in attrs.items():
+                if value is not None:
+                    self._storage.set_trial_user_attr(self._trial_id(number), key, value)
+        except UpdateFinishedTrialError:
+            return False
+        return True
+
+    def _trial_id(self, number: int) -> int:
+        return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
 
 
-def _is_blank(study: Study, directions: Sequence[str]) -> bool:
-    """Whether a study holds nothing yet, of ours or anybody's, and could hold ours."""
-    alike = [direction.name.lower() for direction in study.directions] == list(directions)
-    return alike and "identity" not in study.user_attrs and not study.get_trials(deepcopy=False)
-
-
-def _adopt(study: Study, identity: dict[str, Any]) -> None:
-    """Make a blank study ours."""
-    from optuna.exceptions import ExperimentalWarning
-
-    with warnings.catch_warnings(category=ExperimentalWarning, action="ignore"):
-        study.set_metric_names(list(identity["objectives"]))  # optuna-dashboard shows them
-    study.set_user_attr("identity", identity)  # last: whoever is killed before it starts anew
-
-
-def stopped_of_trial(trial: FrozenTrial) -> Stopped | None:
-    """What was seen of a pruned trial; None for all others, and if another tool pruned it."""
-    told = trial.user_attrs.get("stopped") if trial.state.name == "PRUNED" else None
-    return None if told is None else Stopped.from_json(told)
-
-
-def _record(trial: FrozenTrial) -> TrialRecord:
-    attrs = trial.user_attrs
-    reason = attrs.get("reason")
-    states = {"COMPLETE": "complete", "FAIL": "failed", "RUNNING": "running", "WAITING": "running", "PRUNED": "pruned"}
-    measured = attrs.get("measurement") if trial.state.name == "COMPLETE" else None  # others can tell values too
-    return TrialRecord(
-        number=trial.number,
-        state=INTERRUPTED if reason == INTERRUPTED else states[trial.state.name],
-        measurement=None if measured is None else Measurement.from_json(measured),
-        baseline=attrs.get("baseline"),
-        reused_from=attrs.get("reused_from"),
-        reason=reason,
-        params=trial.params,
-        stopped=stopped_of_trial(trial),
-        stopped_graph=attrs.get("stopped_graph"),
-    )
+def beat_of_trial(trial: FrozenTrial) -> tuple[int, float | None]:
+    """A running trial's last sign of life: its count from 0, and when that was, by its worker's clock (Unix time)."""
+    told = trial.user_attrs.get(_BEAT)
+    return (0, None) if told is None else (int(told["count"]), float(told["at"]))
 
 
 def _confirmation(told: Mapping[str, Any]) -> Measurement | CandidateError:
     return CandidateError(told["reason"]) if "reason" in told else Measurement.from_json(told)
-
-
-def _this_worker() -> dict[str, Any]:
-    return {"host": socket.gethostname(), "pid": os.getpid(), "started": psutil.Process().create_time()}
-
-
-def _is_gone(worker: Mapping[str, Any] | None) -> bool:
-    """Whether the process that signed a trial is known to have ended: same machine, and no such process any more."""
-    if worker is None or worker["host"] != socket.gethostname():
-        return False
-    try:
-        started: float = worker["started"]
-        return abs(psutil.Process(worker["pid"]).create_time() - started) > 1.0
-    except psutil.NoSuchProcess:
-        return True

@@ -6,8 +6,8 @@ from typing import Any
 
 from qpareto.objectives.accuracy.race import Race, Standing, Stopped
 from qpareto.objectives.measurement import Measurement
+from qpareto.search.record import TrialRecord
 from qpareto.search.results import Results
-from qpareto.search.study import TrialRecord
 
 REFERENCE_MAP, REFERENCE_MS = 0.4, 20.0
 

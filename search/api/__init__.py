@@ -1,6 +1,7 @@
 """What qpareto does, as functions: every command calls one of these, and so may a script."""
 
-from ..run.progress import Progress, Watch
+from ..run.progress import Progress, Watch, WorkerSign
+from ..study_opening import devices_of_study
 from .candidate import build_candidate, measure_candidate, profile_candidate
 from .fleet import Fleet, launch_study
 from .layers import labelled_sensitivity_of_study, layers_of_study_or_model, sensitivity_of_study
@@ -19,8 +20,10 @@ __all__ = [
     "Fleet",
     "Progress",
     "Watch",
+    "WorkerSign",
     "build_candidate",
     "confirm_study",
+    "devices_of_study",
     "export_from_study",
     "join_study",
     "labelled_sensitivity_of_study",

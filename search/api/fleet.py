@@ -17,8 +17,8 @@ from ..fleet.processes import Processes
 from ..fleet.ray_cluster import LOCAL, RayCluster, Share
 from ..fleet.supervisor import Patience, Supervisor
 from ..results import Results
-from ..run.progress import Progress
-from ..run.stopping import stoppable
+from ..run.progress import Progress, Watch
+from ..run.stopping import mark_interrupted, stoppable
 from ..run.watching import Watching
 from ..show.terminal import progress
 from ..spec import StudySpec
@@ -68,29 +68,45 @@ def launch_study(
         KeyboardInterrupt: the fleet was stopped; what is finished is kept.
     """
     _check(spec, fleet)
+    device = engine_kind(spec.engine.kind).device_name() if spec.devices == "each" else None
     deadline_s = _deadline_s(spec, timeout_s)
     join = partial(_join, spec, trials)
     with _place(spec, fleet) as place, Interrupts() as interrupts:
         alone = partial(Supervisor, place=place, workers=1, command=interrupts.command, patience=Patience(deaths=1))
-        _keep_going(alone(work=lambda: partial(join, 0.0)))
-        watching = Watching(spec, trials=trials, watcher=watcher or _look_away)
-        many = Supervisor(
-            place=place,
-            workers=fleet.workers,
-            work=lambda: partial(join, _left_s(deadline_s)),
-            command=interrupts.command,
-            tick=watching.look,
-        )
-        _keep_going(many)
-        watching.look(now=True)
+        _run(alone(work=lambda: partial(join, 0.0)), spec, device)
+        with Watching(spec, device=device, trials=trials) as watching:
+            many = Supervisor(
+                place=place,
+                workers=fleet.workers,
+                work=lambda: partial(join, _left_s(deadline_s)),
+                command=interrupts.command,
+                tick=partial(_tell, watching, watcher),
+            )
+            _run(many, spec, device)
+        if watcher is not None:
+            watcher(Watch(spec, device=device).progress(trials=trials))
         if spec.data.confirm is not None:
-            _keep_going(alone(work=lambda: partial(_confirm, spec)))
-    return results(spec)
+            _run(alone(work=lambda: partial(_confirm, spec)), spec, device)
+    return results(spec, device=device)
 
 
-def _keep_going(supervisor: Supervisor) -> None:
-    if supervisor.run() != "go on":
+def _run(supervisor: Supervisor, spec: StudySpec, device: str | None) -> None:
+    """Let a fleet work until it is done.
+
+    Raises:
+        KeyboardInterrupt: it was stopped; trials whose workers were killed are marked, so that they are tried again.
+    """
+    given = supervisor.run()
+    if given == "kill":
+        mark_interrupted(spec, device=device)
+    if given != "go on":
         raise KeyboardInterrupt
+
+
+def _tell(watching: Watching, watcher: Watcher | None) -> None:
+    news = watching.news()
+    if watcher is not None and news is not None:
+        watcher(news)
 
 
 def _join(spec: StudySpec, trials: int | None, timeout_s: float | None) -> None:
@@ -103,16 +119,17 @@ def _confirm(spec: StudySpec) -> None:
     confirm_study(spec)
 
 
-def _look_away(found: Progress) -> None:
-    del found
-
-
 def _check(spec: StudySpec, fleet: Fleet) -> None:
     """Refuse what cannot go well.
 
     Raises:
-        QParetoError: too many workers for SQLite, or fewer cores than an engine has threads.
+        QParetoError: too many workers for SQLite, studies that Ray would mix, fewer cores than an engine has threads.
     """
+    if fleet.ray is not None and spec.devices == "each":
+        raise QParetoError(
+            "Ray may place workers on several device models, and `devices: each` keeps a study for each of them: "
+            "start `qpareto worker` on every machine instead, or a fleet on each model."
+        )
     if spec.storage.startswith("sqlite"):
         if fleet.workers > SQLITE_WORKERS:
             raise QParetoError(

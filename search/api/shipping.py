@@ -23,8 +23,7 @@ from ..ship.manifest import DataFacts, Manifest, StudyFacts
 from ..ship.package import Package, Story, write_package
 from ..ship.verify import Check, verify_package
 from ..spec import EvaluationSpec, StudySpec
-from ..storage import storage_errors
-from ..study import open_study
+from .study import study_of_this_device
 
 _log = logging.getLogger(__name__)
 
@@ -43,15 +42,14 @@ def export_from_study(
             be built here and now is not what the study measured.
         EngineError: the winner cannot be built or measured any more.
     """
+    study = study_of_this_device(spec)
+    found = results_of_study(study)
+    winner, why = chosen(found, choice)
     scorer = scorer_of_spec(spec)
-    with storage_errors(spec.storage):
-        study = open_study(spec)
-        found = results_of_study(study)
-        winner, why = chosen(found, choice)
-        study.hold_to(identity_of_study(scorer, space_of_spec(spec, scorer.layers)))
-        if confirm:
-            check_runs(scorer)
-            scorer = replace(scorer, unit_ms=study.reference_ms(lambda: scorer.reference_ms))
+    study.hold_to(identity_of_study(scorer, space_of_spec(spec, scorer.layers)))
+    if confirm:
+        check_runs(scorer)
+        scorer = replace(scorer, unit_ms=study.look().unit_ms)
     candidate = winner.measurement.candidate([layer.name for layer in scorer.layers])
     package = Package(
         folder=folder,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ..storage import open_storage, storage_errors
 from ..storage.move import copy_study
 from ..storage.proxy import serve
 
@@ -22,8 +21,7 @@ def move_study(from_url: str, to_url: str, *, name: str | None = None) -> tuple[
         StorageError: one of the storages cannot be opened, or fails; the target then holds nothing of it.
         StudyError: there is no such study or several, its name is taken at the target, or trials are running.
     """
-    with storage_errors(from_url), storage_errors(to_url):
-        return copy_study(open_storage(from_url, create=False), open_storage(to_url), name=name)
+    return copy_study(from_url, to_url, name=name)
 
 
 def serve_proxy(storage_url: str, *, host: str = "127.0.0.1", port: int = 13000) -> None:

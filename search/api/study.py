@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
-
+from ...objectives.engines import engine_kind
+from ...objectives.score import Scorer
 from ..results import Results, results_of_study
 from ..run.confirm import confirm_front
+from ..run.objective import Pipeline
 from ..run.prepare import check_runs, identity_of_study, scorer_of_spec, space_of_spec
 from ..run.progress import Progress, Watch
 from ..run.worker import Listener, Silence, Worker
 from ..samplers.stock import check_sampler
 from ..spec import StudySpec
-from ..storage import storage_errors
-from ..study import open_study
+from ..study import SearchStudy
+from ..study_opening import open_study
 
 
 def run_study(
@@ -33,11 +32,11 @@ def run_study(
         QParetoError: the study file, or what it names, is at fault; then the storage is as it was before.
         StorageError, DiskError: later too; what is finished is kept.
     """
-    with _worker(spec, listener) as worker:
-        _run(worker, trials=trials, timeout_s=timeout_s)
-        if spec.data.confirm is not None:
-            confirm_front(spec, worker.study, worker.scorer)
-        return results_of_study(worker.study)
+    scorer = _checked_scorer(spec)
+    study = _work(spec, scorer, trials=trials, timeout_s=timeout_s, listener=listener)
+    if spec.data.confirm is not None:
+        confirm_front(spec, study, scorer)
+    return results_of_study(study)
 
 
 def join_study(
@@ -50,9 +49,7 @@ def join_study(
     Raises:
         QParetoError: as for `run_study`.
     """
-    with _worker(spec, listener) as worker:
-        _run(worker, trials=trials, timeout_s=timeout_s)
-        return results_of_study(worker.study)
+    return results_of_study(_work(spec, _checked_scorer(spec), trials=trials, timeout_s=timeout_s, listener=listener))
 
 
 def progress_of_study(spec: StudySpec, *, trials: int | None = None) -> Progress:
@@ -65,41 +62,50 @@ def progress_of_study(spec: StudySpec, *, trials: int | None = None) -> Progress
         StorageError: the storage cannot be read, or there is none yet.
         StudyError: it holds no such study.
     """
-    with storage_errors(spec.storage):
-        return Watch(spec).progress(trials=trials)
+    return Watch(spec).progress(trials=trials)
 
 
-@contextmanager
-def _worker(spec: StudySpec, listener: Listener | None) -> Iterator[Worker]:
-    """A worker of the study, which is made if it is not there; everything that could refuse it has been checked."""
+def study_of_this_device(spec: StudySpec) -> SearchStudy:
+    """The study that a study file describes, which there must be: of this device where each has one of its own."""
+    device = engine_kind(spec.engine.kind).device_name() if spec.devices == "each" else None
+    return open_study(spec, device=device)
+
+
+def _checked_scorer(spec: StudySpec) -> Scorer:
     scorer = scorer_of_spec(spec)
     check_runs(scorer)
-    space = space_of_spec(spec, scorer.layers)
-    check_sampler(spec.search.sampler, options=spec.search.sampler_options, switches=len(space.groups))
+    return scorer
+
+
+def _work(
+    spec: StudySpec, scorer: Scorer, *, trials: int | None, timeout_s: float | None, listener: Listener | None
+) -> SearchStudy:
+    """Work on the study, which is made if it is not there, once everything that could refuse it has been checked."""
+    search, space = spec.search, space_of_spec(spec, scorer.layers)
+    check_sampler(search.sampler, options=search.sampler_options, switches=len(space.groups))
     identity = identity_of_study(scorer, space)
     _ = scorer.reference  # an engine that cannot be built here is told before there is a study
-    with storage_errors(spec.storage):
-        study = open_study(spec, identity=identity)
-        scorer = replace(scorer, unit_ms=study.reference_ms(lambda: scorer.reference_ms))
-        yield Worker(spec=spec, study=study, scorer=scorer, space=space, listener=listener or Silence())
-
-
-def _run(worker: Worker, *, trials: int | None, timeout_s: float | None) -> None:
-    search = worker.spec.search
+    study = open_study(spec, identity=identity)
+    objective = Pipeline(scorer=scorer, search=search, objectives=study.objectives)
+    worker = Worker(spec=spec, study=study, objective=objective, space=space, listener=listener or Silence())
     if timeout_s is None and search.max_hours is not None:
         timeout_s = search.max_hours * 3600
     worker.run(trials=trials or search.trials, timeout_s=timeout_s)
+    return study
 
 
-def results(spec: StudySpec) -> Results:
+def results(spec: StudySpec, *, device: str | None = None) -> Results:
     """What a study has found so far.
+
+    Args:
+        device: on which device model, where the study file has a front for each (`devices_of_study` tells them); the
+            only one there is if None.
 
     Raises:
         StorageError: the storage cannot be read, or there is none yet.
         StudyError: it holds no such study.
     """
-    with storage_errors(spec.storage):
-        return results_of_study(open_study(spec))
+    return results_of_study(open_study(spec, device=device))
 
 
 def confirm_study(spec: StudySpec) -> Results:
@@ -108,10 +114,8 @@ def confirm_study(spec: StudySpec) -> Results:
     Raises:
         QParetoError: as for `run_study`; or there is no such study.
     """
-    scorer = scorer_of_spec(spec)
-    check_runs(scorer)
-    with storage_errors(spec.storage):
-        study = open_study(spec)
-        study.hold_to(identity_of_study(scorer, space_of_spec(spec, scorer.layers)))
-        confirm_front(spec, study, replace(scorer, unit_ms=study.reference_ms(lambda: scorer.reference_ms)))
-        return results_of_study(study)
+    scorer = _checked_scorer(spec)
+    study = study_of_this_device(spec)
+    study.hold_to(identity_of_study(scorer, space_of_spec(spec, scorer.layers)))
+    confirm_front(spec, study, scorer)
+    return results_of_study(study)

@@ -12,7 +12,7 @@ import pickle
 import signal
 import sys
 import threading
-from typing import Any, BinaryIO
+from typing import Any
 
 
 def main() -> None:
@@ -25,7 +25,7 @@ def main() -> None:
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.WARNING)
     logging.getLogger("qpareto").setLevel(logging.INFO)
     work = pickle.load(sys.stdin.buffer)
-    threading.Thread(target=_stop_when_alone, args=(sys.stdin.buffer,), daemon=True).start()
+    threading.Thread(target=_stop_when_alone, daemon=True).start()
     _do(work)
 
 
@@ -40,9 +40,9 @@ def _do(work: Any) -> None:
         sys.exit(REFUSED)
 
 
-def _stop_when_alone(lifeline: BinaryIO) -> None:
-    """Ask this very process to stop gently once nobody holds the other end: the starter was killed."""
-    lifeline.read()
+def _stop_when_alone() -> None:
+    """Ask this very process to stop gently once nobody holds the other end of its input: the starter was killed."""
+    os.read(sys.stdin.fileno(), 1)  # past Python's buffer, whose lock would hold up the end of this process
     os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -48,10 +48,11 @@ class WorkerProcess:
                     start_new_session=True,
                 )
         assert self._process.stdin is not None
+        self._input = self._process.stdin
         with contextlib.suppress(BrokenPipeError):  # it has ended already: its status tells
             for value in (sys.path, cores, work):
-                pickle.dump(value, self._process.stdin)
-            self._process.stdin.flush()  # and stays open: its end tells the worker that this process is gone
+                pickle.dump(value, self._input)
+            self._input.flush()  # and stays open: its end tells the worker that this process is gone
 
     @property
     def pid(self) -> int:
@@ -59,12 +60,13 @@ class WorkerProcess:
 
     def ending(self) -> Ending | None:
         """None while it runs."""
-        status = self._process.poll()
-        return None if status is None else Ending(status=status, last_words=self._last_words())
+        return None if self._process.poll() is None else self.wait()
 
     def wait(self) -> Ending:
-        self._process.wait()
-        return Ending(status=self._process.returncode, last_words=self._last_words())
+        status = self._process.wait()
+        with contextlib.suppress(BrokenPipeError):  # it ended before it had read everything
+            self._input.close()
+        return Ending(status=status, last_words=self._last_words())
 
     def stop(self) -> None:
         """Gently, by SIGTERM."""
@@ -74,7 +76,7 @@ class WorkerProcess:
         """At once; whoever it measures with goes with it."""
         if self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        self.wait()
 
     def _last_words(self) -> str:
         with self._log_path.open("rb") as log:

@@ -7,6 +7,7 @@ front. Its measurement once more, on other images, has no such bias.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 from ...errors import CandidateError
 from ...objectives.score import Scorer
@@ -28,7 +29,8 @@ def confirm_front(spec: StudySpec, study: SearchStudy, scorer: Scorer) -> None:
     waiting = [point for point in results_of_study(study).front if point.confirmed is None]
     if not waiting:
         return
-    again = confirming(spec, scorer)
+    unit_ms = study.look().unit_ms
+    again = confirming(spec, scorer if unit_ms is None else replace(scorer, unit_ms=unit_ms))
     names = [layer.name for layer in scorer.layers]
     for i, point in enumerate(waiting, start=1):
         _log.info(

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import statistics
+import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from ..processes import name_of
+from ..record import FINISHED
 from ..results import results_of_study
 from ..spec import StudySpec
-from ..study import FINISHED, SearchStudy, open_study
+from ..study import Snapshot, beat_of_trial
+from ..study_opening import open_study
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -25,13 +29,13 @@ class WorkerSign:
         worker: its host and process id.
         trial: the number of its trial.
         running_s: for how long that runs, by this machine's clock.
-        silent_s: seconds since its last sign of life, by this machine's clock; None if it gives none.
+        silent_s: seconds since its last sign of life, by the two machines' clocks.
     """
 
     worker: str
     trial: int
     running_s: float
-    silent_s: float | None
+    silent_s: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,8 +79,8 @@ class Watch:
         StudyError: it holds no such study.
     """
 
-    def __init__(self, spec: StudySpec) -> None:
-        self._spec, self._study = spec, open_study(spec)
+    def __init__(self, spec: StudySpec, *, device: str | None = None) -> None:
+        self._spec, self._study = spec, open_study(spec, device=device)
         self._seen: tuple[int, float] = (-1, 0.0)  # complete trials, and their hypervolume
 
     def progress(self, *, trials: int | None = None) -> Progress:
@@ -86,38 +90,44 @@ class Watch:
             trials: finished trials that it is to have; the spec's own number if None.
         """
         wanted = trials or self._spec.search.trials
-        records, running = self._study.records(), self._study.running()
-        states = Counter(record.state for record in records)
+        now = self._study.look()
+        states = Counter(record.state for record in now.records)
         remaining = wanted - sum(states[state] for state in FINISHED)
         return Progress(
             wanted=wanted,
             states=dict(states),
-            hypervolume=self._hypervolume(states["complete"]),
-            workers=tuple(_sign(trial) for trial in running),
-            left_s=_left_s(self._study, remaining=remaining, workers=len(running)),
+            hypervolume=self._hypervolume(now, states["complete"]),
+            workers=tuple(_sign(trial) for trial in now.running),
+            left_s=_left_s(now, remaining=remaining),
         )
 
-    def _hypervolume(self, complete: int) -> float:
+    def _hypervolume(self, now: Snapshot, complete: int) -> float:
         if self._seen[0] != complete:
-            self._seen = complete, results_of_study(self._study).hypervolume()
+            self._seen = complete, results_of_study(self._study, now).hypervolume()
         return self._seen[1]
 
 
 def _sign(trial: FrozenTrial) -> WorkerSign:
-    worker = trial.user_attrs.get("worker") or {"host": "unknown", "pid": 0}
+    worker = trial.user_attrs.get("worker")
     begun = trial.datetime_start or datetime.now()
+    running_s = max(0.0, (datetime.now() - begun).total_seconds())
+    _, beat_at = beat_of_trial(trial)
     return WorkerSign(
-        worker=f"{worker['host']}:{worker['pid']}",
+        worker="another tool" if worker is None else name_of(worker),
         trial=trial.number,
-        running_s=max(0.0, (datetime.now() - begun).total_seconds()),
-        silent_s=None,
+        running_s=running_s,
+        silent_s=running_s if beat_at is None else max(0.0, time.time() - beat_at),
     )
 
 
-def _left_s(study: SearchStudy, *, remaining: int, workers: int) -> float | None:
-    took_s = study.durations_s()
+def _left_s(now: Snapshot, *, remaining: int) -> float | None:
+    took_s = [
+        trial.duration.total_seconds()
+        for trial, record in zip(now.trials, now.records, strict=True)
+        if record.state in ("complete", "pruned") and record.reused_from is None and trial.duration is not None
+    ]
     if remaining <= 0:
         return 0.0
-    if not took_s or not workers:
+    if not took_s or not now.running:
         return None
-    return statistics.median(took_s) * remaining / min(workers, remaining)
+    return statistics.median(took_s) * remaining / min(len(now.running), remaining)

@@ -1,4 +1,4 @@
-"""SIGTERM, as Slurm, Kubernetes and a launcher send it: a worker ends, and loses nothing."""
+"""Workers that are asked to end, by SIGTERM as Slurm, Kubernetes and a launcher send it, or killed on purpose."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from ..study import TrialRecord
+from ..processes import is_gone
+from ..record import INTERRUPTED, TrialRecord
+from ..spec import StudySpec
+from ..study_opening import open_study
 from .worker import Listener
 
 STOPPED = 128 + signal.SIGTERM  # the exit status: not 0, so that a scheduler knows that there is work left
@@ -60,3 +63,15 @@ def stoppable(listener: Listener) -> Iterator[Listener]:
         yield found
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def mark_interrupted(spec: StudySpec, *, device: str | None = None) -> None:
+    """Mark what workers of this machine had begun that were killed on purpose: it is tried again, and no death.
+
+    Raises:
+        StorageError: the storage cannot be written; then what is left counts as a death when the next worker looks.
+    """
+    study = open_study(spec, device=device)
+    for trial in study.look().running:
+        if is_gone(trial.user_attrs.get("worker", {})):
+            study.fail(trial.number, INTERRUPTED)

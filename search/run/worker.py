@@ -3,40 +3,30 @@
 from __future__ import annotations
 
 import logging
+import random
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
-from ...errors import CandidateError
+from ...errors import CandidateError, QParetoError, StorageError
 from ...objectives.accuracy.race import Stopped
 from ...objectives.measurement import Measurement
-from ...objectives.score import Scorer
-from ...spaces.candidate import Candidate
 from ...spaces.space import Space
+from ..record import DIED, FINISHED, INTERRUPTED, TrialRecord
 from ..results import results_of_study
 from ..samplers import Proposer
-from ..samplers.encoding import Graph
 from ..spec import StudySpec
-from ..study import INTERRUPTED, SearchStudy, TrialRecord
-from .baselines import Baseline, baselines
-from .known import graph_of_study, warm_start
-from .racing import observer, staged_scorer
+from ..study import SearchStudy, Snapshot
+from .lease import Heartbeat, Lookout
+from .objective import Objective
+from .plan import Plan, reason_to_withdraw
+from .racing import observer
+from .recovery import end_lapsed, quarantine_of, reason_of_loss, unretried
+
+WAIT_S = 0.5  # between looks at a study that leaves nothing to begin
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """One trial about to begin."""
-
-    candidate: Candidate
-    baseline: Baseline | None = None
-    retry_of: int | None = None
-    system_attrs: dict[str, Any] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        return self.baseline.name if self.baseline else str(self.candidate)
 
 
 class Listener(Protocol):
@@ -61,134 +51,171 @@ class Silence:
 
 @dataclass(kw_only=True)
 class Worker:
-    """Runs trials of one study, one after the other, in this process."""
+    """Runs trials of one study, one after the other, in this process; others may do so at the same time."""
 
     spec: StudySpec
     study: SearchStudy
-    scorer: Scorer
+    objective: Objective
     space: Space
     listener: Listener = field(default_factory=Silence)
 
     def __post_init__(self) -> None:
-        search = self.spec.search
-        graph: Graph | None = None
-        first: tuple[Candidate, ...] = ()
-        if search.sampler == "auto" or search.warm_start:
-            graph = graph_of_study(self.scorer, self.space, self.study.objectives)
-        if graph and search.warm_start:
-            first = warm_start(self.scorer, self.space, graph, self.study.objectives, count=search.warm_start)
+        search, prior = self.spec.search, self.objective.prior(self.space)
         self._proposer = Proposer(
             self.space,
             directions=self.study.directions,
             sampler=search.sampler,
             options=search.sampler_options,
             seed=search.seed,
-            first=[self.space.params(candidate) for candidate in first],
-            graph=graph,
+            first=[self.space.params(candidate) for candidate in prior.first],
+            graph=prior.graph,
             partial=observer(self.study.objectives),
         )
-        self._staged = staged_scorer(search, self.scorer, self.study.objectives)
-        self._baselines = self._recipes() if search.baselines else ()
+        self._baselines = self.objective.recipes(self.space)
+        self._lookout = Lookout(lease_s=search.lease_s)
+        self._heartbeat = Heartbeat(self.study, lease_s=search.lease_s)
+        self._unit_ms: float | None = None
 
     def run(self, *, trials: int, timeout_s: float | None = None) -> None:
         """Run until the study has this many finished trials, the time is up, or the front grows no more.
 
         Finished are complete, pruned and failed trials, baselines and reused results included; interrupted ones are
-        tried again instead. A trial that has begun when the time is up is finished.
+        tried again instead. A trial that has begun when the time is up is finished. Together, any number of workers
+        end with exactly so many: who finds that all that are missing are being measured by others waits for those.
 
         Raises:
             DiskError: the disk is full; the running trial is marked interrupted.
             KeyboardInterrupt: likewise.
         """
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        self.study.recover()
-        while (finished := self._finished()) < trials and (deadline is None or time.monotonic() < deadline):
-            if self._has_stalled():
-                _log.info("the front has grown no more: see search.stall")
-                return
-            self._run_one(self._next(), finished=finished)
+        with self._heartbeat:
+            while (now := self._look()).finished < trials and (deadline is None or time.monotonic() < deadline):
+                if self._has_stalled(now):
+                    _log.info("the front has grown no more: see search.stall")
+                    return
+                if now.finished + len(now.running) >= trials:
+                    time.sleep(WAIT_S * random.uniform(0.5, 1.0))
+                    continue
+                self._run_one(self._next(now), now, trials=trials)
 
-    def _has_stalled(self) -> bool:
+    def _look(self) -> Snapshot:
+        """The study as it is, once what lost workers left is ended."""
+        now = self.study.look()
+        lapses = self._lookout.lapsed(now.running)
+        if lapses and end_lapsed(self.study, now, lapses, retries=self.spec.search.retries):
+            return self.study.look()
+        return now
+
+    def _has_stalled(self, now: Snapshot) -> bool:
         stall = self.spec.search.stall
-        return stall is not None and results_of_study(self.study).has_stalled(trials=stall.trials, growth=stall.growth)
-
-    def _finished(self) -> int:
-        return sum(record.state not in ("running", INTERRUPTED) for record in self.study.records())
-
-    def _next(self) -> Plan:
-        """Baselines first, then what was interrupted, then the sampler's."""
-        planned = next(self._unmeasured_baselines(), None) or next(self._retries(), None)
-        if planned is not None:
-            return planned
-        proposal = self._proposer.propose(self.study.frozen_trials())
-        return Plan(candidate=self.space.candidate(proposal.params), system_attrs=proposal.system_attrs)
-
-    def _recipes(self) -> tuple[Baseline, ...]:
-        return baselines(
-            self.space.layers,
-            size=max(self.space.sizes),
-            faster_float_type=self.scorer.kind.faster_float_type(self.scorer.options),
+        return stall is not None and results_of_study(self.study, now).has_stalled(
+            trials=stall.trials, growth=stall.growth
         )
 
-    def _unmeasured_baselines(self) -> Iterator[Plan]:
-        held = {record.baseline for record in self.study.records() if record.state != INTERRUPTED}
+    def _next(self, now: Snapshot) -> Plan:
+        """Baselines first, then what was interrupted, then the sampler's."""
+        planned = next(self._unmeasured_baselines(now), None) or next(self._retries(now), None)
+        if planned is not None:
+            return planned
+        proposal = self._proposer.propose(now.trials)
+        return Plan(candidate=self.space.candidate(proposal.params), system_attrs=proposal.system_attrs)
+
+    def _unmeasured_baselines(self, now: Snapshot) -> Iterator[Plan]:
+        held = {record.baseline for record in now.records if record.state in FINISHED | {"running"}}
         return (Plan(candidate=b.candidate, baseline=b) for b in self._baselines if b.name not in held)
 
-    def _retries(self) -> Iterator[Plan]:
-        trials = self.study.frozen_trials()
-        retried = {trial.user_attrs.get("retry_of") for trial in trials}
-        for trial in trials:
-            interrupted = trial.user_attrs.get("reason") == INTERRUPTED and "baseline" not in trial.user_attrs
-            if interrupted and trial.number not in retried:
+    def _retries(self, now: Snapshot) -> Iterator[Plan]:
+        for record in unretried(now):
+            if record.baseline is None:
                 yield Plan(
-                    candidate=self.space.candidate(trial.params),
-                    retry_of=trial.number,
-                    system_attrs=dict(trial.system_attrs),
+                    candidate=self.space.candidate(record.params),
+                    retry_of=record.number,
+                    system_attrs=dict(now.trials[record.number].system_attrs),
                 )
 
-    def _run_one(self, plan: Plan, *, finished: int) -> None:
+    def _run_one(self, plan: Plan, seen: Snapshot, *, trials: int) -> None:
+        unit_ms = self.objective.reference_ms() if seen.unit_ms is None else None
         number = self.study.begin(
             space=self.space,
             candidate=plan.candidate,
             baseline=plan.baseline.name if plan.baseline else None,
             retry_of=plan.retry_of,
+            unit_ms=unit_ms,
             system_attrs=plan.system_attrs,
         )
-        try:
-            self.listener.begin(number, str(plan), finished=finished)
-            self._measure(number, plan)
-        except CandidateError as error:
-            self.study.fail(number, str(error))
-        except BaseException:  # Ctrl-C, a full disk, a bug: the trial is marked, the cause goes on up
-            self.study.fail(number, INTERRUPTED)
-            raise
+        with self._heartbeat.of(number):
+            try:
+                now = self.study.look()
+                reason = reason_to_withdraw(plan, number, seen=seen, now=now, trials=trials)
+                if reason is not None:
+                    self.study.fail(number, reason)
+                    return
+                self._agree_on_unit(now)
+                self.listener.begin(number, str(plan), finished=now.finished)
+                counts = self._measure(number, plan)
+            except CandidateError as error:
+                counts = self.study.fail(number, str(error))
+            except BaseException as error:  # Ctrl-C, a full disk, a bug: the trial is marked, the cause goes on up
+                self._mark(number, error)
+                raise
+        if not counts:
+            _log.warning("Trial %d was ended by others while this worker was cut off: its result is dropped.", number)
         self.listener.end(self.study.records()[number])
 
-    def _measure(self, number: int, plan: Plan) -> None:
-        """Measure a trial, in stages if it may race, unless an earlier one had the same effective graph; tell it."""
-        staged = None if plan.baseline else self._staged
-        float_type = plan.baseline.float_type if plan.baseline else None
-        quantized = self.scorer.quantize(plan.candidate)
-        found, reused_from = self._earlier(quantized.graph_hash, float_type, or_stopped=staged is not None)
-        if found is None and staged is not None:
-            front = {point.trial: point.measurement for point in results_of_study(self.study).front}
-            found = staged.measure(plan.candidate, quantized, front)
-        if found is None:
-            found = self.scorer.measure(plan.candidate, quantized, float_type=float_type)
-        if isinstance(found, Stopped):
-            self.study.prune(number, found, graph_hash=quantized.graph_hash, reused_from=reused_from)
+    def _agree_on_unit(self, now: Snapshot) -> None:
+        if now.unit_ms is not None and now.unit_ms != self._unit_ms:
+            self._unit_ms, self.objective = now.unit_ms, self.objective.in_unit(now.unit_ms)
+
+    def _mark(self, number: int, error: BaseException) -> None:
+        """Tell that this worker could not go on with its trial; a bug counts as a death, so that it does not recur."""
+        if isinstance(error, StorageError):  # which takes no mark: what is left of the trial lapses
+            return
+        if isinstance(error, Exception) and not isinstance(error, QParetoError):
+            now, why = self.study.look(), f"it failed with {type(error).__name__}: {error}"
+            retries = self.spec.search.retries
+            self.study.fail(number, reason_of_loss(now.records[number], now, how=DIED, why=why, retries=retries))
         else:
-            self.study.finish(number, found, reused_from=reused_from)
+            self.study.fail(number, INTERRUPTED)
+
+    def _measure(self, number: int, plan: Plan) -> bool:
+        """Measure a trial, unless another one has the same effective graph; tell it. Returns whether it counts."""
+        float_type = (plan.baseline.float_type if plan.baseline else None) or self.objective.float_type
+        graph = self.objective.graph_hash(plan.candidate)
+        if not self.study.know_graph(number, f"{graph} {float_type}"):
+            return False
+        races = self.objective.races and plan.baseline is None
+        now = self._once_told(number)
+        if (reason := quarantine_of(now.records[number], now)) is not None:
+            return self.study.fail(number, reason)
+        found, reused_from = self._earlier(now, graph, float_type, or_stopped=races)
+        if found is None:
+            rivals = {point.trial: point.measurement for point in results_of_study(self.study, now).front}
+            found = self.objective.measure(plan.candidate, float_type=float_type, rivals=rivals if races else None)
+        if isinstance(found, Stopped):
+            return self.study.prune(number, found, graph_hash=graph, reused_from=reused_from)
+        return self.study.finish(number, found, reused_from=reused_from)
+
+    def _once_told(self, number: int) -> Snapshot:
+        """The study as it is, once no earlier trial with this one's graph is being measured.
+
+        Two that learn of their graph at the same moment may miss each other, and measure it twice.
+        """
+        while True:
+            now = self._look()
+            graph = now.records[number].graph
+            if not any(one.graph == graph for one in now.records[:number] if one.state == "running"):
+                return now
+            time.sleep(WAIT_S)
 
     def _earlier(
-        self, graph_hash: str, float_type: str | None, *, or_stopped: bool
+        self, now: Snapshot, graph_hash: str, float_type: str, *, or_stopped: bool
     ) -> tuple[Measurement | Stopped, int] | tuple[None, None]:
         """What an earlier trial with this graph found, and its number; a measurement before all."""
-        records, wanted = self.study.records(), (graph_hash, float_type or self.scorer.options.float_type)
-        for record in records:
-            if record.measurement and (record.measurement.graph_hash, record.measurement.float_type) == wanted:
-                return record.measurement, record.number
-        for record in records if or_stopped else ():
+        for record in now.records:
+            measured = record.measurement
+            if measured and (measured.graph_hash, measured.float_type) == (graph_hash, float_type):
+                return measured, record.number
+        for record in now.records if or_stopped else ():
             if record.stopped and record.stopped_graph == graph_hash:
                 return record.stopped, record.number
         return None, None

@@ -46,7 +46,7 @@ def line(progress: Progress) -> str:
     """Where a study stands, in one line."""
     told = f"{progress.finished} of {progress.wanted} trials finished, {progress.running} running, "
     told += f"{progress.failed} failed; hypervolume {progress.hypervolume:.4f}"
-    return told if progress.left_s is None else f"{told}; about {_duration(progress.left_s)} left"
+    return told if not progress.left_s else f"{told}; about {_duration(progress.left_s)} left"
 
 
 class _Lines:

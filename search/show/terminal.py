@@ -15,8 +15,8 @@ from ...errors import CandidateError
 from ...objectives.engines.profile import LayerTime, reformat_share
 from ...objectives.measurement import Measurement
 from ...objectives.selftest.check import Check
+from ..record import TrialRecord
 from ..results import Point, Results
-from ..study import TrialRecord
 
 PIPE_WIDTH = 160  # columns where nobody's window is known
 

@@ -1,5 +1,5 @@
 """The study's storage: opened with plain words, patient with a server that restarts, moved, and served to many."""
 
-from .opening import begin_trial, open_storage, storage_errors
+from .opening import begin_trial, open_storage, shown_url
 
-__all__ = ["begin_trial", "open_storage", "storage_errors"]
+__all__ = ["begin_trial", "open_storage", "shown_url"]

@@ -1,9 +1,12 @@
-"""The study's database: opened with plain words, and a trial begun in one transaction."""
+"""The study's storage: opened by its URL, with plain words where that fails, and a trial begun in one transaction."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import random
+import re
+import time
+import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,61 +14,44 @@ from ...errors import StorageError
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
-    from optuna.storages import BaseStorage
+    from optuna.storages import BaseStorage, RDBStorage
+    from sqlalchemy.engine import URL
 
-BUSY_TIMEOUT_S = 60  # how long a writer waits for another one on SQLite
+    from .patient import PatientStorage
+
+GRPC_PATIENCE_S = 10.0  # for a proxy that is just being started
+POOL = {"pool_size": 2, "max_overflow": 2, "pool_timeout": 30, "pool_recycle": 1800}  # a worker has two threads
+_STARTS = 8  # attempts to make the tables while other workers do
+_MADE_MEANWHILE = ("already exists", "UniqueViolation", "UNIQUE constraint", "duplicate key", "database is locked")
 
 
-def open_storage(url: str, *, create: bool = True) -> BaseStorage:
-    """Optuna's storage behind an SQLAlchemy URL.
+def open_storage(url: str, *, create: bool = True, connections: Mapping[str, Any] | None = None) -> PatientStorage:
+    """Optuna's storage behind a URL, patient with a server that restarts.
 
     Args:
-        url: such as `sqlite:////abs/study.db` or `postgresql+psycopg://user:secret@host/db`.
+        url: an SQLAlchemy URL such as `sqlite:////abs/study.db` or `postgresql+psycopg://user:secret@host/db`; or
+            `grpc://host:port` of Optuna's proxy.
         create: make the folder and the tables if they are not there; else their absence is an error.
+        connections: SQLAlchemy's pool; that of a worker if None.
 
     Raises:
         StorageError: the URL is none, its driver is missing, or the database cannot be reached or read.
     """
-    import optuna
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import SQLAlchemyError
+    from .patient import PatientStorage
 
-    try:
-        where = make_url(url)
-    except (SQLAlchemyError, ValueError) as error:  # ValueError: a port that is no number
-        raise StorageError("The storage is no SQLAlchemy URL: write one such as sqlite:///study.db.") from error
-    shown = where.render_as_string(hide_password=True)
-    options: dict[str, Any] = {"pool_pre_ping": True}
-    new_file: Path | None = None
-    if where.get_backend_name() == "sqlite":
-        path = Path(where.database or ":memory:")
-        new_file = None if path.exists() else path
-        _prepare_file(path, shown, create=create)
-        options["connect_args"] = {"timeout": BUSY_TIMEOUT_S}
-    try:
-        return optuna.storages.RDBStorage(url, engine_kwargs=options)
-    except (SQLAlchemyError, ImportError, RuntimeError, OSError) as error:
-        if new_file is not None:
-            new_file.unlink(missing_ok=True)  # a database without its tables
-        raise StorageError(
-            f"The storage {shown} cannot be opened ({_reason(error)}): check the URL, its driver and the server."
-        ) from error
+    if url.startswith("grpc://"):
+        return PatientStorage(_proxy(url), shown=url)
+    where = _parsed(url)
+    return PatientStorage(_database(where, create=create, connections=connections or POOL), shown=shown_url(url))
 
 
-@contextmanager
-def storage_errors(url: str) -> Iterator[None]:
-    """Turns the failure of a storage that was open into one sentence, a StorageError; what it holds stands."""
-    from optuna.exceptions import StorageInternalError
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import SQLAlchemyError
+def shown_url(url: str) -> str:
+    """A storage's URL without its password, to be told.
 
-    try:
-        yield
-    except (SQLAlchemyError, StorageInternalError) as error:
-        raise StorageError(
-            f"The storage {make_url(url).render_as_string(hide_password=True)} failed ({_reason(error)}): "
-            "what is finished is kept, and the same command goes on from there once it works again."
-        ) from error
+    Raises:
+        StorageError: it is no URL.
+    """
+    return url if url.startswith("grpc://") else _parsed(url).render_as_string(hide_password=True)
 
 
 def begin_trial(
@@ -82,7 +68,7 @@ def begin_trial(
     `Trial.suggest_*` would write each parameter in a transaction of its own (benchmarks/storage.py tells the cost).
 
     Returns:
-        The trial's number in the study.
+        The trial's id in the storage.
     """
     import optuna
 
@@ -93,15 +79,79 @@ def begin_trial(
         user_attrs=dict(user_attrs),
         system_attrs=dict(system_attrs),
     )
-    return storage.get_trial_number_from_id(storage.create_new_trial(study_id, template_trial=template))
+    return storage.create_new_trial(study_id, template_trial=template)
 
 
-def _reason(error: BaseException) -> str:
-    """What the database or its driver said first, in one line."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__
+def _parsed(url: str) -> URL:
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        return make_url(url)
+    except (SQLAlchemyError, ValueError) as error:  # ValueError: a port that is no number
+        raise StorageError("The storage is no SQLAlchemy URL: write one such as sqlite:///study.db.") from error
+
+
+def _database(where: URL, *, create: bool, connections: Mapping[str, Any]) -> BaseStorage:
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from .failures import reason_of
+
+    shown = where.render_as_string(hide_password=True)
+    options: dict[str, Any] = {"pool_pre_ping": True}
+    new_file: Path | None = None
+    if where.get_backend_name() == "sqlite":
+        path = Path(where.database or ":memory:")
+        new_file = None if path.exists() else path
+        _prepare_file(path, shown, create=create)
+    else:
+        options |= connections
+    try:
+        from .rdb import RdbStorage
+
+        return RdbStorage(_with_tables(where.render_as_string(hide_password=False), options))
+    except (SQLAlchemyError, ImportError, RuntimeError, OSError) as error:
+        if new_file is not None:
+            _remove(new_file)
+        raise StorageError(
+            f"The storage {shown} cannot be opened ({reason_of(error)}): check the URL, its driver and the server."
+        ) from error
+
+
+def _with_tables(url: str, options: dict[str, Any]) -> RDBStorage:
+    """Optuna's storage. Of several workers that make its tables at the same moment all but one are told that they are
+    there already, and then they are."""
+    import optuna
+    from sqlalchemy.exc import SQLAlchemyError
+
+    for attempt in range(_STARTS):
+        try:
+            return optuna.storages.RDBStorage(url, engine_kwargs=options)
+        except (SQLAlchemyError, AssertionError) as error:  # AssertionError: Optuna's, of tables that are half made
+            made_meanwhile = isinstance(error, AssertionError) or any(sign in str(error) for sign in _MADE_MEANWHILE)
+            if not made_meanwhile or attempt == _STARTS - 1:
+                raise
+            time.sleep(random.uniform(0.1, 0.5))
+    raise AssertionError("the loop returns or raises")
+
+
+def _proxy(url: str) -> BaseStorage:
+    """Optuna's client of its proxy."""
+    found = re.fullmatch(r"grpc://([^:/@]+|\[[0-9a-fA-F:]+\]):(\d+)/?", url)
+    if found is None:
+        raise StorageError(f"The storage {url} is no proxy: write grpc://HOST:PORT.")
+    from optuna.exceptions import ExperimentalWarning
+    from optuna.storages import GrpcStorageProxy
+
+    try:
+        with warnings.catch_warnings(category=ExperimentalWarning, action="ignore"):
+            storage = GrpcStorageProxy(host=found[1], port=int(found[2]))
+        storage.wait_server_ready(timeout=GRPC_PATIENCE_S)
+    except ImportError as error:
+        raise StorageError(f"The storage {url} needs gRPC: pip install 'qpareto[grpc]'.") from error
+    except ConnectionError as error:
+        raise StorageError(f"No proxy answers at {url}: start one with `qpareto study proxy`.") from error
+    return storage
 
 
 def _prepare_file(path: Path, shown: str, *, create: bool) -> None:
@@ -111,3 +161,9 @@ def _prepare_file(path: Path, shown: str, *, create: bool) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StorageError(f"The folder of {shown} cannot be made ({error.strerror}).") from error
+
+
+def _remove(database: Path) -> None:
+    """A database without its tables, with what SQLite keeps beside it."""
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        database.with_name(database.name + suffix).unlink(missing_ok=True)

@@ -130,8 +130,8 @@ def test_a_storage_that_fails_midway_is_told_and_what_is_finished_is_kept(
     from sqlalchemy.engine import Engine
     from sqlalchemy.exc import OperationalError
 
+    from qpareto.search.record import TrialRecord
     from qpareto.search.run.worker import Silence
-    from qpareto.search.study import TrialRecord
 
     def refuse(*_: object) -> None:
         raise OperationalError("INSERT", {}, Exception("server closed the connection"))

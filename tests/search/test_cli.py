@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 import shlex
+import socket
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +25,7 @@ from qpareto.search.spec import StudySpec
 
 GROUP: Any = typer.main.get_command(app)
 COMMANDS = sorted(GROUP.commands)
+PATHS = [(name,) for name in COMMANDS] + [("study", name) for name in GROUP.commands["study"].commands]
 EXAMPLE_STUDY = "studies/quickstart/quickstart.yaml"
 MEASURED = {"map50_95", "map50", "latency_ms", "latency_p95_ms", "latency_ratio", "latency_ratio_ci", "engine_bytes"}
 MEASURED |= {"mask", "int8_layers", "calibration", "device"}
@@ -49,19 +54,38 @@ def unquantizable_network(path: Path) -> Path:
 
 
 def test_the_commands_are_those_that_are_promised() -> None:
-    assert COMMANDS == ["confirm", "doctor", "export", "front", "layers", "measure", "run", "schema", "verify"]
+    alone = [
+        "confirm",
+        "doctor",
+        "export",
+        "front",
+        "launch",
+        "layers",
+        "measure",
+        "run",
+        "schema",
+        "study",
+        "verify",
+        "worker",
+    ]
+    assert alone == COMMANDS
+    assert sorted(PATHS)[-3:] == [("study", "move"), ("study", "proxy"), ("worker",)]
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_says_what_it_does_and_so_does_every_option(command: str) -> None:
-    found = GROUP.commands[command]
+@pytest.mark.parametrize("command", PATHS, ids=" ".join)
+def test_every_command_says_what_it_does_and_so_does_every_option(command: tuple[str, ...]) -> None:
+    *above, name = command
+    found = GROUP
+    for each in command:
+        found = found.commands[each]
     assert found.help
     assert found.help.endswith(".")
     assert all(getattr(parameter, "help", None) for parameter in found.params)
-    assert found.help.split(".")[0].split()[0] in qpareto("--help").out
+    assert found.help.split(".")[0].split()[0] in qpareto(*above, "--help").out
+    assert re.search(rf"^ +{name} ", qpareto(*above, "--help").out, re.MULTILINE)
 
 
-@pytest.mark.parametrize("command", [(name,) for name in COMMANDS] + [()], ids="".join)
+@pytest.mark.parametrize("command", [path for path in PATHS if path != ("study", "proxy")] + [()], ids=" ".join)
 def test_the_example_that_ends_a_help_works(
     command: tuple[str, ...], finished_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -70,10 +94,30 @@ def test_the_example_that_ends_a_help_works(
     assert name in (command or COMMANDS)
     if name == "verify":
         assert qpareto("export", finished_study, "-o", rest[0], "--trial", "0").code == 0
-    own_trials = ("--trials", "6") if name == "run" else ()  # the finished study has its trials: none is run
+    own_trials = (
+        ("--trials", "6") if name in ("run", "launch", "worker") else ()
+    )  # the finished study has its trials: none is run
     outcome = qpareto(name, *rest, *own_trials)
     assert outcome.code == 0, outcome
     assert outcome.out
+
+
+def test_the_example_of_the_proxy_serves_a_study_until_it_is_stopped(finished_study: Path) -> None:
+    *words, _, _ = example_of("study", "proxy")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [*IN_A_PROCESS, *(str(finished_study) if word == EXAMPLE_STUDY else word for word in words)]
+    with subprocess.Popen([*command, "--port", str(port)], stderr=subprocess.PIPE, text=True) as proxy:
+        storage = f"storage=grpc://127.0.0.1:{port}"
+        try:
+            for _ in range(100):
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                    break
+                time.sleep(0.2)
+            found = printed(qpareto("front", finished_study, "--set", storage, "--json"))
+        finally:
+            proxy.terminate()
+    assert found == printed(qpareto("front", finished_study, "--json"))
 
 
 def test_the_examples_name_a_study_that_this_project_has() -> None:

@@ -12,8 +12,8 @@ import pytest
 
 from faults import Fault, Saboteur, crash, fill_with_garbage, hang, kill, spoil_newest_engine, starve
 from qpareto.search.api import run_study
+from qpareto.search.record import TrialRecord
 from qpareto.search.run.worker import Silence
-from qpareto.search.study import TrialRecord
 from qpareto.search.study_file import load_study_file
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds and limits child processes by Linux's means")

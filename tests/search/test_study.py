@@ -1,20 +1,19 @@
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
 
 import optuna
-import psutil
 import pytest
 
 from made_up_trials import measured, stopped
 from qpareto.errors import StorageError, StudyError
+from qpareto.search.record import INTERRUPTED, VANISHED
 from qpareto.search.spec import StudySpec
-from qpareto.search.study import INTERRUPTED, SearchStudy, open_study
+from qpareto.search.study import SearchStudy
 from qpareto.search.study_file import load_study_file
+from qpareto.search.study_opening import devices_of_study, open_study
 from qpareto.spaces.calibration import CalibrationChoice
 from qpareto.spaces.candidate import Candidate
 from qpareto.spaces.layers import Layer
@@ -116,43 +115,60 @@ def test_the_study_is_an_ordinary_optuna_study(spec: StudySpec, study: SearchStu
     assert set(plain.best_trials[0].params) == set(space.distributions())
 
 
-def signed_by_a_process_that_ended() -> dict[str, Any]:
-    with subprocess.Popen(["sleep", "60"]) as process:
-        started = psutil.Process(process.pid).create_time()
-        process.kill()
-    return {"pid": process.pid, "started": started}
+def test_a_trial_ends_once_and_who_comes_too_late_is_told(spec: StudySpec, study: SearchStudy, space: Space) -> None:
+    number = study.begin(space=space, candidate=CANDIDATE)
+    cut_off = open_study(spec, identity=IDENTITY)
+    assert cut_off.beat(number, 1)
+    assert study.fail(number, f"{VANISHED}: no sign of life")
+    assert not cut_off.beat(number, 2)
+    assert not cut_off.know_graph(number, "abc")
+    assert not cut_off.finish(number, measured(0.4, 0.6))
+    assert not cut_off.prune(number, stopped(0.38, 0.6), graph_hash="abc")
+    assert not cut_off.fail(number, "The engine crashed.")
+    (record,) = study.records()
+    assert (record.state, record.ended_as, record.measurement) == (INTERRUPTED, VANISHED, None)
 
 
-@pytest.mark.parametrize(
-    ("worker", "gone"),
-    [
-        (signed_by_a_process_that_ended(), True),
-        ({"pid": os.getpid(), "started": psutil.Process().create_time()}, False),
-        ({"pid": os.getpid(), "started": 0.0}, True),  # the number was given to another process since
-        ({"host": "another machine", "pid": 1, "started": 0.0}, False),  # cannot be known
-        (None, False),  # begun by something else than a worker of ours
-    ],
-    ids=["ended", "alive", "number taken", "elsewhere", "unsigned"],
-)
-def test_a_running_trial_is_interrupted_once_its_worker_is_known_to_be_gone(
-    study: SearchStudy, worker: dict[str, Any] | None, gone: bool
+def test_what_another_one_wrote_before_it_came_too_late_is_nobodys(
+    spec: StudySpec, study: SearchStudy, space: Space
 ) -> None:
-    signed = {} if worker is None else {"worker": {"host": socket.gethostname()} | worker}
-    running = optuna.trial.create_trial(state=optuna.trial.TrialState.RUNNING, user_attrs=signed)
-    study.study.add_trial(running)
-    assert study.recover() == int(gone)
-    assert [record.state for record in study.records()] == [INTERRUPTED if gone else "running"]
-    assert study.recover() == 0
+    finished, failed = (study.begin(space=space, candidate=CANDIDATE) for _ in range(2))
+    first, second = (trial._trial_id for trial in study.study.trials)
+    study.study._storage.set_trial_user_attr(first, "reason", f"{VANISHED}: about to be ended so")
+    study.study._storage.set_trial_user_attr(second, "measurement", measured(0.4, 0.6).as_json())
+    assert study.finish(finished, measured(0.4, 0.6))
+    assert study.fail(failed, "The engine crashed.")
+    one, other = open_study(spec).records()
+    assert (one.state, one.reason, one.measurement) == ("complete", None, measured(0.4, 0.6))
+    assert (other.state, other.reason, other.measurement) == ("failed", "The engine crashed.", None)
 
 
-def test_a_trial_of_this_process_is_not_taken_for_interrupted(study: SearchStudy, space: Space) -> None:
-    study.begin(space=space, candidate=CANDIDATE)
-    assert study.recover() == 0
+def test_the_unit_of_latencies_is_what_the_first_trial_says(spec: StudySpec, study: SearchStudy, space: Space) -> None:
+    assert study.look().unit_ms is None
+    study.begin(space=space, candidate=CANDIDATE, unit_ms=12.5)
+    open_study(spec, identity=IDENTITY).begin(space=space, candidate=CANDIDATE, unit_ms=12.7)
+    assert study.look().unit_ms == 12.5
+    assert open_study(spec).look().unit_ms == 12.5
 
 
-def test_the_unit_of_latencies_is_found_once(spec: StudySpec, study: SearchStudy) -> None:
-    assert study.reference_ms(lambda: 12.5) == 12.5
-    assert open_study(spec, identity=IDENTITY).reference_ms(lambda: 99.0) == 12.5
+def test_a_study_file_of_each_device_has_a_study_for_every_one(spec: StudySpec) -> None:
+    each = spec.model_copy(update={"devices": "each"})
+    with pytest.raises(StorageError):
+        devices_of_study(each)
+    mine, theirs = (open_study(each, identity=IDENTITY | {"device": name}) for name in ("A GPU", "Another GPU"))
+    assert mine.study.study_name != theirs.study.study_name
+    assert devices_of_study(each) == ["A GPU", "Another GPU"]
+    assert open_study(each, device="A GPU").study.study_name == mine.study.study_name
+    for unknown in (None, "A CPU"):
+        with pytest.raises(StudyError, match="name one of 'A GPU', 'Another GPU'"):
+            open_study(each, device=unknown)
+
+
+def test_of_many_that_open_a_study_at_once_one_makes_it_and_all_have_it(spec: StudySpec) -> None:
+    with ThreadPoolExecutor(6) as pool:
+        opened = list(pool.map(lambda _: open_study(spec, identity=IDENTITY), range(6)))
+    assert len({study.study._study_id for study in opened}) == 1
+    assert all(study.study.user_attrs["identity"]["model"] == "abc" for study in opened)
 
 
 def test_a_study_that_is_not_there_is_said_to_be_missing(spec: StudySpec) -> None:

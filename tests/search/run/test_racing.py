@@ -17,12 +17,14 @@ from qpareto.objectives.latency.telemetry import HostLoad
 from qpareto.objectives.measurement import Measurement
 from qpareto.objectives.staged import StagedScorer
 from qpareto.search.api import results, run_study
+from qpareto.search.record import INTERRUPTED
 from qpareto.search.run import prepare
 from qpareto.search.run.prepare import scorer_of_spec, space_of_spec
 from qpareto.search.run.racing import observer, staged_scorer
 from qpareto.search.spec import StudySpec
-from qpareto.search.study import INTERRUPTED, SearchStudy, open_study
+from qpareto.search.study import SearchStudy
 from qpareto.search.study_file import load_study_file
+from qpareto.search.study_opening import open_study
 from qpareto.spaces.calibration import CalibrationChoice
 from qpareto.spaces.candidate import Candidate
 from qpareto.spaces.masks import LayerMask

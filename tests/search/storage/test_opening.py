@@ -55,7 +55,7 @@ def _commits_of_begin_trial(url: str, layers: int) -> int:
 
     event.listen(Engine, "commit", count)
     try:
-        number = begin_trial(
+        trial_id = begin_trial(
             storage,
             storage.get_study_id_from_name(study.study_name),
             params=dict.fromkeys(switches, "int8"),
@@ -66,10 +66,10 @@ def _commits_of_begin_trial(url: str, layers: int) -> int:
         made = len(commits)
     finally:
         event.remove(Engine, "commit", count)
-    trial = study.trials[number]
+    (trial,) = study.trials
+    assert (trial._trial_id, trial.number) == (trial_id, 0)
     assert trial.state == optuna.trial.TrialState.RUNNING
-    assert (len(trial.params), trial.user_attrs) == (layers, {"worker": 1})
-    assert number == 0
+    assert (len(trial.params), trial.user_attrs["worker"]) == (layers, 1)
     return made
 
 

@@ -1,0 +1,146 @@
+"""What a worker needs of whatever measures: the interface, and the real pipeline behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Protocol, Self
+
+from ...objectives.accuracy.race import Stopped
+from ...objectives.measurement import Measurement
+from ...objectives.quantization.apply_mask import QuantizedModel
+from ...objectives.score import Scorer
+from ...objectives.staged import StagedScorer
+from ...spaces.candidate import Candidate
+from ...spaces.space import Space
+from ..samplers.encoding import Graph
+from ..spec import SearchSpec
+from .baselines import Baseline, baselines
+from .known import graph_of_study, warm_start
+from .racing import staged_scorer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prior:
+    """What is known of a space before any trial.
+
+    Args:
+        graph: for our own sampler; None if nothing is.
+        first: candidates to try first.
+    """
+
+    graph: Graph | None = None
+    first: tuple[Candidate, ...] = ()
+
+
+class Objective(Protocol):
+    """Measures candidates of one study."""
+
+    @property
+    def float_type(self) -> str:
+        """What layers outside the mask run in, where a baseline does not say otherwise."""
+
+    @property
+    def races(self) -> bool:
+        """Whether a candidate may be stopped before it is measured in full."""
+
+    def reference_ms(self) -> float:
+        """The reference's milliseconds, found by timing it here."""
+
+    def in_unit(self, unit_ms: float) -> Self:
+        """The same, telling latencies in these milliseconds of the reference."""
+
+    def recipes(self, space: Space) -> Sequence[Baseline]:
+        """The baselines, in their order."""
+
+    def prior(self, space: Space) -> Prior:
+        """What is known beforehand."""
+
+    def graph_hash(self, candidate: Candidate) -> str:
+        """What tells which candidates make the same engine. Quick.
+
+        Raises:
+            CandidateError: it cannot be quantized.
+        """
+
+    def measure(
+        self, candidate: Candidate, *, float_type: str, rivals: Mapping[int, Measurement] | None
+    ) -> Measurement | Stopped:
+        """Measure a candidate.
+
+        Args:
+            float_type: what layers outside the mask run in; another than usual for some baselines.
+            rivals: points of the front, by trial, that may stop it early; None to measure it in full.
+
+        Raises:
+            CandidateError: it cannot be measured.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pipeline:
+    """The real objective: quantized by ModelOpt, built, timed and evaluated.
+
+    Args:
+        search: how the study is searched.
+        objectives: the study's.
+    """
+
+    scorer: Scorer
+    search: SearchSpec
+    objectives: Sequence[str]
+
+    @property
+    def float_type(self) -> str:
+        return self.scorer.options.float_type
+
+    @property
+    def races(self) -> bool:
+        return self._staged is not None
+
+    def reference_ms(self) -> float:
+        return self.scorer.reference_ms
+
+    def in_unit(self, unit_ms: float) -> Pipeline:
+        return replace(self, scorer=replace(self.scorer, unit_ms=unit_ms))
+
+    def recipes(self, space: Space) -> Sequence[Baseline]:
+        if not self.search.baselines:
+            return ()
+        faster = self.scorer.kind.faster_float_type(self.scorer.options)
+        return baselines(space.layers, size=max(space.sizes), faster_float_type=faster)
+
+    def prior(self, space: Space) -> Prior:
+        search = self.search
+        if search.sampler != "auto" and not search.warm_start:
+            return Prior()
+        graph = graph_of_study(self.scorer, space, self.objectives)
+        if not search.warm_start:
+            return Prior(graph=graph)
+        return Prior(graph=graph, first=warm_start(self.scorer, space, graph, self.objectives, count=search.warm_start))
+
+    def graph_hash(self, candidate: Candidate) -> str:
+        return self._quantized(candidate).graph_hash
+
+    def measure(
+        self, candidate: Candidate, *, float_type: str, rivals: Mapping[int, Measurement] | None
+    ) -> Measurement | Stopped:
+        quantized = self._quantized(candidate)
+        if rivals is not None and self._staged is not None:
+            return self._staged.measure(candidate, quantized, rivals)
+        return self.scorer.measure(candidate, quantized, float_type=float_type)
+
+    @cached_property
+    def _staged(self) -> StagedScorer | None:
+        return staged_scorer(self.search, self.scorer, self.objectives)
+
+    @cached_property
+    def _last(self) -> dict[Candidate, QuantizedModel]:
+        return {}
+
+    def _quantized(self, candidate: Candidate) -> QuantizedModel:
+        if candidate not in self._last:
+            self._last.clear()
+            self._last[candidate] = self.scorer.quantize(candidate)
+        return self._last[candidate]
