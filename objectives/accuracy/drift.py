@@ -123,12 +123,12 @@ def drift_of(candidate: Accuracy, reference: Accuracy, dataset: Dataset) -> Drif
     Raises:
         ValueError: the matches are of another data set.
     """
-    tables = candidate.matches, reference.matches
+    tables = one, other = candidate.matches, reference.matches
     shape = len(dataset.images), len(dataset.category_names)
-    if not np.array_equal(*(table.truths for table in tables)) or tables[0].truths.shape != shape:
+    if not np.array_equal(one.truths, other.truths) or one.truths.shape != shape:
         raise ValueError(f"the matches are not of {dataset.name}, or not both")
     shift = _confidence_shift(*tables)
-    changes = _image_f1(tables[0], shift.reference_best) - _image_f1(tables[1], shift.reference_best)
+    changes = _image_f1(one, shift.reference_best) - _image_f1(other, shift.reference_best)
     ranked = np.lexsort((np.arange(len(changes)), changes, -np.abs(changes)))
     counts = [_image_counts(table, shift.reference_best) for table in tables]
     return Drift(
@@ -238,12 +238,10 @@ def _size_drifts(candidate: Accuracy, reference: Accuracy) -> tuple[PartDrift, .
     return tuple(found)
 
 
-def _image_sums(table: MatchTable, marked: NDArray[np.bool_], confidence: float) -> NDArray[np.int64]:
+def _image_sums(table: MatchTable, marked: NDArray[np.bool_], confidence: float) -> Floats:
     """[T, images] how many marked detections ([T, D]) each image has from a confidence on."""
-    sums = np.zeros((len(marked), len(table.truths)), np.int64)
-    rows = table.scores >= confidence
-    np.add.at(sums, (slice(None), table.images[rows]), marked[:, rows])
-    return sums
+    rows, images = table.scores >= confidence, len(table.truths)
+    return np.stack([np.bincount(table.images[rows], weights=row[rows], minlength=images) for row in marked])
 
 
 def _image_f1(table: MatchTable, confidence: float) -> Floats:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -14,14 +13,6 @@ from ...errors import QParetoError
 from .family import AsJson, Overrides, StudyFile, example, print_json, spec_of
 
 commands = typer.Typer()
-
-
-class Format(StrEnum):
-    """How an engine lies in its folder."""
-
-    ULTRALYTICS = "ultralytics"
-    RAW = "raw"
-    TRITON = "triton"
 
 
 @commands.command(epilog=example("qpareto export studies/quickstart/quickstart.yaml -o best --max-map-drop 0.01"))
@@ -40,7 +31,7 @@ def export(  # noqa: PLR0913, PLR0917 - one parameter an option
     knee: Annotated[bool, typer.Option("--knee", help="The best bargain between the two.")] = False,
     reference: Annotated[bool, typer.Option("--reference", help="The engine without INT8.")] = False,
     layout: Annotated[
-        Format | None,
+        Literal["ultralytics", "raw", "triton"] | None,
         typer.Option(
             "--format", help="For whom; Ultralytics if it can load such an engine, else raw.", show_default=False
         ),
@@ -64,8 +55,7 @@ def export(  # noqa: PLR0913, PLR0917 - one parameter an option
         below=below,
     )
     spec = spec_of(study, overrides)
-    layout_name = layout.value if layout else None
-    written = export_from_study(spec, choice, output, layout=layout_name, confirm=not no_confirm)
+    written = export_from_study(spec, choice, output, layout=layout, confirm=not no_confirm)
     print(written.chosen, file=sys.stderr)
     if as_json:
         assert written.study is not None  # it comes from one

@@ -53,8 +53,7 @@ def verify_package(folder: Path, find_images: FindImages, *, quick: bool = False
         yield parity
         if quick or parity.outcome == "failed":
             return
-        accuracy = _check("accuracy", checked.accuracy)
-        yield accuracy
+        yield _check("accuracy", checked.accuracy)
         yield _check("latency", checked.latency)
 
 
