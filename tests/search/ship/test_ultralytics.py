@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -68,7 +67,7 @@ def yolo_data(images: Path, annotations: Path, folder: Path) -> Path:
 
 def validated(engine: Path, data: Path, out: Path) -> Any:
     """In a process and with settings of its own, as a user would."""
-    command = [sys.executable, "-c", VALIDATE, engine, data, out]
+    command: list[str | Path] = [sys.executable, "-c", VALIDATE, engine, data, out]
     environment = {**os.environ, "YOLO_CONFIG_DIR": str(out), "YOLO_OFFLINE": "true"}
     done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment, cwd=out)
     assert done.returncode == 0, done.stderr
@@ -133,7 +132,7 @@ def test_ultralytics_takes_every_field_as_it_takes_those_of_its_own_export(
 ) -> None:
     from ultralytics.nn.backends.base import BaseBackend
 
-    class Backend(BaseBackend):
+    class Backend(BaseBackend):  # type: ignore[misc] # Ultralytics has no types
         def load_model(self, weight: Any) -> None:
             self.apply_metadata(self.read_metadata(weight))
 
@@ -153,7 +152,7 @@ def test_ultralytics_takes_every_field_as_it_takes_those_of_its_own_export(
 def test_a_model_that_carries_no_metadata_gets_what_ultralytics_needs(model: DetectorModel) -> None:
     bare = replace(model, metadata={})
     found = ultralytics_metadata(bare, HEAD, ["a", "b"], batch=2, ours={"float_type": "fp16"})
-    expected: Mapping[str, Any] = {
+    expected: dict[str, Any] = {
         "stride": 32,
         "task": "detect",
         "batch": 2,
