@@ -5,6 +5,7 @@
     ├── ModelError               the model cannot be read or cannot be quantized
     ├── DatasetError             images or annotations
     ├── StudyError               a study that cannot be opened, continued or exported from
+    ├── VerificationError        an exported folder is not what its manifest says: one failed check of `verify`
     ├── StorageError             the database cannot be reached
     ├── DiskError                the cache or an output folder cannot be written: stops the run
     └── CandidateError           one candidate cannot be measured: its trial fails, the study goes on
@@ -37,6 +38,10 @@ class DatasetError(QParetoError):
 
 class StudyError(QParetoError):
     """The stored study does not fit what was asked of it."""
+
+
+class VerificationError(QParetoError):
+    """An exported folder, or what it scores here, is not what its manifest says."""
 
 
 class StorageError(QParetoError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from importlib.metadata import version
@@ -18,7 +19,7 @@ from . import steps
 from .accuracy.bootstrap import map_difference
 from .accuracy.coco import Accuracy
 from .accuracy.dataset import Dataset
-from .accuracy.heads import Head
+from .accuracy.heads import Detections, Head
 from .accuracy.images import LetterboxedImages
 from .accuracy.output_error import OutputError
 from .accuracy.parity import Parity
@@ -243,6 +244,16 @@ class Scorer:
             categories=self.dataset.category_ids,
             head=[self.head.kind, self.head.output],
         )
+
+    def detections(self, engine: Path, options: EngineOptions, images: Sequence[int]) -> list[Detections]:
+        """What the engine finds in the evaluation images at these indices, in pixels of the originals.
+
+        Raises:
+            EngineError: the engine does not load or run, or takes too long.
+        """
+        with self.device.beside_timing():
+            shown = (engine, options, self.pixels, self.head, list(images))
+            return self.device.run(steps.detections, *shown, log=f"detections-{engine.name}")
 
     def latency(self, engine: Path, options: EngineOptions) -> PairedLatency:
         """The engine timed against the reference, while nobody else of ours uses the device.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from .accuracy.bootstrap import Interval
 from .accuracy.coco import Accuracy
 from .accuracy.dataset import Dataset
 from .accuracy.evaluate import accuracy_of_engine, threads_beside
-from .accuracy.heads import Head
+from .accuracy.heads import Detections, Head
 from .accuracy.images import LetterboxedImages
 from .accuracy.parity import parity_of_engine
 from .accuracy.race import Rival, Standing
@@ -38,6 +38,14 @@ def prove(engine: Engine, onnx_path: Path, folder: Path, *, images: LetterboxedI
     parity_of_engine(engine, onnx_path, images, head).save(folder)
 
 
+def check_parity(
+    engine: Path, options: EngineOptions, onnx_path: Path, folder: Path, pixels: LetterboxedImages, head: Head
+) -> None:
+    """As `prove`, of an engine that was built elsewhere."""
+    with load_engine(engine, options) as loaded:
+        prove(loaded, onnx_path, folder, images=pixels, head=head)
+
+
 def evaluate(
     engine: Path, options: EngineOptions, pixels: LetterboxedImages, dataset: Dataset, head: Head, folder: Path
 ) -> None:
@@ -45,6 +53,19 @@ def evaluate(
     with load_engine(engine, options) as loaded:
         threads = threads_beside(engine_kind(options.kind))
         accuracy_of_engine(loaded, pixels, dataset, head, threads=threads).save(folder)
+
+
+def detections(
+    engine: Path, options: EngineOptions, pixels: LetterboxedImages, head: Head, images: Sequence[int]
+) -> list[Detections]:
+    """What an engine finds in the images at these indices, in pixels of the originals."""
+    found = []
+    with load_engine(engine, options) as loaded:
+        for image in images:
+            outputs = loaded.infer(tensor_from_pixels(pixels.pixels[[image] * loaded.input_shape[0]]))
+            (first,) = head.detections([output[:1] for output in outputs])
+            found.append(first.on_image(pixels.geometry[image]))
+    return found
 
 
 def time(

@@ -108,6 +108,21 @@ class CalibratedModel:
         return frozenset(p.name for p in producers if p is not None) & self._searched
 
 
+def float_graph(path: Path) -> QuantizedModel:
+    """A quantized graph less all its Q/DQ pairs, whose weights are float before them: the reference's graph.
+
+    Args:
+        path: an .onnx that `CalibratedModel.with_mask` gave.
+    """
+    import onnx
+
+    model = onnx.load(path)
+    layers = QdqGraph(model).quantized_layers()
+    if layers:
+        return CalibratedModel(path).with_mask(LayerMask.none(layers))
+    return QuantizedModel(model=model, graph_hash=graph_hash(model), mask=LayerMask.none(()))
+
+
 def _drop_unread(graph: Any) -> None:
     """Remove nodes and initializers that no output depends on, from the last node to the first."""
     read = {value.name for value in graph.output}

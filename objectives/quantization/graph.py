@@ -110,6 +110,14 @@ def graph_hash(model: Any) -> str:
     return _digest(str(opsets), *(digests[value.name] for value in model.graph.output)).hex()[:32]
 
 
+def scales_hash(model: Any) -> str:
+    """Hash of every scale of an `onnx.ModelProto`, by the tensor that it scales: 32 hex digits."""
+    graph = QdqGraph(model)
+    pairs = sorted((node.input[0], node.input[1]) for node in graph.nodes if node.op_type == QUANTIZE)
+    scales = (part for tensor, scale in pairs for part in (tensor, _constant_bytes(graph.initializers[scale])))
+    return _digest(*scales).hex()[:32]
+
+
 def _digest(*parts: str | int | bytes) -> bytes:
     digest = hashlib.sha256()
     for part in parts:

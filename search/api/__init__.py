@@ -6,10 +6,10 @@ from .candidate import build_candidate, measure_candidate, profile_candidate
 from .fleet import Fleet, launch_study
 from .layers import labelled_sensitivity_of_study, layers_of_study_or_model, sensitivity_of_study
 from .machine import self_test_of_engines
+from .shipping import export_from_study, verify_folder
 from .storage import move_study, serve_proxy
 from .study import (
     confirm_study,
-    export_from_study,
     join_study,
     progress_of_study,
     results,
@@ -38,4 +38,5 @@ __all__ = [
     "self_test_of_engines",
     "sensitivity_of_study",
     "serve_proxy",
+    "verify_folder",
 ]

@@ -17,7 +17,7 @@ from ...spaces.calibration import CalibrationChoice
 from ...spaces.candidate import Candidate
 from ...spaces.masks import LayerMask
 from ..run.prepare import check_runs, scorer_of_spec
-from ..ship.package import Package, write_package
+from ..ship.package import Package, Story, write_package
 from ..spec import StudySpec
 
 
@@ -68,11 +68,11 @@ def measure_candidate(
     """
     scorer, candidate = _scorer_and_candidate(spec, mask, calibration)
     check_runs(scorer)
-    package = Package(folder=keep, scorer=scorer, candidate=candidate) if keep else None
+    package = Package(folder=keep, scorer=scorer, candidate=candidate, data=spec.data, layout="raw") if keep else None
     quantized = scorer.quantize(candidate)
     measurement = scorer.measure(candidate, quantized)
     if package is not None:
-        write_package(package, measurement, sentence=f"{candidate}, as asked.")
+        write_package(package, measurement, Story(chosen=f"{candidate}, as asked.", afresh=True))
     return measurement
 
 

@@ -1,20 +1,16 @@
-"""What can be done with a study: run it, join it, watch it, read it, confirm its front, export from it."""
+"""What can be done with a study: run it, join it, watch it, read it, confirm its front."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ...objectives.engines import engine_kind
 from ...objectives.score import Scorer
-from ..results import Point, Results, results_of_study
+from ..results import Results, results_of_study
 from ..run.confirm import confirm_front
 from ..run.objective import Pipeline
 from ..run.prepare import check_runs, identity_of_study, scorer_of_spec, space_of_spec
 from ..run.progress import Progress, Watch
 from ..run.worker import Listener, Silence, Worker
 from ..samplers.stock import check_sampler
-from ..ship.choice import Choice, chosen
-from ..ship.package import Package, write_package
 from ..spec import StudySpec
 from ..study import SearchStudy
 from ..study_opening import open_study
@@ -69,7 +65,8 @@ def progress_of_study(spec: StudySpec, *, trials: int | None = None) -> Progress
     return Watch(spec).progress(trials=trials)
 
 
-def _study_of_this_device(spec: StudySpec) -> SearchStudy:
+def study_of_this_device(spec: StudySpec) -> SearchStudy:
+    """The study that a study file describes, which there must be: of this device where each has one of its own."""
     device = engine_kind(spec.engine.kind).device_name() if spec.devices == "each" else None
     return open_study(spec, device=device)
 
@@ -118,30 +115,7 @@ def confirm_study(spec: StudySpec) -> Results:
         QParetoError: as for `run_study`; or there is no such study.
     """
     scorer = _checked_scorer(spec)
-    study = _study_of_this_device(spec)
+    study = study_of_this_device(spec)
     study.hold_to(identity_of_study(scorer, space_of_spec(spec, scorer.layers)))
     confirm_front(spec, study, scorer)
     return results_of_study(study)
-
-
-def export_from_study(spec: StudySpec, choice: Choice, folder: Path) -> tuple[Point, str]:
-    """Write the chosen trial's engine, quantized ONNX and manifest to a folder that is not there yet.
-
-    Returns:
-        The winner, and why it is the one.
-
-    Raises:
-        StudyError: nothing satisfies the choice, the folder is there, or what would be built here and now is not
-            what the study measured.
-    """
-    study = _study_of_this_device(spec)
-    found = results_of_study(study)
-    winner, why = chosen(found, choice)
-    sentence = " ".join([why, *found.verdict()])
-    scorer = scorer_of_spec(spec)
-    study.hold_to(identity_of_study(scorer, space_of_spec(spec, scorer.layers)))
-    candidate = winner.measurement.candidate([layer.name for layer in scorer.layers])
-    float_type = winner.measurement.float_type
-    package = Package(folder=folder, scorer=scorer, candidate=candidate, float_type=float_type)
-    write_package(package, winner.measurement, sentence=sentence)
-    return winner, sentence

@@ -1,4 +1,4 @@
-"""The commands of a study: run it, show it, confirm it, export from it."""
+"""The commands of a study: run it, show it, confirm it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from .family import (
     Timeout,
     Trials,
     example,
-    print_json,
     say,
     seconds,
     show,
@@ -78,29 +77,3 @@ def confirm(study: StudyFile, overrides: Overrides = None, as_json: AsJson = Fal
     from ..api import confirm_study
 
     show(confirm_study(spec_of(study, overrides)), as_json=as_json)
-
-
-@commands.command(epilog=example("qpareto export studies/quickstart/quickstart.yaml -o best --max-map-drop 0.01"))
-def export(  # noqa: PLR0913, PLR0917 - one parameter an option
-    study: StudyFile,
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder to write; must not exist.")],
-    trial: Annotated[int | None, typer.Option(help="This trial.")] = None,
-    max_map_drop: Annotated[
-        float | None, typer.Option(min=0.0, help="The fastest that loses at most this much mAP50-95.")
-    ] = None,
-    max_latency_ms: Annotated[float | None, typer.Option(help="The most accurate at or below this latency.")] = None,
-    knee: Annotated[bool, typer.Option("--knee", help="The best bargain between the two.")] = False,
-    reference: Annotated[bool, typer.Option("--reference", help="The engine without INT8.")] = False,
-    overrides: Overrides = None,
-    as_json: AsJson = False,
-) -> None:
-    """Write the chosen engine with its quantized ONNX and a manifest of its figures."""
-    from ..api import export_from_study
-    from ..ship.choice import Choice
-
-    choice = Choice(
-        trial=trial, max_map_drop=max_map_drop, max_latency_ms=max_latency_ms, knee=knee, reference=reference
-    )
-    winner, sentence = export_from_study(spec_of(study, overrides), choice, output)
-    print(sentence, file=sys.stderr)
-    print_json({"folder": str(output), "chosen": sentence, **winner.as_json()}) if as_json else print(output)

@@ -3,21 +3,55 @@
 from __future__ import annotations
 
 import datetime
-import json
-import shutil
-from dataclasses import dataclass
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from ... import __version__
 from ...errors import StudyError
+from ...objectives.accuracy.coco import Accuracy
+from ...objectives.accuracy.contact_sheet import Column, Picture, contact_sheet, save_picture
+from ...objectives.accuracy.drift import Drift, drift_of
+from ...objectives.engines import EngineOptions
 from ...objectives.measurement import Measurement
+from ...objectives.quantization.apply_mask import QuantizedModel
+from ...objectives.quantization.graph import scales_hash
 from ...objectives.score import Scorer
-from ...objectives.store import file_hash, made_aside
+from ...objectives.store import made_aside
 from ...spaces.candidate import Candidate
-from .choice import figures
+from ...spaces.masks import LayerMask
+from ..spec import DataSpec
+from .layouts import BuiltEngine, Layout, lay_out, layout_for
+from .manifest import (
+    CalibrationFacts,
+    DataFacts,
+    EngineFacts,
+    EngineFile,
+    Manifest,
+    MaskFacts,
+    ModelFacts,
+    StudyFacts,
+    TimingFacts,
+    sha256_of,
+)
+from .readme import CHANGED, CHANGED_IMAGES, readme
 
-MANIFEST_FORMAT = 1
+_LIBRARIES = ("numpy", "onnx", "onnxruntime-gpu", "opencv-python-headless", "pycocotools", "optuna")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Story:
+    """Where an engine comes from, as `Manifest` tells it."""
+
+    chosen: str
+    afresh: bool
+    study: StudyFacts | None = None
+    searched: Measurement | None = None
+    confirmed: Measurement | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,30 +60,61 @@ class Package:
 
     Args:
         folder: written whole or not at all.
+        data: what the scorer's images come from.
         float_type: of the engine, where it differs from the scorer's own.
+        layout: Ultralytics' where it reads such an engine, else the raw one, if None.
     """
 
     folder: Path
     scorer: Scorer
     candidate: Candidate
+    data: DataSpec
     float_type: str | None = None
+    layout: Layout | None = None
 
     def __post_init__(self) -> None:
         if self.folder.exists():
             raise StudyError(f"{self.folder} is there already: name a folder that is not, so that nothing is lost.")
+        _ = self.chosen_layout
+
+    @cached_property
+    def chosen_layout(self) -> Layout:
+        scorer = self.scorer
+        return layout_for(self.layout, scorer.options.kind, scorer.model, scorer.head)
 
 
-def write_package(package: Package, measurement: Measurement, *, sentence: str) -> None:
+def write_package(package: Package, measurement: Measurement, story: Story) -> Manifest:
     """Write the folder aside and rename it into place.
-
-    Args:
-        sentence: why this engine was chosen.
 
     Raises:
         StudyError: what would be built here and now is not what was measured.
         DiskError: the folder cannot be written.
     """
-    quantized = package.scorer.quantize(package.candidate)
+    scorer = package.scorer
+    quantized = scorer.quantize(package.candidate)
+    _refuse_another(package, quantized, measurement)
+    built = BuiltEngine(
+        folder=scorer.engine(quantized, float_type=package.float_type),
+        options=_portable(scorer.build_options(package.float_type)),
+        model=scorer.model,
+        head=scorer.head,
+        class_names=scorer.model.class_names or scorer.dataset.category_names,
+        graph=quantized.model,
+        graph_hash=quantized.graph_hash,
+    )
+    with made_aside(package.folder) as folder:
+        files = lay_out(package.chosen_layout, built, folder)
+        (folder / "quantized.onnx").write_bytes(quantized.model.SerializeToString())
+        manifest = _manifest(package, built, files, measurement, story)
+        if manifest.drift is not None and manifest.drift.images:
+            save_picture(_shown(package, built, manifest.drift), folder / CHANGED)
+        (folder / "README.md").write_text(readme(manifest), encoding="utf-8")
+        manifest = manifest.model_copy(update={"files": _hashes(folder)}).sealed()
+        manifest.save(folder)
+    return manifest
+
+
+def _refuse_another(package: Package, quantized: QuantizedModel, measurement: Measurement) -> None:
     versions = package.scorer.kind.versions()
     measured = {name: measurement.versions.get(name) for name in versions}
     if (quantized.graph_hash, versions) != (measurement.graph_hash, measured):
@@ -57,38 +122,118 @@ def write_package(package: Package, measurement: Measurement, *, sentence: str) 
             f"{package.candidate} would not be the engine that was measured (graph {measurement.graph_hash} by "
             f"{measured}, now {quantized.graph_hash} by {versions}): install those versions, or measure it anew."
         )
-    engine = package.scorer.engine(quantized, float_type=package.float_type)
-    with made_aside(package.folder) as folder:
-        shutil.copytree(engine, folder / "engine")
-        (folder / "quantized.onnx").write_bytes(quantized.model.SerializeToString())
-        (folder / "README.md").write_text(_readme(measurement, sentence), encoding="utf-8")
-        manifest = _manifest(folder, measurement, sentence)
-        (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
 
-def _manifest(folder: Path, measurement: Measurement, sentence: str) -> dict[str, Any]:
+def _manifest(
+    package: Package, built: BuiltEngine, files: tuple[EngineFile, ...], measurement: Measurement, story: Story
+) -> Manifest:
+    scorer, mask = package.scorer, package.candidate.mask
+    return Manifest(
+        qpareto=__version__,
+        written=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        chosen=story.chosen,
+        layout=package.chosen_layout,
+        study=story.study,
+        model=_model_facts(scorer),
+        mask=MaskFacts(
+            word=mask.word,
+            int8_layers=tuple(mask),
+            float_layers=tuple(name for name in mask.layers if name not in set(mask)),
+        ),
+        calibration=_calibration_facts(package, built) if mask else None,
+        data=_data_facts(package),
+        engine=EngineFacts(
+            recipe=scorer.kind.recipe,
+            options=built.options,
+            reference_options=_portable(scorer.build_options()),
+            reference_graph_hash=_reference_graph_hash(package),
+            files=files,
+        ),
+        timing=TimingFacts(
+            ci_width=scorer.budget.ci_width, max_seconds=scorer.budget.max_seconds, max_wait_s=scorer.load.max_wait_s
+        ),
+        device=scorer.kind.device_name(),
+        versions=_versions(measurement.versions),
+        measurement=measurement,
+        afresh=story.afresh,
+        searched=story.searched,
+        confirmed=story.confirmed,
+        drift=_kept_drift(scorer, built.folder),
+        files={},
+    )
+
+
+def _model_facts(scorer: Scorer) -> ModelFacts:
+    model, head = scorer.model, scorer.head
+    return ModelFacts(
+        file=model.path.name,
+        hash=model.content_hash,
+        input_name=model.input_name,
+        input_shape=model.input_shape,
+        class_names=model.class_names,
+        head=head.kind,
+        head_output=head.output,
+        head_classes=head.classes,
+    )
+
+
+def _calibration_facts(package: Package, built: BuiltEngine) -> CalibrationFacts:
+    choice = package.candidate.calibration
+    return CalibrationFacts(
+        method=choice.method,
+        size=choice.size,
+        image_hashes=package.scorer.calibration.hashes[: choice.size],
+        scales_hash=scales_hash(built.graph),
+    )
+
+
+def _data_facts(package: Package) -> DataFacts:
+    data, dataset = package.data, package.scorer.dataset
+    return DataFacts(
+        name=dataset.name,
+        images_seen=len(dataset.images),
+        hash=dataset.content_hash,
+        images=data.images,
+        annotations=data.annotations,
+        yaml=data.yaml,
+        limit=data.limit,
+        bad_images=data.bad_images,
+    )
+
+
+def _reference_graph_hash(package: Package) -> str:
+    nothing = LayerMask.none(package.candidate.mask.layers)
+    return package.scorer.quantize(replace(package.candidate, mask=nothing)).graph_hash
+
+
+def _kept_drift(scorer: Scorer, engine: Path) -> Drift | None:
+    """From the matches that both engines' evaluations left in the store; None where one is gone from there."""
+    keys = [scorer.accuracy_key(folder) for folder in (engine, scorer.reference)]
+    found = [scorer.store.find("accuracy", key) for key in keys]
+    one, other = (Accuracy.load(folder) if folder else None for folder in found)
+    return drift_of(one, other, scorer.dataset) if one and other else None
+
+
+def _shown(package: Package, built: BuiltEngine, drift: Drift) -> Picture:
+    """The images that changed most, as the reference and as this engine sees them."""
+    scorer, images = package.scorer, [image.index for image in drift.images[:CHANGED_IMAGES]]
+    columns = [
+        Column(title="reference", found=scorer.detections(scorer.reference, scorer.options, images)),
+        Column(title="this engine", found=scorer.detections(built.folder, built.options, images)),
+    ]
+    return contact_sheet(scorer.dataset, images, columns, confidence=drift.confidence.reference_best)
+
+
+def _portable(options: EngineOptions) -> EngineOptions:
+    """Without a folder of this machine."""
+    return replace(options, shared_dir=None)
+
+
+def _versions(measured: Mapping[str, str]) -> dict[str, str]:
+    libraries: dict[str, Any] = {name: version(name) for name in _LIBRARIES}
+    return {**measured, **libraries, "python": platform.python_version(), "system": platform.platform()}
+
+
+def _hashes(folder: Path) -> dict[str, str]:
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {
-        "format": MANIFEST_FORMAT,
-        "qpareto": __version__,
-        "written": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "chosen": sentence,
-        "measurement": measurement.as_json(),
-        "files": {str(path.relative_to(folder)): file_hash(path) for path in files},
-    }
-
-
-def _readme(measurement: Measurement, sentence: str) -> str:
-    low, high = measurement.latency_ratio_ci
-    return f"""# A quantized detector
-
-{sentence}
-
-- {figures(measurement)}; 95 % interval of the ratio {low:.3f} to {high:.3f}.
-- Measured on {measurement.device} ({measurement.engine}, {measurement.float_type} outside of INT8,
-  batch {measurement.batch}, {measurement.threads} threads) over {measurement.images} images.
-  Latency is the engine's own: without pre- and postprocessing.
-- {len(measurement.int8_layers)} layers in INT8, calibrated by {measurement.calibration or "nothing"}.
-
-`engine/` is what was measured, `quantized.onnx` what it was built from, `manifest.json` every figure, version and hash.
-"""
+    return {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -66,14 +65,39 @@ def test_layers_are_listed_of_a_study_and_of_a_model(
         layers_of_study_or_model(assets / "model.onnx", ["model=other.onnx"])
 
 
-def test_an_export_is_the_chosen_trial(finished_study: Path, tmp_path: Path) -> None:
+def test_an_export_is_the_chosen_trial_built_anew(finished_study: Path, tmp_path: Path) -> None:
     spec = load_study_file(finished_study)
-    winner, sentence = export_from_study(spec, Choice(trial=1), tmp_path / "best")
-    manifest = json.loads((tmp_path / "best" / "manifest.json").read_text())
-    assert winner.trial == 1
-    assert manifest["chosen"] == sentence
-    assert manifest["measurement"]["graph_hash"] == winner.measurement.graph_hash
-    assert sentence in (tmp_path / "best" / "README.md").read_text()
+    written = export_from_study(spec, Choice(trial=1), tmp_path / "best")
+    assert written.study is not None
+    assert written.searched is not None
+    assert (written.study.trial, written.afresh, written.layout) == (1, True, "ultralytics")
+    assert written.measurement.graph_hash == written.searched.graph_hash
+    assert written.measurement.map50_95 == written.searched.map50_95
+    assert written.measurement.reference_ms != written.searched.reference_ms, "it was timed once more"
+    assert written.drift is not None
+    assert written.drift.images_seen == 6
+    text = (tmp_path / "best" / "README.md").read_text()
+    assert written.chosen in text
+    assert "Built anew and measured in full for this folder" in text
+    assert "## What changes against the reference" in text
+
+
+def test_an_export_without_confirmation_says_so_and_keeps_the_searchs_figures(
+    finished_study: Path, tmp_path: Path
+) -> None:
+    spec = load_study_file(finished_study)
+    written = export_from_study(spec, Choice(trial=1), tmp_path / "best", confirm=False)
+    assert (written.afresh, written.measurement) == (False, written.searched)
+    assert written.drift is not None, "the search's own matches are kept"
+
+
+def test_what_does_not_keep_its_promise_when_measured_anew_is_not_written(
+    finished_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Choice, "refusal", lambda *_: "it takes 9.000 ms (at least 8.900), not 7")
+    with pytest.raises(StudyError, match=r"Trial \d+ was chosen by .*, but built and measured anew it takes 9.000 ms"):
+        export_from_study(load_study_file(finished_study), Choice(knee=True), tmp_path / "best")
+    assert not (tmp_path / "best").exists()
 
 
 def test_nothing_is_exported_from_another_model_or_other_settings(finished_study: Path, tmp_path: Path) -> None:

@@ -54,9 +54,9 @@ def unquantizable_network(path: Path) -> Path:
 
 
 def test_the_commands_are_those_that_are_promised() -> None:
-    alone = ["confirm", "doctor", "export", "front", "launch", "layers", "measure", "run", "schema", "study", "worker"]
-    assert alone == COMMANDS
-    assert sorted(PATHS)[-3:] == [("study", "move"), ("study", "proxy"), ("worker",)]
+    studys = ["confirm", "export", "front", "launch", "run", "study", "verify", "worker"]
+    assert sorted([*studys, "doctor", "layers", "measure", "schema"]) == COMMANDS
+    assert sorted(PATHS)[-4:] == [("study", "move"), ("study", "proxy"), ("verify",), ("worker",)]
 
 
 @pytest.mark.parametrize("command", PATHS, ids=" ".join)
@@ -79,6 +79,8 @@ def test_the_example_that_ends_a_help_works(
     monkeypatch.chdir(tmp_path)  # examples write where they stand
     name, *rest = (str(finished_study) if word == EXAMPLE_STUDY else word for word in example_of(*command))
     assert name in (command or COMMANDS)
+    if name == "verify":
+        assert qpareto("export", finished_study, "-o", rest[0], "--trial", "0").code == 0
     own_trials = (
         ("--trials", "6") if name in ("run", "launch", "worker") else ()
     )  # the finished study has its trials: none is run
@@ -166,9 +168,11 @@ def test_front_draws_a_plot_on_request(finished_study: Path, tmp_path: Path) -> 
 
 
 def test_export_prints_the_bare_folder_and_says_why_on_stderr(finished_study: Path, tmp_path: Path) -> None:
-    outcome = qpareto("export", finished_study, "-o", tmp_path / "best", "--trial", "1")
+    arguments = ("export", finished_study, "--trial", "1", "--no-confirm", "-o")
+    outcome = qpareto(*arguments, tmp_path / "best")
     assert outcome == Outcome(0, f"{tmp_path / 'best'}\n", "Trial 1, as asked.\n")
-    found = printed(qpareto("export", finished_study, "-o", tmp_path / "other", "--trial", "1", "--json"))
+    found = printed(qpareto(*arguments, tmp_path / "other", "--format", "triton", "--json"))
+    assert (tmp_path / "other" / "triton" / "best" / "config.pbtxt").is_file()
     assert found["folder"] == str(tmp_path / "other")
     assert MEASURED | {"trial", "chosen"} <= found.keys()
 

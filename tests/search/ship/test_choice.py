@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from made_up_trials import measured, results_of, trial, typical_results
 from qpareto.errors import StudyError
+from qpareto.objectives.measurement import Measurement
 from qpareto.search.ship.choice import Choice, chosen
 
 
@@ -75,7 +77,7 @@ def test_a_trial_is_chosen_by_its_number_on_the_front_or_not() -> None:
         (Choice(trial=7), "no complete trial 7"),
         (Choice(trial=99), "no complete trial 99"),
         (Choice(trial=8), "Trial 8 is the same engine as trial 5: name that one"),
-        (Choice(max_latency_ms=1.0), "the fastest takes 11.600 ms"),
+        (Choice(max_latency_ms=1.0), r"No point of the front runs within 1 ms; the nearest are trial 5: .* 11.600 ms"),
     ],
 )
 def test_a_wish_that_nothing_satisfies_is_refused(choice: Choice, said: str) -> None:
@@ -86,3 +88,47 @@ def test_a_wish_that_nothing_satisfies_is_refused(choice: Choice, said: str) -> 
 def test_there_is_nothing_to_choose_from_where_nothing_is_complete() -> None:
     with pytest.raises(StudyError, match="no complete trial yet"):
         chosen(results_of(trial(0, None)), Choice(knee=True))
+
+
+def test_where_nothing_satisfies_a_wish_the_nearest_points_are_named_the_nearest_first() -> None:
+    found = results_of(*(trial(i, measured(0.3 + i / 100, 0.5 + i / 10)) for i in range(5)))
+    with pytest.raises(StudyError) as too_slow:
+        chosen(found, Choice(max_latency_ms=1.0))
+    assert re.findall(r"trial (\d)", str(too_slow.value)) == ["0", "1", "2"]
+    with pytest.raises(StudyError, match=r"reaches mAP50-95 0\.3990") as too_rough:
+        chosen(found, Choice(max_map_drop=0.001))
+    assert re.findall(r"trial (\d)", str(too_rough.value)) == ["4", "3", "2"]
+
+
+def test_a_drop_can_be_counted_from_a_named_baseline() -> None:
+    winner, sentence = chosen(typical_results(), Choice(max_map_drop=0.001, below="modelopt-max"))
+    assert winner.trial == 5  # within 0.001 of 0.38, and faster than the recipe itself
+    assert "at most 0.001 of modelopt-max's mAP50-95 0.3800" in sentence
+
+
+def test_a_baseline_that_was_never_measured_is_refused_with_those_that_were() -> None:
+    with pytest.raises(StudyError, match=r"no baseline 'nncf' for --below: it measured float, modelopt-max"):
+        chosen(typical_results(), Choice(max_map_drop=0.001, below="nncf"))
+    with pytest.raises(StudyError, match="--below names the baseline that --max-map-drop counts from"):
+        Choice(knee=True, below="float")
+
+
+@pytest.mark.parametrize(
+    ("choice", "again", "said"),
+    [
+        (Choice(max_latency_ms=12.0), measured(0.38, 0.605), None),  # 12.1 ms, at least 11.9
+        (Choice(max_latency_ms=12.0), measured(0.38, 0.62), r"takes 12\.400 ms \(at least 12\.200\), not 12"),
+        (Choice(max_map_drop=0.01), measured(0.388, 0.6), None),  # at most 0.391
+        (
+            Choice(max_map_drop=0.01),
+            measured(0.38, 0.6),
+            r"is 0\.3800 \(at most 0\.3830\), not 0\.3900, .* below the ref",
+        ),
+        (Choice(knee=True), measured(0.1, 2.0), None),
+    ],
+)
+def test_what_is_measured_anew_is_refused_only_beyond_its_interval(
+    choice: Choice, again: Measurement, said: str | None
+) -> None:
+    reason = choice.refusal(again, typical_results())
+    assert reason is None if said is None else re.search(said, reason or ""), reason

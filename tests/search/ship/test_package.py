@@ -7,34 +7,47 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import jsonschema
 import onnx
 import pytest
 
 from made_up_trials import measured
 from qpareto.errors import StudyError
 from qpareto.objectives.measurement import Measurement
+from qpareto.objectives.quantization.apply_mask import float_graph
 from qpareto.objectives.score import Scorer
-from qpareto.objectives.store import file_hash
 from qpareto.search.run.prepare import scorer_of_spec
-from qpareto.search.ship.package import Package, write_package
+from qpareto.search.ship.manifest import Manifest, read_manifest, sha256_of
+from qpareto.search.ship.package import Package, Story, write_package
+from qpareto.search.spec import StudySpec
 from qpareto.search.study_file import load_study_file
 from qpareto.spaces.calibration import CalibrationChoice
 from qpareto.spaces.candidate import Candidate
 from qpareto.spaces.masks import LayerMask
 
 SENTENCE = "Trial 7: the knee of the front."
+STORY = Story(chosen=SENTENCE, afresh=True)
 
 
 @pytest.fixture
-def scorer(study_file: Path) -> Scorer:
-    return scorer_of_spec(load_study_file(study_file))
+def spec(study_file: Path) -> StudySpec:
+    return load_study_file(study_file)
 
 
 @pytest.fixture
-def package(scorer: Scorer, tmp_path: Path) -> Package:
+def scorer(spec: StudySpec) -> Scorer:
+    return scorer_of_spec(spec)
+
+
+@pytest.fixture
+def package(scorer: Scorer, spec: StudySpec, tmp_path: Path) -> Package:
     everything = LayerMask.all([layer.name for layer in scorer.layers])
     return Package(
-        folder=tmp_path / "new" / "best", scorer=scorer, candidate=Candidate(CalibrationChoice("max", 2), everything)
+        folder=tmp_path / "new" / "best",
+        scorer=scorer,
+        candidate=Candidate(CalibrationChoice("max", 2), everything),
+        data=spec.data,
+        layout="raw",
     )
 
 
@@ -50,24 +63,79 @@ def measurement_of(package: Package, **changes: str | Mapping[str, str]) -> Meas
 
 def test_a_package_holds_the_engine_its_onnx_and_every_figure_and_hash(package: Package) -> None:
     measurement = measurement_of(package)
-    write_package(package, measurement, sentence=SENTENCE)
+    searched = replace(measurement, map50_95=0.4)
+    manifest = write_package(package, measurement, replace(STORY, searched=searched))
     folder = package.folder
-    manifest = json.loads((folder / "manifest.json").read_text())
-    assert (manifest["format"], manifest["chosen"]) == (1, SENTENCE)
-    assert Measurement.from_json(manifest["measurement"]) == measurement
-    written = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
+    assert read_manifest(folder) == manifest
+    assert (manifest.format, manifest.chosen, manifest.layout, manifest.afresh) == (2, SENTENCE, "raw", True)
+    assert (manifest.measurement, manifest.searched, manifest.confirmed) == (measurement, searched, None)
+    written = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
     assert {"quantized.onnx", "engine/engine.xml", "engine/engine.bin", "README.md"} <= written.keys()
-    assert manifest["files"] == {name: file_hash(path) for name, path in written.items() if name != "manifest.json"}
+    assert manifest.files == {name: sha256_of(path) for name, path in written.items() if name != "manifest.json"}
     graph = onnx.load(folder / "quantized.onnx").graph
     assert sum(node.op_type == "QuantizeLinear" for node in graph.node) >= 2 * 7
     assert [entry.name for entry in folder.parent.iterdir()] == ["best"]
 
 
+def test_a_manifest_tells_what_it_takes_to_repeat_the_measurement(package: Package, spec: StudySpec) -> None:
+    found = write_package(package, measurement_of(package), STORY)
+    scorer = package.scorer
+    assert (found.model.hash, found.model.file) == (scorer.model.content_hash, "model.onnx")
+    assert (len(found.mask.int8_layers), found.mask.float_layers) == (7, ())
+    assert found.calibration is not None
+    assert (found.calibration.method, found.calibration.size) == ("max", 2)
+    assert found.calibration.image_hashes == scorer.calibration.hashes[:2]
+    assert (found.data.hash, found.data.images_seen) == (scorer.dataset.content_hash, 6)
+    assert (found.data.images, found.data.annotations) == (spec.data.images, spec.data.annotations)
+    assert found.engine.options.shared_dir is None
+    assert float_graph(package.folder / "quantized.onnx").graph_hash == found.engine.reference_graph_hash
+    assert {"openvino", "python", "system", "onnxruntime-gpu", "pycocotools"} <= found.versions.keys()
+    assert "sqlite" not in (package.folder / "manifest.json").read_text(), "a storage's address may hold a password"
+
+
+def test_scales_of_another_calibration_have_another_hash(package: Package, tmp_path: Path) -> None:
+    hashes = []
+    for size in (2, 4):
+        candidate = replace(package.candidate, calibration=CalibrationChoice("max", size))
+        other = replace(package, folder=tmp_path / str(size), candidate=candidate)
+        calibration = write_package(other, measurement_of(other), STORY).calibration
+        assert calibration is not None
+        hashes.append(calibration.scales_hash)
+    assert hashes[0] != hashes[1]
+
+
+def test_a_float_engine_is_its_own_reference(package: Package) -> None:
+    nothing = LayerMask.none(package.candidate.mask.layers)
+    package = replace(package, candidate=replace(package.candidate, mask=nothing))
+    found = write_package(package, measurement_of(package), STORY)
+    assert found.calibration is None
+    assert found.engine.reference_graph_hash == found.measurement.graph_hash
+    assert float_graph(package.folder / "quantized.onnx").graph_hash == found.engine.reference_graph_hash
+
+
+def test_a_manifest_is_valid_by_its_json_schema(package: Package) -> None:
+    write_package(package, measurement_of(package), STORY)
+    schema = Manifest.model_json_schema(mode="serialization")
+    jsonschema.validate(json.loads((package.folder / "manifest.json").read_text()), schema)
+
+
 def test_the_readme_says_what_was_chosen_why_and_how_it_was_measured(package: Package) -> None:
-    write_package(package, measurement_of(package), sentence=SENTENCE)
+    write_package(package, measurement_of(package), STORY)
     text = (package.folder / "README.md").read_text()
     for said in (SENTENCE, "mAP50-95 0.3800 (-0.0200), 12.000 ms", "0.590 to 0.620", "A CPU [of ours]", "max:64"):
         assert said in text
+    assert "Not measured anew" not in text
+
+
+def test_the_readme_says_that_nothing_was_measured_anew_and_what_was_confirmed(package: Package) -> None:
+    measurement = measurement_of(package)
+    story = replace(
+        STORY, afresh=False, searched=measurement, confirmed=replace(measurement, map50_95=0.377, images=99)
+    )
+    write_package(package, measurement, story)
+    text = (package.folder / "README.md").read_text()
+    assert "**Not measured anew**" in text
+    assert "over 99 images: mAP50-95 0.3770" in text
 
 
 def test_a_folder_that_is_there_is_refused_at_birth(package: Package, tmp_path: Path) -> None:
@@ -81,5 +149,5 @@ def test_what_is_not_the_engine_that_was_measured_is_not_written(
     package: Package, changes: dict[str, str | Mapping[str, str]]
 ) -> None:
     with pytest.raises(StudyError, match="would not be the engine that was measured"):
-        write_package(package, measurement_of(package, **changes), sentence=SENTENCE)
+        write_package(package, measurement_of(package, **changes), STORY)
     assert not package.folder.parent.exists()

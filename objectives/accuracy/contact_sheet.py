@@ -1,0 +1,101 @@
+"""A contact sheet: what two engines find in the same images, side by side, drawn into one picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import DatasetError
+from .dataset import Dataset
+from .heads import Detections
+from .image_files import decode
+
+CELL = 480  # pixels: the longer side of an image on the sheet
+CAPTION = 24
+_TRUE, _FOUND, _TEXT = (255, 255, 255), (0, 140, 255), (40, 40, 40)  # BGR
+
+Picture = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One engine's side.
+
+    Args:
+        title: names the engine.
+        found: what it finds, one `Detections` an image of the sheet, in pixels of the originals.
+    """
+
+    title: str
+    found: Sequence[Detections]
+
+
+def contact_sheet(dataset: Dataset, images: Sequence[int], columns: Sequence[Column], *, confidence: float) -> Picture:
+    """Draw a row an image and a column an engine: true boxes white, what is found orange, with class and confidence.
+
+    Args:
+        images: indices of the data set, at least one.
+        confidence: what scores less is not drawn.
+
+    Returns:
+        [height, width, 3] BGR.
+
+    Raises:
+        DatasetError: an image cannot be decoded any more.
+    """
+    rows = [
+        np.hstack([_cell(dataset, index, column.title, column.found[i], confidence) for column in columns])
+        for i, index in enumerate(images)
+    ]
+    return np.vstack(rows)
+
+
+def save_picture(picture: Picture, path: Path) -> None:
+    """As the path's suffix says: .jpg or .png."""
+    import cv2
+
+    encoded, content = cv2.imencode(path.suffix, picture)
+    assert encoded  # a picture of ours, in a format that OpenCV has
+    path.write_bytes(content.tobytes())
+
+
+def _cell(dataset: Dataset, index: int, title: str, found: Detections, confidence: float) -> Picture:
+    import cv2
+
+    record = dataset.images[index]
+    image = decode(record.path)
+    if image is None:
+        raise DatasetError(f"{record.path} cannot be decoded any more: restore it.")
+    scale = CELL / max(record.width, record.height)
+    size = max(round(record.width * scale), 1), max(round(record.height * scale), 1)
+    cell: Picture = np.full((CELL + CAPTION, CELL, 3), 255, np.uint8)
+    picture = np.ascontiguousarray(cv2.resize(image, size))
+    for annotation in dataset.annotations:
+        if annotation["image_id"] == record.image_id:
+            x, y, width, height = annotation["bbox"]
+            _box(picture, (x, y, x + width, y + height), scale, _TRUE)
+    for box, score, label in zip(found.boxes.tolist(), found.scores, found.classes, strict=True):
+        if score >= confidence:
+            _box(picture, box, scale, _FOUND)
+            _write(picture, f"{dataset.category_names[label]} {score:.2f}", (box[0] * scale, box[1] * scale), _FOUND)
+    cell[CAPTION : CAPTION + size[1], : size[0]] = picture
+    _write(cell, f"{title}: {record.path.name}", (4, 16), _TEXT)
+    return cell
+
+
+def _box(picture: Picture, corners: Sequence[float], scale: float, colour: tuple[int, int, int]) -> None:
+    import cv2
+
+    left, top, right, bottom = (round(value * scale) for value in corners)
+    cv2.rectangle(picture, (left, top), (right, bottom), colour, 1)
+
+
+def _write(picture: Picture, text: str, place: tuple[float, float], colour: tuple[int, int, int]) -> None:
+    import cv2
+
+    x, y = round(place[0]), max(round(place[1]), 10)
+    cv2.putText(picture, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, 0.4, colour, 1, cv2.LINE_AA)

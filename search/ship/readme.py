@@ -1,0 +1,150 @@
+"""The README of an exported folder: for whoever receives it and has neither qpareto nor the study."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...objectives.accuracy.drift import Drift, PartDrift
+from ...objectives.measurement import Measurement
+from .choice import figures
+from .manifest import Manifest
+
+WORST_CLASSES = 5
+CHANGED_IMAGES = 6
+CHANGED = "changed.jpg"  # the picture that shows them
+
+
+def readme(manifest: Manifest) -> str:
+    """The whole text."""
+    parts = ["# A quantized detector", manifest.chosen, _numbers(manifest), "## How to run it", _how_to_run(manifest)]
+    if manifest.drift is not None:
+        parts += ["## What changes against the reference", _drift(manifest.drift)]
+    parts += ["## What is here", _contents(manifest), "## Is it still what was measured?", _verify(manifest)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _numbers(manifest: Manifest) -> str:
+    found = manifest.measurement
+    lines = [
+        *_measured(found),
+        f"- Measured on {found.device} ({found.engine}, {found.float_type} outside of INT8, batch {found.batch}, "
+        f"{found.threads} threads) over {found.images} images. Latency is the engine's own: without pre- and "
+        "postprocessing.",
+        f"- {len(found.int8_layers)} layers in INT8{_what_ran(found)}, calibrated by {found.calibration or 'nothing'}.",
+    ]
+    if found.flags:
+        lines.append(f"- The timing is doubtful: {', '.join(found.flags)}.")
+    if manifest.afresh and manifest.searched is not None:
+        lines.append(
+            f"- Built anew and measured in full for this folder; the search had found {figures(manifest.searched)}."
+        )
+    if not manifest.afresh:
+        lines.append("- **Not measured anew**: the figures are those of the search, which chose by them.")
+    if manifest.confirmed is not None:
+        lines.append(
+            f"- Measured once more after the search, over {manifest.confirmed.images} images: "
+            f"{figures(manifest.confirmed)}."
+        )
+    return "\n".join(lines)
+
+
+def _what_ran(found: Measurement) -> str:
+    return "" if found.int8_ran is None else f" ({found.int8_ran} as the engine tells it)"
+
+
+def _measured(found: Measurement) -> list[str]:
+    (low, high), (least, most) = found.latency_ratio_ci, found.map50_95_change_ci
+    return [
+        f"- {figures(found)}; 95 % intervals: of the ratio {low:.3f} to {high:.3f}, of the change {least:+.4f} to "
+        f"{most:+.4f}.",
+        f"- mAP50 {found.map50:.4f}; 95 of 100 runs within {found.latency_p95_ms:.3f} ms; "
+        f"{found.engine_bytes >> 10} KiB.",
+    ]
+
+
+def _how_to_run(manifest: Manifest) -> str:
+    first = manifest.engine.files[0].path
+    shape = f"{[manifest.measurement.batch, *manifest.model.input_shape[1:]]}, RGB, 0 to 1, letterboxed with grey 114"
+    if manifest.layout == "ultralytics":
+        name = first.split("/", maxsplit=1)[0]
+        return (
+            f'```python\nfrom ultralytics import YOLO\n\nYOLO("{name}", task="detect")("image.jpg")\n```\n\n'
+            f"{_ultralytics_remark(manifest)}"
+        )
+    if manifest.layout == "triton":
+        return (
+            "```console\n$ tritonserver --model-repository triton\n```\n\n"
+            f"The model is `best`; its input `{manifest.model.input_name}` is {shape}."
+        )
+    return (
+        f"`{first}` is an engine of {manifest.measurement.engine} as its library writes it; its input "
+        f"`{manifest.model.input_name}` is {shape}. Its outputs are those of a {manifest.model.head} head."
+    )
+
+
+def _ultralytics_remark(manifest: Manifest) -> str:
+    if manifest.engine.options.kind == "openvino":
+        return (
+            "Ultralytics lets OpenVINO choose threads and float type, so its milliseconds are not those above; on "
+            "processors with BF16 float layers run in that."
+        )
+    return f"The plan runs on {manifest.device} with the versions in `manifest.json`, and on nothing else for sure."
+
+
+def _drift(drift: Drift) -> str:
+    shift = drift.confidence
+    lines = [
+        f"- **Confidence**: F1 is best at {shift.best:.2f} ({shift.best_f1:.3f}); the reference's is at "
+        f"{shift.reference_best:.2f} ({shift.reference_best_f1:.3f}). Left there, this engine's F1 is "
+        f"{shift.f1_kept:.3f}.",
+        f"- **Images**: of {drift.images_seen}, {drift.images_changed} changed at that confidence.",
+    ]
+    tables = [_parts_table("object size", drift.sizes)]
+    tables.append(_parts_table("class (the greatest losses)", drift.classes[:WORST_CLASSES]))
+    if drift.images:
+        tables += [_images_table(drift), f"![The reference's detections, and this engine's]({CHANGED})"]
+    return "\n\n".join(["\n".join(lines), *tables])
+
+
+def _parts_table(title: str, parts: Sequence[PartDrift]) -> str:
+    rows = [f"| {title} | AP50-95 | change | 95 % of change |", "| --- | ---: | ---: | ---: |"]
+    for part in parts:
+        interval = f"{part.change_ci[0]:+.4f} to {part.change_ci[1]:+.4f}" if part.change_ci else ""
+        rows.append(f"| {part.name} | {part.ap:.4f} | {part.change:+.4f} | {interval} |")
+    return "\n".join(rows)
+
+
+def _images_table(drift: Drift) -> str:
+    rows = [
+        "| image that changed most | F1 | hits, misses, false alarms | the reference's |",
+        "| --- | ---: | ---: | ---: |",
+    ]
+    for image in drift.images[:CHANGED_IMAGES]:
+        here, there = (", ".join(map(str, counts)) for counts in (image.counts, image.reference_counts))
+        rows.append(f"| {image.file_name} | {image.f1_change:+.3f} | {here} | {there} |")
+    return "\n".join(rows)
+
+
+def _contents(manifest: Manifest) -> str:
+    engine = ", ".join(f"`{file.path}`" for file in manifest.engine.files)
+    return (
+        f"- {engine}: the engine{' that was measured' if manifest.afresh else ''}.\n"
+        f"{_picture(manifest)}"
+        "- `quantized.onnx`: what it was built from. Without its Q/DQ pairs it is the reference.\n"
+        "- `manifest.json`: every figure, version and hash (SHA-256, as `sha256sum` prints it)."
+    )
+
+
+def _picture(manifest: Manifest) -> str:
+    if manifest.drift is None or not manifest.drift.images:
+        return ""
+    return f"- `{CHANGED}`: the images that changed most; true boxes white, what is found orange.\n"
+
+
+def _verify(manifest: Manifest) -> str:
+    return (
+        "```console\n$ pip install qpareto\n"
+        "$ qpareto verify . --images DIR --annotations FILE   # the evaluation images, in COCO format\n```\n\n"
+        f"It checks every hash, loads the engine, and measures again on {manifest.data.images_seen} images; `--quick` "
+        "stops before measuring."
+    )

@@ -1,0 +1,202 @@
+"""An exported folder whose files are what was exported, loaded and measured again.
+
+The reference is not in the folder, nor need it be: it is `quantized.onnx` without its Q/DQ pairs, proven by its graph's
+hash, and is built here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from ...errors import VerificationError
+from ...objectives import steps
+from ...objectives.accuracy.bootstrap import Interval, map_difference
+from ...objectives.accuracy.coco import Accuracy
+from ...objectives.accuracy.dataset import Dataset
+from ...objectives.accuracy.heads import Head
+from ...objectives.accuracy.images import LetterboxedImages, letterboxed_images
+from ...objectives.accuracy.parity import IMAGES, Parity
+from ...objectives.device import Device
+from ...objectives.engines import EngineOptions
+from ...objectives.engines.build import engine_from_onnx
+from ...objectives.latency.paired import DISTURBANCES, LatencyBudget
+from ...objectives.latency.telemetry import HostLoad
+from ...objectives.quantization.apply_mask import float_graph
+from ...objectives.store import Store
+from .agreement import agree, difference
+from .layouts import restore
+from .manifest import DataFacts, Manifest
+
+MAP_MARGIN = 0.001  # kernels that add up in another order
+LATENCY_MARGIN = 0.03  # of the ratio: between processes and days on a shared machine, see docs/shipping.md
+
+_QUANTIZED = "quantized.onnx"
+
+FindImages = Callable[[DataFacts, Store, int | None], Dataset]  # what to look at, the cache, and a limit for a glance
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckedPackage:
+    """A folder whose files are what was exported.
+
+    Args:
+        scratch: an empty folder for what is built here.
+    """
+
+    folder: Path
+    manifest: Manifest
+    scratch: Path
+    find_images: FindImages
+
+    def parity(self) -> str:
+        """Whether the engine finds what its graph finds, on the first few images."""
+        pixels, _ = self._images(limit=IMAGES)
+        out = self.scratch / "parity"
+        out.mkdir()
+        self._device.run(
+            steps.check_parity,
+            self._engine,
+            self._options,
+            self.folder / _QUANTIZED,
+            out,
+            pixels,
+            self._head,
+            log="parity",
+        )
+        found = Parity.load(out)
+        assert found is not None  # the step leaves it
+        return (
+            f"on {found.images} images boxes are off by {found.box_error:.3f} of their size, scores by "
+            f"{found.score_error:.3f}"
+        )
+
+    def accuracy(self) -> str:
+        """MAP on the same images, the change's interval as its own: the reference is evaluated too."""
+        then = self.manifest.measurement
+        found, reference = (self._evaluated(*engine) for engine in (self._this, self._reference))
+        change = map_difference(found.matches, reference.matches)
+        now = _around(found.score.map50_95, change)
+        before = _around(then.map50_95, Interval(then.map50_95_change, *then.map50_95_change_ci))
+        told = f"mAP50-95 {now.value:.4f} on {then.images} images, {before.value:.4f} in the manifest"
+        if not agree(before, now, margin=MAP_MARGIN, correlation=1.0):
+            raise VerificationError(
+                f"{told}: the difference of {difference(before, now, correlation=1.0).value:+.4f} is beyond "
+                f"{MAP_MARGIN:g}, though images, engine and versions are the same: measure it anew with `qpareto "
+                "measure`."
+            )
+        return told
+
+    def latency(self) -> str:
+        """The ratio to the reference, both timed here in the same breath."""
+        then, timing = self.manifest.measurement, self.manifest.timing
+        budget = LatencyBudget(ci_width=timing.ci_width, max_seconds=timing.max_seconds)
+        pixels, _ = self._all_images
+        with self._device.alone():
+            arguments = (self._reference, self._this, pixels, budget, HostLoad(max_wait_s=timing.max_wait_s))
+            timed = self._device.run(steps.time, *arguments, log="latency")
+        now, before = Interval(timed.ratio, *timed.ratio_ci), Interval(then.latency_ratio, *then.latency_ratio_ci)
+        told = (
+            f"{timed.candidate_ms:.3f} ms, {_interval(now)} of the reference's {timed.reference_ms:.3f} ms; "
+            f"{_interval(before)} in the manifest"
+        )
+        if not agree(before, now, margin=LATENCY_MARGIN * before.value):
+            advice = "measure it anew with `qpareto measure`"
+            if disturbed := DISTURBANCES.intersection((*timed.flags, *then.flags)):
+                advice = f"a timing was disturbed ({', '.join(sorted(disturbed))}), so verify again on a quiet machine"
+            apart = difference(before, now)
+            raise VerificationError(f"{told}: the ratio differs by {_interval(apart)}, beyond doubt; {advice}.")
+        return told
+
+    @property
+    def _options(self) -> EngineOptions:
+        return self.manifest.engine.options
+
+    @property
+    def _device(self) -> Device:
+        return Device(self._options, self._store)
+
+    @property
+    def _store(self) -> Store:
+        return Store(self.scratch / "store")
+
+    @property
+    def _head(self) -> Head:
+        model = self.manifest.model
+        return Head(model.head, model.head_output, model.head_classes)
+
+    @property
+    def _this(self) -> tuple[Path, EngineOptions]:
+        return self._engine, self._options
+
+    @cached_property
+    def _engine(self) -> Path:
+        """As it was built."""
+        engine = self.scratch / "engine"
+        engine.mkdir()
+        restore(self.manifest.engine.files, self.folder, engine)
+        return engine
+
+    @cached_property
+    def _reference(self) -> tuple[Path, EngineOptions]:
+        """Built here, from the quantized graph without its Q/DQ pairs.
+
+        Raises:
+            VerificationError: that is not the reference that was measured against.
+            EngineError: it does not build.
+        """
+        facts = self.manifest.engine
+        graph = float_graph(self.folder / _QUANTIZED)
+        if graph.graph_hash != facts.reference_graph_hash:
+            raise VerificationError(
+                f"{_QUANTIZED} without its Q/DQ pairs is not the reference's graph: verify with qpareto "
+                f"{self.manifest.qpareto}, which wrote it."
+            )
+        onnx_path = self.scratch / "reference.onnx"
+        onnx_path.write_bytes(graph.model.SerializeToString())
+        with self._device.beside_timing():
+            engine = engine_from_onnx(onnx_path, graph.graph_hash, facts.reference_options, self._store)
+        return engine, facts.reference_options
+
+    @cached_property
+    def _all_images(self) -> tuple[LetterboxedImages, Dataset]:
+        """Those that were measured on.
+
+        Raises:
+            VerificationError: they are others.
+        """
+        facts = self.manifest.data
+        pixels, dataset = self._images(limit=facts.limit)
+        if dataset.content_hash != facts.hash:
+            raise VerificationError(
+                f"These are not the {facts.images_seen} images of {facts.name}, with their boxes, that were measured "
+                "on: name those with --images and --annotations, or with --data."
+            )
+        return pixels, dataset
+
+    def _images(self, *, limit: int | None) -> tuple[LetterboxedImages, Dataset]:
+        model = self.manifest.model
+        found = self.find_images(self.manifest.data, self._store, limit)
+        dataset = found.for_model(model.class_names, model.head_classes)
+        _, _, height, width = model.input_shape
+        paths = [image.path for image in dataset.images]
+        return letterboxed_images(paths, height=height, width=width, store=self._store), dataset
+
+    def _evaluated(self, engine: Path, options: EngineOptions) -> Accuracy:
+        pixels, dataset = self._all_images
+        out = self.scratch / f"accuracy-{engine.name}"
+        out.mkdir()
+        with self._device.beside_timing():
+            self._device.run(steps.evaluate, engine, options, pixels, dataset, self._head, out, log="accuracy")
+        return Accuracy.load(out)
+
+
+def _around(value: float, change: Interval) -> Interval:
+    """A mAP with the arms of its change against the reference."""
+    return Interval(value, value + change.low - change.value, value + change.high - change.value)
+
+
+def _interval(found: Interval) -> str:
+    return f"{found.value:.3f} ({found.low:.3f} to {found.high:.3f})"
