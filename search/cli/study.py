@@ -60,7 +60,7 @@ def front(
 ) -> None:
     """Show a study's front, its baselines and its hypervolume."""
     from ..api import results
-    from ..show.plots import write_front_plot
+    from ..show.plots.front import write_front_plot
 
     spec = spec_of(study, overrides)
     found = results(spec)
