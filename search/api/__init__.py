@@ -5,6 +5,7 @@ from .candidate import build_candidate, measure_candidate, profile_candidate
 from .fleet import Fleet, launch_study
 from .layers import labelled_sensitivity_of_study, layers_of_study_or_model, sensitivity_of_study
 from .machine import self_test_of_engines
+from .seeing import OpenedStudy, open_for_reading, view_of_spec, write_report
 from .storage import move_study, serve_proxy
 from .study import (
     confirm_study,
@@ -17,6 +18,7 @@ from .study import (
 
 __all__ = [
     "Fleet",
+    "OpenedStudy",
     "Progress",
     "Watch",
     "build_candidate",
@@ -28,6 +30,7 @@ __all__ = [
     "layers_of_study_or_model",
     "measure_candidate",
     "move_study",
+    "open_for_reading",
     "profile_candidate",
     "progress_of_study",
     "results",
@@ -35,4 +38,6 @@ __all__ = [
     "self_test_of_engines",
     "sensitivity_of_study",
     "serve_proxy",
+    "view_of_spec",
+    "write_report",
 ]

@@ -20,7 +20,7 @@ from ..samplers.encoding import Graph
 from ..spec import StudySpec
 from ..study import INTERRUPTED, SearchStudy, TrialRecord
 from .baselines import Baseline, baselines
-from .known import graph_of_study, warm_start
+from .known import expected_of_graph, graph_of_study, warm_start
 from .racing import observer, staged_scorer
 
 _log = logging.getLogger(__name__)
@@ -75,6 +75,7 @@ class Worker:
         first: tuple[Candidate, ...] = ()
         if search.sampler == "auto" or search.warm_start:
             graph = graph_of_study(self.scorer, self.space, self.study.objectives)
+            expected_of_graph(graph, self.space, self.study.objectives).keep(self.study)
         if graph and search.warm_start:
             first = warm_start(self.scorer, self.space, graph, self.study.objectives, count=search.warm_start)
         self._proposer = Proposer(
