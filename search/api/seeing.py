@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from ...objectives.store import write_whole
 from ..results import Results
+from ..show.dashboard import serve_dashboard
 from ..show.plots import figures_of_view
 from ..show.plots.files import write_pngs
 from ..show.report import figures_of_views, report
@@ -80,3 +81,15 @@ def write_report(specs: Sequence[StudySpec], path: Path, *, png: bool = False) -
     views = [view_of_spec(spec) for spec in specs]
     write_whole(path, report(views))
     return [path, *(write_pngs(figures_of_views(views), path) if png else [])]
+
+
+def dashboard_of_study(
+    spec: StudySpec, *, study_file: str, host: str = "127.0.0.1", port: int = 8080, ready: Callable[[str], None]
+) -> None:
+    """Serve a study's dashboard until this process is interrupted; `ready` is told its address.
+
+    Raises:
+        QParetoError: optuna-dashboard is not installed, the study cannot be read, or the port is taken.
+    """
+    with storage_errors(spec.storage):
+        serve_dashboard(spec, study_file=study_file, host=host, port=port, ready=ready)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .family import AsJson, Overrides, example, print_json, spec_of
+from .family import AsJson, Overrides, StudyFile, example, print_json, say, spec_of
 
 commands = typer.Typer()
 
@@ -28,3 +28,26 @@ def report(
 
     written = write_report([spec_of(study, overrides) for study in studies], output, png=png)
     print_json([str(path) for path in written]) if as_json else print(*written, sep="\n")
+
+
+@commands.command(epilog=example("qpareto dashboard studies/quickstart/quickstart.yaml --port 8080"))
+def dashboard(
+    study: StudyFile,
+    host: Annotated[str, typer.Option(help="Address to listen at; anything but this machine's own is seen by others.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(min=0, help="0 for any that is free.")] = 8080,
+    overrides: Overrides = None,
+) -> None:
+    """Watch a study in optuna-dashboard: notes, our figures, the trials' files; Ctrl-C ends it.
+
+    Its address is printed on stdout.
+    """
+    from ..api import dashboard_of_study
+
+    try:
+        dashboard_of_study(
+            spec_of(study, overrides), study_file=str(study), host=host, port=port, ready=lambda url: print(url, flush=True)
+        )
+    except KeyboardInterrupt:
+        say("the dashboard has ended; the study goes on without it.")

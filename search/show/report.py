@@ -54,7 +54,7 @@ async function draw() {
   for (const data of document.querySelectorAll("script.figure")) {
     const figure = JSON.parse(data.textContent);
     await Plotly.newPlot(data.previousElementSibling, figure.data, figure.layout,
-      {responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"]});
+      {responsive: true, displayModeBar: false});
   }
   document.body.dataset.drawn = "yes";
 }

@@ -33,7 +33,14 @@ def bargains_figure(view: StudyView) -> Any | None:
                 "cmax": 1,
                 "size": 10,
                 "line": {"width": 1, "color": "rgba(128,128,128,0.8)"},
-                "colorbar": {"title": {"text": "share of the front<br>with it in INT8"}, "tickformat": ".0%"},
+                "colorbar": {
+                    "title": {"text": "share of the front with it in INT8"},
+                    "tickformat": ".0%",
+                    "orientation": "h",
+                    "y": -0.2,
+                    "yanchor": "top",
+                    "thickness": 12,
+                },
             },
             customdata=[(name, share.get(name, 0.0)) for name in switches],
             hovertemplate="%{customdata[0]}<br>saves %{x:.4f} ms<br>harm %{y:.3g}"
@@ -41,9 +48,7 @@ def bargains_figure(view: StudyView) -> Any | None:
         )
     )
     figure.update_layout(layout(title="Sensitivity against gain", x="ms that INT8 saves", y=""))
-    figure.update_layout(
-        yaxis=axis("harm of INT8 by itself", exponentformat="e"), margin={"l": 10, "r": 10, "t": 46, "b": 10}
-    )
+    figure.update_layout(yaxis=axis("harm of INT8 by itself", exponentformat="e"), height=500)
     return figure
 
 

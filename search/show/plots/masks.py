@@ -9,6 +9,7 @@ from ..view import StudyView, bits_of
 from .look import BLUE, FAINT, axis, layout
 
 ROW_PX, MOST_ROWS = 20, 60
+MOST_TICKS = 22
 
 
 def masks_figure(view: StudyView) -> Any:
@@ -36,7 +37,7 @@ def masks_figure(view: StudyView) -> Any:
     figure.update_layout(layout(title="Which layers are INT8", x="layers, in network order", y="trial: latency"))
     figure.update_layout(
         height=120 + ROW_PX * max(len(front), 3),
-        xaxis=axis("blocks of layers, in network order", tickvals=list(ticks), ticktext=list(ticks.values()))
+        xaxis=axis("blocks of layers, in network order", tickvals=list(ticks), ticktext=list(ticks.values()), tickangle=0)
         | {"showgrid": False},
         yaxis=axis("", autorange="reversed", type="category", showgrid=False),
     )
@@ -46,8 +47,11 @@ def masks_figure(view: StudyView) -> Any:
 def _blocks(names: list[str | None]) -> dict[int, str]:
     """Where each run of layers of one block begins, and the block's short name."""
     runs = [(i, _block(name)) for i, name in enumerate(names) if name]
-    starts = [next(run) for _, run in groupby(runs, key=lambda pair: pair[1])]
-    return dict(starts)
+    found: dict[int, str] = {}
+    for start, block in (next(run) for _, run in groupby(runs, key=lambda pair: pair[1])):
+        if not found or start - max(found) >= len(names) / MOST_TICKS:  # else the two would run into one another
+            found[start] = block
+    return found
 
 
 def _block(name: str) -> str:
