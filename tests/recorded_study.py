@@ -40,9 +40,9 @@ def recorded_study(folder: Path, *, run: str = "ours+warm", name: str = "yolo11n
     identity = {"engine": {"kind": "openvino", "float_type": "fp32"}, "device": told["device"]}
     study = open_study(load_study_file(path), identity=identity | {"versions": told["versions"]})
     harm, gain = told["effects"]
-    Expected(
-        layers=groups, harm={k: -v for k, v in harm.items()}, saved_ms={k: -v for k, v in gain.items()}
-    ).keep(study)
+    Expected(layers=groups, harm={k: -v for k, v in harm.items()}, saved_ms={k: -v for k, v in gain.items()}).keep(
+        study
+    )
     chosen = [line for line in lines if line["run"] == "baseline"]
     chosen += [line for line in lines if line["run"] == run][:searched]
     _add(study, space, chosen, told)
@@ -70,7 +70,7 @@ def _add(study: SearchStudy, space: Space, lines: Iterable[Line], told: Line) ->
     _add_trial(study, space, candidate, now, seconds=2.0, state="FAIL", attrs={"reason": "The engine crashed."})
 
 
-def _add_trial(  # noqa: PLR0913, PLR0917
+def _add_trial(
     study: SearchStudy,
     space: Space,
     candidate: Candidate,

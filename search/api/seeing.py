@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from ...errors import QParetoError
 from ...objectives.store import write_whole
 from ..results import Results
-from ..show.dashboard import serve_dashboard
+from ..run.prepare import scorer_of_spec
+from ..show.artifacts import TrialFiles
+from ..show.dashboard import Address, serve_dashboard
 from ..show.plots import figures_of_view
 from ..show.plots.files import write_pngs
 from ..show.report import figures_of_views, report
@@ -17,6 +21,8 @@ from ..spec import StudySpec
 from ..storage import storage_errors
 from ..study import open_study
 from ..study_file import load_study_file
+
+_log = logging.getLogger(__name__)
 
 
 class OpenedStudy:
@@ -84,12 +90,25 @@ def write_report(specs: Sequence[StudySpec], path: Path, *, png: bool = False) -
 
 
 def dashboard_of_study(
-    spec: StudySpec, *, study_file: str, host: str = "127.0.0.1", port: int = 8080, ready: Callable[[str], None]
+    spec: StudySpec, address: Address | None = None, *, study_file: str, ready: Callable[[str], None]
 ) -> None:
     """Serve a study's dashboard until this process is interrupted; `ready` is told its address.
+
+    Args:
+        address: where to listen; this machine's own port 8080 if None.
+        study_file: as the commands in its note name it.
 
     Raises:
         QParetoError: optuna-dashboard is not installed, the study cannot be read, or the port is taken.
     """
     with storage_errors(spec.storage):
-        serve_dashboard(spec, study_file=study_file, host=host, port=port, ready=ready)
+        serve_dashboard(spec, address or Address(), study_file=study_file, files=_files(spec), ready=ready)
+
+
+def _files(spec: StudySpec) -> TrialFiles | None:
+    """The trials' files, where the model, its data and the cache are here."""
+    try:
+        return TrialFiles(spec.name, scorer_of_spec(spec))
+    except QParetoError as error:
+        _log.warning("The trials are shown without files: %s", error)
+        return None

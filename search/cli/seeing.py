@@ -33,9 +33,9 @@ def report(
 @commands.command(epilog=example("qpareto dashboard studies/quickstart/quickstart.yaml --port 8080"))
 def dashboard(
     study: StudyFile,
-    host: Annotated[str, typer.Option(help="Address to listen at; anything but this machine's own is seen by others.")] = (
-        "127.0.0.1"
-    ),
+    host: Annotated[
+        str, typer.Option(help="Address to listen at; anything but this machine's own is seen by others.")
+    ] = ("127.0.0.1"),
     port: Annotated[int, typer.Option(min=0, help="0 for any that is free.")] = 8080,
     overrides: Overrides = None,
 ) -> None:
@@ -43,11 +43,12 @@ def dashboard(
 
     Its address is printed on stdout.
     """
-    from ..api import dashboard_of_study
+    from ..api import Address, dashboard_of_study
 
     try:
+        address = Address(host=host, port=port)
         dashboard_of_study(
-            spec_of(study, overrides), study_file=str(study), host=host, port=port, ready=lambda url: print(url, flush=True)
+            spec_of(study, overrides), address, study_file=str(study), ready=lambda url: print(url, flush=True)
         )
     except KeyboardInterrupt:
         say("the dashboard has ended; the study goes on without it.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -14,6 +14,9 @@ from ...objectives.accuracy.coco import Accuracy
 from ...objectives.engines.build import find_engine
 from ...objectives.measurement import Measurement
 from ...objectives.score import Scorer
+from ...spaces.calibration import CalibrationChoice
+from ...spaces.candidate import Candidate
+from ...spaces.masks import LayerMask
 from ..study import TrialRecord
 from .precision_recall import precision_recall_svg
 
@@ -49,8 +52,9 @@ class TrialFiles:
         engine = self._engine(found)
         if engine is not None and found.engine_bytes <= MOST_ENGINE_BYTES:
             files.append(self._file(record, "engine.zip", "application/zip", lambda: _zipped(engine)))
-        if engine is not None and self._accuracy(engine) and self._accuracy(self._scorer.reference):
-            files.append(self._file(record, "precision-recall.svg", "image/svg+xml", lambda: self._curve(engine)))
+        accuracies = {"this engine": self._accuracy(engine), "reference": self._accuracy(self._reference())}
+        if None not in accuracies.values():
+            files.append(self._file(record, "precision-recall.svg", "image/svg+xml", lambda: _curves(accuracies)))
         return files
 
     def open_reader(self, artifact_id: str) -> BinaryIO:
@@ -83,15 +87,18 @@ class TrialFiles:
         options = self._scorer.build_options(found.float_type)
         return find_engine(found.graph_hash, options, self._scorer.store, build=self._scorer.build)
 
-    def _accuracy(self, engine: Path) -> Path | None:
-        return self._scorer.store.find("accuracy", self._scorer.accuracy_key(engine))
+    def _reference(self) -> Path | None:
+        nothing = LayerMask.none([layer.name for layer in self._scorer.layers])
+        graph = self._scorer.quantize(Candidate(CalibrationChoice("max", 1), nothing))
+        return find_engine(graph.graph_hash, self._scorer.build_options(), self._scorer.store, build=self._scorer.build)
 
-    def _curve(self, engine: Path) -> bytes:
-        found, reference = self._accuracy(engine), self._accuracy(self._scorer.reference)
-        assert found is not None
-        assert reference is not None
-        curves = {"this engine": Accuracy.load(found).matches, "reference": Accuracy.load(reference).matches}
-        return precision_recall_svg(curves).encode()
+    def _accuracy(self, engine: Path | None) -> Path | None:
+        return None if engine is None else self._scorer.store.find("accuracy", self._scorer.accuracy_key(engine))
+
+
+def _curves(accuracies: Mapping[str, Path | None]) -> bytes:
+    found = {name: Accuracy.load(folder).matches for name, folder in accuracies.items() if folder}
+    return precision_recall_svg(found).encode()
 
 
 def _zipped(folder: Path) -> bytes:

@@ -84,7 +84,11 @@ def figures_of_views(views: Sequence[StudyView]) -> dict[str, Any]:
     """The figures that stand above all others in a report: of one study all of its own, of several those that compare."""
     if len(views) == 1:
         return figures_of_view(views[0])
-    return {"fronts": fronts_figure(views), "relative": fronts_figure(views, relative=True), "growth": growth_figure(views)}
+    return {
+        "fronts": fronts_figure(views),
+        "relative": fronts_figure(views, relative=True),
+        "growth": growth_figure(views),
+    }
 
 
 def _compared(views: Sequence[StudyView]) -> str:
@@ -125,7 +129,9 @@ def _figure(name: str, figure: Any) -> str:
 
 
 def _definitions(found: dict[str, str]) -> str:
-    return "<dl>" + "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in found.items()) + "</dl>"
+    return (
+        "<dl>" + "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in found.items()) + "</dl>"
+    )
 
 
 def _footer(views: Sequence[StudyView]) -> str:

@@ -9,7 +9,15 @@ from typing import Any
 from ..results import Point
 from .view import StudyView
 
-POINT_COLUMNS = ("trial", "mAP50-95", "change, 95 %", "latency, ms", "of the reference, 95 %", "INT8 layers", "calibration")
+POINT_COLUMNS = (
+    "trial",
+    "mAP50-95",
+    "change, 95 %",
+    "latency, ms",
+    "of the reference, 95 %",
+    "INT8 layers",
+    "calibration",
+)
 
 
 def point_rows(points: Sequence[Point]) -> list[tuple[str, ...]]:

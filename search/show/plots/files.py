@@ -43,7 +43,9 @@ def write_pngs(figures: dict[str, Any], stem: Path) -> list[Path]:
         try:
             kaleido.write_fig_from_object_sync(drawn)
         except ChromeNotFoundError as error:
-            raise QParetoError("PNG needs a Chromium or Chrome: apt-get install chromium, or leave --png out.") from error
+            raise QParetoError(
+                "PNG needs a Chromium or Chrome: apt-get install chromium, or leave --png out."
+            ) from error
     return paths
 
 

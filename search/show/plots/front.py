@@ -37,7 +37,9 @@ def front_figure(view: StudyView) -> Any:
         [
             _points(others, name="measured", marker={"color": GREY, "size": 6, "opacity": 0.7}),
             _stopped(results),
-            _points(broken, name="breaks a constraint", marker={"color": PURPLE, "size": 10, "symbol": "circle-x-open"}),
+            _points(
+                broken, name="breaks a constraint", marker={"color": PURPLE, "size": 10, "symbol": "circle-x-open"}
+            ),
             _points(
                 front,
                 name="front",

@@ -37,7 +37,9 @@ def masks_figure(view: StudyView) -> Any:
     figure.update_layout(layout(title="Which layers are INT8", x="layers, in network order", y="trial: latency"))
     figure.update_layout(
         height=120 + ROW_PX * max(len(front), 3),
-        xaxis=axis("blocks of layers, in network order", tickvals=list(ticks), ticktext=list(ticks.values()), tickangle=0)
+        xaxis=axis(
+            "blocks of layers, in network order", tickvals=list(ticks), ticktext=list(ticks.values()), tickangle=0
+        )
         | {"showgrid": False},
         yaxis=axis("", autorange="reversed", type="category", showgrid=False),
     )

@@ -64,7 +64,9 @@ def worth_of_switches(view: StudyView) -> tuple[list[str], Floats, Floats] | Non
         return None
     beliefs = beliefs_from_trials(encoding, history.measured, history.values, signs)
     turned = _turned_on(encoding, history.measured)
-    changes = [s * scale * (turned @ p.mean) for s, scale, p in zip(signs, beliefs.scale, beliefs.posteriors, strict=True)]
+    changes = [
+        s * scale * (turned @ p.mean) for s, scale, p in zip(signs, beliefs.scale, beliefs.posteriors, strict=True)
+    ]
     deviations = [
         scale * np.sqrt(np.maximum((turned @ p.covariance * turned).sum(axis=1), 0.0))
         for scale, p in zip(beliefs.scale, beliefs.posteriors, strict=True)
