@@ -14,6 +14,7 @@ import yaml
 from made_up_trials import measured, stopped
 from qpareto.objectives.measurement import Measurement
 from qpareto.search.expected import Expected
+from qpareto.search.show.view import StudyView, view_of_study
 from qpareto.search.study import SearchStudy, open_study
 from qpareto.search.study_file import load_study_file
 from qpareto.spaces.calibration import CalibrationChoice
@@ -26,7 +27,9 @@ BEGUN = datetime(2026, 11, 1, 22, 0)
 Line = Mapping[str, Any]
 
 
-def recorded_study(folder: Path, *, run: str = "ours+warm", name: str = "yolo11n-coco-cpu", searched: int = 35) -> Path:
+def recorded_study(
+    folder: Path, *, run: str = "ours+warm", name: str = "yolo11n-coco-cpu", searched: int = 35, recipes: bool = True
+) -> Path:
     """Write a study file and its database: the five recipes, so many trials of a recorded run, a failed and a stopped one.
 
     What a recording lacks of a measurement (mAP50, bytes, ...) is made up; model and images are not there.
@@ -43,7 +46,7 @@ def recorded_study(folder: Path, *, run: str = "ours+warm", name: str = "yolo11n
     Expected(layers=groups, harm={k: -v for k, v in harm.items()}, saved_ms={k: -v for k, v in gain.items()}).keep(
         study
     )
-    chosen = [line for line in lines if line["run"] == "baseline"]
+    chosen = [line for line in lines if recipes and line["run"] == "baseline"]
     chosen += [line for line in lines if line["run"] == run][:searched]
     _add(study, space, chosen, told)
     return path
@@ -57,6 +60,7 @@ def _document(folder: Path, name: str) -> dict[str, Any]:
 
 def _add(study: SearchStudy, space: Space, lines: Iterable[Line], told: Line) -> None:
     now = BEGUN
+    candidate = Candidate(CalibrationChoice("max", max(space.sizes)), space.searched)
     for line in lines:
         found = _measurement(line, space, told)
         choice = CalibrationChoice.parse(found.calibration or f"max:{max(space.sizes)}")
@@ -114,3 +118,8 @@ def _measurement(line: Line, space: Space, told: Line) -> Measurement:
         versions=told["versions"],
         images=told["images"],
     )
+
+
+def recorded_view(folder: Path, **chosen: Any) -> StudyView:
+    """The recorded study, read back."""
+    return view_of_study(open_study(load_study_file(recorded_study(folder, **chosen))))
