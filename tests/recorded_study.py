@@ -30,7 +30,7 @@ Line = Mapping[str, Any]
 def recorded_study(
     folder: Path, *, run: str = "ours+warm", name: str = "yolo11n-coco-cpu", searched: int = 35, recipes: bool = True
 ) -> Path:
-    """Write a study file and its database: the five recipes, so many trials of a recorded run, a failed and a stopped one.
+    """Write a study file and its database: five recipes, trials of a recorded run, a stopped and a failed one.
 
     What a recording lacks of a measurement (mAP50, bytes, ...) is made up; model and images are not there.
     """

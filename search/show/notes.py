@@ -62,8 +62,8 @@ def _scored(found: Measurement) -> list[str]:
     low, high = found.latency_ratio_ci
     ran = "" if found.int8_ran is None else f", {found.int8_ran} really ran so"
     lines = [
-        f"mAP50-95 **{found.map50_95:.4f}** ({found.map50_95_change:+.4f}, 95 % {change_low:+.4f} to {change_high:+.4f}) "
-        f"on {found.images} images",
+        f"mAP50-95 **{found.map50_95:.4f}** ({found.map50_95_change:+.4f}, "
+        f"95 % {change_low:+.4f} to {change_high:+.4f}) on {found.images} images",
         f"latency **{found.latency_ms:.3f} ms**: {found.latency_ratio:.3f} of the reference's "
         f"(95 % {low:.3f} to {high:.3f}, {found.pairs} pairs)",
         f"{len(found.int8_layers)} layers in INT8{ran}; calibration {found.calibration or 'none'}; the others "

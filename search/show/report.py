@@ -35,7 +35,8 @@ body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(
   max-width: 60rem; overflow-wrap: anywhere; }
 h1 { font-size: 1.6rem; margin: 0 0 .5rem; } h2 { font-size: 1.25rem; margin: 2rem 0 .5rem; }
 .answer li:first-child { font-weight: 600; } .answer { padding-left: 1.2rem; }
-.scroll { overflow-x: auto; } table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: .25rem .6rem; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; } figcaption, footer { color: var(--soft); font-size: .85rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; font-size: .9rem; }
@@ -81,7 +82,7 @@ def report(views: Sequence[StudyView]) -> str:
 
 
 def figures_of_views(views: Sequence[StudyView]) -> dict[str, Any]:
-    """The figures that stand above all others in a report: of one study all of its own, of several those that compare."""
+    """The figures that come first in a report: of one study all of its own, of several those that compare."""
     if len(views) == 1:
         return figures_of_view(views[0])
     return {
@@ -107,12 +108,14 @@ def _study(view: StudyView, *, alone: bool) -> str:
     off_front = [point for point in view.results.baselines if point not in view.feasible_front]
     heading = "" if alone else f"<h2>{escape(view.name)}</h2>"
     failed = [(str(r.number), r.reason or "-") for r in view.results.records if r.state == "failed"]
+    told = "".join(f"<li>{escape(line)}</li>" for line in answer(view))
+    front, *others = [_figure(name, figure) for name, figure in figures_of_view(view).items()]
     sections = [
-        f"<section>{heading}<ul class='answer'>{''.join(f'<li>{escape(line)}</li>' for line in answer(view))}</ul></section>",
-        *[_figure(name, figure) for name, figure in figures_of_view(view).items()][:1],
+        f"<section>{heading}<ul class='answer'>{told}</ul></section>",
+        front,
         f"<section><h2>The front</h2>{html_table(POINT_COLUMNS, point_rows(view.feasible_front))}</section>",
         f"<section><h2>Recipes beside it</h2>{html_table(POINT_COLUMNS, point_rows(off_front))}</section>",
-        *[_figure(name, figure) for name, figure in figures_of_view(view).items()][1:],
+        *others,
         f"<section><h2>How it was measured</h2>{_definitions(facts(view))}</section>",
         f"<section><h2>What failed</h2>{html_table(('trial', 'reason'), failed)}</section>" if failed else "",
     ]
@@ -138,8 +141,8 @@ def _footer(views: Sequence[StudyView]) -> str:
     ended = max((when for view in views for when in view.ended.values()), default=None)
     until = f", as of {ended:%Y-%m-%d %H:%M}" if ended else ""
     return (
-        f"qpareto {escape(__version__)}{until}. Latency is the engine's own, without pre- and postprocessing: the paired "
-        "ratio to the reference times the reference's milliseconds. * other work disturbed this timing."
+        f"qpareto {escape(__version__)}{until}. Latency is the engine's own, without pre- and postprocessing: the "
+        "paired ratio to the reference times the reference's milliseconds. * other work disturbed this timing."
     )
 
 

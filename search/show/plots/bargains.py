@@ -48,7 +48,7 @@ def bargains_figure(view: StudyView) -> Any | None:
         )
     )
     figure.update_layout(layout(title="Sensitivity against gain", x="ms that INT8 saves", y=""))
-    figure.update_layout(yaxis=axis("harm of INT8 by itself", exponentformat="e"), height=500)
+    figure.update_layout(yaxis=axis("harm of INT8 by itself", exponentformat="e"))
     return figure
 
 

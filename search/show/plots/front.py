@@ -57,7 +57,7 @@ def front_figure(view: StudyView) -> Any:
         ]
     )
     figure.update_traces(selector=lambda trace: not trace.x, visible=False)
-    figure.update_layout(layout(title="The front", x=MS_AXIS, y=MAP_AXIS, height=500))
+    figure.update_layout(layout(title="The front", x=MS_AXIS, y=MAP_AXIS))
     return figure
 
 
@@ -83,7 +83,7 @@ def fronts_figure(views: Sequence[StudyView], *, relative: bool = False) -> Any:
             figure.add_trace(_points([view.reference], name=f"{view.name}: reference", marker=star))
     title = "The fronts, each against its own reference" if relative else "The fronts"
     x, y = ("latency, of the reference's", "change of mAP50-95") if relative else (MS_AXIS, MAP_AXIS)
-    figure.update_layout(layout(title=title, x=x, y=y, height=500))
+    figure.update_layout(layout(title=title, x=x, y=y))
     if relative:
         figure.add_hline(y=0, line={"color": GREY, "width": 1, "dash": "dot"})
         figure.add_vline(x=1, line={"color": GREY, "width": 1, "dash": "dot"})

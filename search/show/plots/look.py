@@ -1,4 +1,4 @@
-"""How all figures look: one palette that colour-blind readers can tell apart, on light and on dark pages, at any width."""
+"""How all figures look: one palette that everybody can tell apart, on light and on dark pages, at any width."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FAINT = "rgba(128, 128, 128, 0.18)"
 AXIS = {"gridcolor": GRID, "zeroline": False, "linecolor": GRID, "automargin": True, "title": {"standoff": 8}}
 
 
-def layout(*, title: str, x: str, y: str, height: int = 460, **more: Any) -> dict[str, Any]:
+def layout(*, title: str, x: str, y: str, height: int = 440, **more: Any) -> dict[str, Any]:
     """A figure's layout: transparent, its legend below, nothing of a fixed width.
 
     Args:

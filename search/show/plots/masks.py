@@ -8,7 +8,7 @@ from typing import Any
 from ..view import StudyView, bits_of
 from .look import BLUE, FAINT, axis, layout
 
-ROW_PX, MOST_ROWS = 20, 60
+ROW_PX, MOST_ROWS = 20, 40
 MOST_TICKS = 22
 
 

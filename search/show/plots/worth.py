@@ -1,7 +1,7 @@
 """What each layer is worth: what turning it INT8 does to each objective, as this study's trials tell it.
 
-The parameter importances of a study with 90 switches are 90 bars without a sign and without an error. Our sampler's
-linear model (samplers/beliefs.py) tells more from the same trials: by how much, in the objective's unit, and how surely.
+The parameter importances of a study with 90 switches are 90 bars without a sign and without an error. Our
+sampler's linear model (samplers/beliefs.py) tells more from the same trials: by how much, and how surely.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def worth_figure(view: StudyView) -> Any | None:
     for j, objective in enumerate(objectives):
         figure.add_trace(_bars(names, changes[:, j], deviations[:, j]), row=j + 1, col=1)
         figure.update_yaxes(axis(f"change of<br>{LABELS[objective]}", exponentformat="e"), row=j + 1, col=1)
-    figure.update_layout(layout(title="What each layer does in INT8", x="", y="", height=140 + 190 * len(objectives)))
+    figure.update_layout(layout(title="What each layer does in INT8", x="", y="", height=140 + 150 * len(objectives)))
     figure.update_layout(yaxis=axis(f"change of<br>{LABELS[objectives[0]]}"), showlegend=False, bargap=0.15)
     ticks = {i: name.split(" ", 1)[-1] for i, name in enumerate(names) if i % (1 + len(names) // 16) == 0}
     figure.update_xaxes(axis("", tickvals=list(ticks), ticktext=list(ticks.values()), showgrid=False, tickangle=-45))

