@@ -1,11 +1,12 @@
 """What qpareto does, as functions: every command calls one of these, and so may a script."""
 
 from ..run.progress import Progress, Watch
+from ..show.dashboard import Address
 from .candidate import build_candidate, measure_candidate, profile_candidate
 from .fleet import Fleet, launch_study
 from .layers import labelled_sensitivity_of_study, layers_of_study_or_model, sensitivity_of_study
 from .machine import self_test_of_engines
-from .seeing import Address, OpenedStudy, dashboard_of_study, open_for_reading, view_of_spec, write_report
+from .seeing import OpenedStudy, dashboard_of_study, open_for_reading, view_of_spec, write_report
 from .storage import move_study, serve_proxy
 from .study import (
     confirm_study,

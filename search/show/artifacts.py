@@ -81,7 +81,8 @@ class TrialFiles:
 
     def _onnx(self, found: Measurement) -> bytes:
         candidate = found.candidate([layer.name for layer in self._scorer.layers])
-        return self._scorer.quantize(candidate).model.SerializeToString()
+        packed: bytes = self._scorer.quantize(candidate).model.SerializeToString()
+        return packed
 
     def _engine(self, found: Measurement) -> Path | None:
         options = self._scorer.build_options(found.float_type)

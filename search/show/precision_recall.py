@@ -42,5 +42,5 @@ def precision_recall_svg(curves: Mapping[str, MatchTable]) -> str:
 
 def _points(matches: MatchTable) -> str:
     recall, precision = precision_recall(matches)
-    chosen = np.unique(np.linspace(0, len(recall) - 1, min(len(recall), STEPS)).astype(int)) if len(recall) else []
+    chosen = np.unique(np.linspace(0, max(len(recall) - 1, 0), min(len(recall), STEPS)).astype(int))
     return " ".join(f"{MARGIN + SIZE * recall[i]:.1f},{MARGIN + SIZE * (1 - precision[i]):.1f}" for i in chosen)
