@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from .errors import QParetoError
 
-__all__ = ["QParetoError", "__version__"]
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["QParetoError", "__version__", "open"]
 __version__ = "0.1.0"
+
+
+def open(study: str | Path, *overrides: str) -> Any:  # noqa: A001 - read as `qpareto.open`
+    """Look at the study of a study file: an `OpenedStudy` with `measurements()`, `plots()` and `results`."""
+    from .search.api import open_for_reading
+
+    return open_for_reading(study, overrides)

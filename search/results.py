@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from ..errors import CandidateError
 from ..objectives.measurement import DIRECTIONS, Measurement
 from .front import Points, front_of, hypervolume, losses
@@ -132,18 +134,29 @@ class Results:
         The box reaches from half the reference's mAP50-95 to all of it, and from no latency to the reference's; a
         point more accurate than the reference reaches out of it, so the share can exceed 1. 0 without points.
         """
-        if not self.points:
-            return 0.0
-        first = self.points[0].measurement
-        reference_map = first.reference_map50_95
-        reference_ms = first.latency_ms / first.latency_ratio
+        return self.hypervolumes(self.points)[-1] if self.points else 0.0
+
+    def hypervolumes(self, points: Sequence[Point]) -> list[float]:
+        """`hypervolume` as it was after each of the points, in their order."""
+        if not points:
+            return []
+        first = points[0].measurement
+        reference_map, reference_ms = first.reference_map50_95, first.latency_ms / first.latency_ratio
         if reference_map <= 0:
-            return 0.0
-        scaled = [
-            (-p.measurement.map50_95 / reference_map, p.measurement.latency_ms / reference_ms) for p in self.points
-        ]
-        volume = hypervolume(losses(scaled, ["minimize", "minimize"]), (-HYPERVOLUME_MAP_SHARE, 1.0))
-        return volume / (1 - HYPERVOLUME_MAP_SHARE)
+            return [0.0] * len(points)
+        found: list[float] = []
+        best = np.empty((0, 2))  # of the points so far
+        for point in points:
+            scaled = (-point.measurement.map50_95 / reference_map, point.measurement.latency_ms / reference_ms)
+            best = np.vstack([best, scaled])
+            kept = front_of(best)
+            if kept[-1] or not found:
+                best = best[kept]
+                found.append(hypervolume(best, (-HYPERVOLUME_MAP_SHARE, 1.0)) / (1 - HYPERVOLUME_MAP_SHARE))
+            else:
+                best = best[:-1]
+                found.append(found[-1])
+        return found
 
     def has_stalled(self, *, trials: int, growth: float) -> bool:
         """Whether the last so many finished trials raised the hypervolume by at most this."""

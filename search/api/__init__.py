@@ -1,11 +1,13 @@
 """What qpareto does, as functions: every command calls one of these, and so may a script."""
 
 from ..run.progress import Progress, Watch, WorkerSign
+from ..show.dashboard import Address
 from ..study_opening import devices_of_study
 from .candidate import build_candidate, measure_candidate, profile_candidate
 from .fleet import Fleet, launch_study
 from .layers import labelled_sensitivity_of_study, layers_of_study_or_model, sensitivity_of_study
 from .machine import self_test_of_engines
+from .seeing import OpenedStudy, dashboard_of_study, open_for_reading, view_of_spec, write_report
 from .shipping import export_from_study, verify_folder
 from .storage import move_study, serve_proxy
 from .study import (
@@ -17,12 +19,15 @@ from .study import (
 )
 
 __all__ = [
+    "Address",
     "Fleet",
+    "OpenedStudy",
     "Progress",
     "Watch",
     "WorkerSign",
     "build_candidate",
     "confirm_study",
+    "dashboard_of_study",
     "devices_of_study",
     "export_from_study",
     "join_study",
@@ -31,6 +36,7 @@ __all__ = [
     "layers_of_study_or_model",
     "measure_candidate",
     "move_study",
+    "open_for_reading",
     "profile_candidate",
     "progress_of_study",
     "results",
@@ -39,4 +45,6 @@ __all__ = [
     "sensitivity_of_study",
     "serve_proxy",
     "verify_folder",
+    "view_of_spec",
+    "write_report",
 ]

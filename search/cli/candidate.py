@@ -69,7 +69,7 @@ def layers(  # noqa: PLR0913, PLR0917 - one parameter an option
 ) -> None:
     """List a model's layers in graph order, and which of them ModelOpt can run in INT8."""
     from ..api import labelled_sensitivity_of_study, layers_of_study_or_model, sensitivity_of_study
-    from ..show.sensitivity import write_sensitivity_plot
+    from ..show.plots.sensitivity import write_sensitivity_plot
     from ..show.terminal import show_layers
 
     if not sensitivity and (plot or calibration or labels):

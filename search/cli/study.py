@@ -58,13 +58,14 @@ def front(
     as_json: AsJson = False,
 ) -> None:
     """Show a study's front, its baselines and its hypervolume."""
-    from ..api import results
-    from ..show.plots import write_front_plot
+    from ..api import results, view_of_spec
+    from ..show.plots import front_figure
+    from ..show.plots.files import write_html
 
     spec = spec_of(study, overrides)
     found = results(spec)
     if plot is not None:
-        write_front_plot(found, plot, title=spec.name)
+        write_html(front_figure(view_of_spec(spec)), plot)
     show(found, as_json=as_json, with_others=with_others)
 
 

@@ -17,6 +17,7 @@ from ...spaces.candidate import Candidate
 from ...spaces.layers import edges_of_model
 from ...spaces.masks import LayerMask
 from ...spaces.space import Space
+from ..expected import Expected
 from ..samplers.encoding import Graph
 from ..samplers.warmstart import Expectation, candidates_of_masks, predicted_front
 
@@ -53,6 +54,14 @@ def graph_of_study(scorer: Scorer, space: Space, objectives: Sequence[str]) -> G
         blocks=tuple(tuple(block) for block in blocks.values()),
         effects=tuple(_of_switches(effects.get(objective, {}), space) for objective in objectives),
     )
+
+
+def expected_of_graph(graph: Graph, space: Space, objectives: Sequence[str]) -> Expected:
+    """What is known of the switches' effects on mAP and latency, to be kept with the study."""
+    known = dict(zip(objectives, graph.effects, strict=True))
+    harm = {name: -effect for name, effect in known.get("map50_95", {}).items()}
+    saved_ms = {name: -effect for name, effect in known.get("latency_ms", {}).items()}
+    return Expected(layers=dict(space.groups), harm=harm, saved_ms=saved_ms)
 
 
 def warm_start(

@@ -18,6 +18,7 @@ from ..results import results_of_study
 from ..samplers import Proposer
 from ..spec import StudySpec
 from ..study import SearchStudy, Snapshot
+from .known import expected_of_graph
 from .lease import Heartbeat, Lookout
 from .objective import Objective
 from .plan import Plan, reason_to_withdraw
@@ -61,6 +62,8 @@ class Worker:
 
     def __post_init__(self) -> None:
         search, prior = self.spec.search, self.objective.prior(self.space)
+        if prior.graph is not None:
+            expected_of_graph(prior.graph, self.space, self.study.objectives).keep(self.study)
         self._proposer = Proposer(
             self.space,
             directions=self.study.directions,

@@ -7,8 +7,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from ...objectives.quantization.sensitivity import SCORE_WEIGHT
-from ...objectives.store import write_whole
+from ....objectives.quantization.sensitivity import SCORE_WEIGHT
+from ....objectives.store import write_whole
 
 Row = Mapping[str, Any]
 

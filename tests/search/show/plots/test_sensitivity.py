@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from qpareto.objectives.quantization.sensitivity import SCORE_WEIGHT
-from qpareto.search.show.sensitivity import sensitivity_figure, write_sensitivity_plot
+from qpareto.search.show.plots.sensitivity import sensitivity_figure, write_sensitivity_plot
 
 
 def row(name: str, block: str, *, box_error: float = 0.01, score_error: float = 0.02) -> dict[str, Any]:

@@ -1,0 +1,114 @@
+"""What can be seen of studies: opened for a notebook, as a report, as pictures."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ...errors import QParetoError
+from ...objectives.store import write_whole
+from ..results import Results
+from ..run.prepare import scorer_of_spec
+from ..show.artifacts import TrialFiles
+from ..show.dashboard import Address, serve_dashboard
+from ..show.plots import figures_of_view
+from ..show.plots.files import write_pngs
+from ..show.report import figures_of_views, report
+from ..show.view import StudyView, view_of_study
+from ..spec import StudySpec
+from ..storage import storage_errors
+from ..study import open_study
+from ..study_file import load_study_file
+
+_log = logging.getLogger(__name__)
+
+
+class OpenedStudy:
+    """A study as it was when it was opened, for a notebook or a script."""
+
+    def __init__(self, view: StudyView) -> None:
+        self._view = view
+
+    @property
+    def results(self) -> Results:
+        return self._view.results
+
+    def measurements(self) -> Any:
+        """Every measured trial in a row, as a `pandas.DataFrame` indexed by trial; as a list of dicts without pandas.
+
+        Columns are `baseline`, `on_front` and the fields of `Measurement`.
+        """
+        front = {point.trial for point in self.results.front}
+        points = (*self.results.points, *self.results.outside)
+        rows = [{**point.as_json(), "on_front": point.trial in front} for point in points]
+        try:
+            import pandas as pd
+        except ImportError:
+            return rows
+        return pd.DataFrame(rows).set_index("trial") if rows else pd.DataFrame()
+
+    def plots(self) -> dict[str, Any]:
+        """Its plotly figures by name: `front`, `masks`, `worth`, `bargains`, `growth`, as far as they can be drawn."""
+        return figures_of_view(self._view)
+
+
+def open_for_reading(study: str | Path, overrides: Sequence[str] = ()) -> OpenedStudy:
+    """Open the study of a study file, to look at it: `qpareto.open`.
+
+    Raises:
+        StudyFileError, StorageError, StudyError: there is none, or it cannot be read.
+    """
+    return OpenedStudy(view_of_spec(load_study_file(Path(study), list(overrides))))
+
+
+def view_of_spec(spec: StudySpec) -> StudyView:
+    """What is shown of a study, read now.
+
+    Raises:
+        StorageError, StudyError: it cannot be read, or there is none.
+    """
+    with storage_errors(spec.storage):
+        return view_of_study(open_study(spec))
+
+
+def write_report(specs: Sequence[StudySpec], path: Path, *, png: bool = False) -> list[Path]:
+    """Write one HTML file about a study, or about several laid over one another; with `png` its figures beside it.
+
+    Returns:
+        The files written.
+
+    Raises:
+        StorageError, StudyError: a study cannot be read, or there is none.
+        QParetoError: PNG was asked for, but what draws it is missing.
+        DiskError: a file cannot be written.
+    """
+    views = [view_of_spec(spec) for spec in specs]
+    write_whole(path, report(views))
+    return [path, *(write_pngs(figures_of_views(views), path) if png else [])]
+
+
+def dashboard_of_study(
+    spec: StudySpec, address: Address | None = None, *, study_file: str, ready: Callable[[str], None]
+) -> None:
+    """Serve a study's dashboard until this process is interrupted; `ready` is told its address.
+
+    Args:
+        address: where to listen; this machine's own port 8080 if None.
+        study_file: as the commands in its note name it.
+
+    Raises:
+        QParetoError: optuna-dashboard is not installed, the study cannot be read, or the port is taken.
+    """
+    with storage_errors(spec.storage):
+        serve_dashboard(spec, address or Address(), study_file=study_file, files=_files(spec), ready=ready)
+
+
+def _files(spec: StudySpec) -> TrialFiles | None:
+    """The trials' files, where the model, its data and the cache are here."""
+    try:
+        return TrialFiles(spec.name, scorer_of_spec(spec))
+    except QParetoError as error:
+        _log.warning("The trials are shown without files: %s", error)
+        return None

@@ -1,0 +1,81 @@
+"""What optuna-dashboard shows in words: a note of the study, and one of each trial, as Markdown."""
+
+from __future__ import annotations
+
+from ...errors import CandidateError
+from ...objectives.measurement import Measurement
+from ..results import DOUBTS
+from ..study import TrialRecord
+from .answer import answer
+from .tables import POINT_COLUMNS, facts, markdown_table, point_rows
+from .view import StudyView
+
+
+def note_of_study(view: StudyView, *, study_file: str) -> str:
+    """The answer, the front and the recipes as tables, what was searched, and the commands that export.
+
+    Args:
+        study_file: as the commands name it.
+    """
+    off_front = [point for point in view.results.baselines if point not in view.feasible_front]
+    parts = [
+        "\n".join(f"- {line}" for line in answer(view)),
+        "## The front",
+        markdown_table(POINT_COLUMNS, point_rows(view.feasible_front)),
+        "## Recipes beside it",
+        markdown_table(POINT_COLUMNS, point_rows(off_front)),
+        "## Ship one",
+        "```\n" + "\n".join(_commands(view, study_file)) + "\n```",
+        "## What is searched",
+        "\n".join(f"- {name}: {value}" for name, value in facts(view).items()),
+    ]
+    return "\n\n".join(parts)
+
+
+def note_of_trial(record: TrialRecord, confirmed: Measurement | CandidateError | None = None) -> str:
+    """What a trial is, what it scored, what really ran in INT8, and what to doubt.
+
+    Args:
+        confirmed: what it scored when it was measured once more, if it was.
+    """
+    lines = [f"Recipe: **{record.baseline}**"] if record.baseline else []
+    if record.reused_from is not None:
+        lines.append(f"The same engine as trial {record.reused_from}, whose result this is.")
+    if record.measurement is not None:
+        lines += _scored(record.measurement)
+    elif record.stopped is not None:
+        lines.append(f"{record.stopped}.")
+    elif record.reason:
+        lines.append(f"Failed: {record.reason}")
+    if isinstance(confirmed, Measurement):
+        lines.append(
+            f"Measured once more on {confirmed.images} images: change {confirmed.map50_95_change:+.4f}, "
+            f"ratio {confirmed.latency_ratio:.3f}."
+        )
+    elif confirmed is not None:
+        lines.append(f"Could not be measured once more: {confirmed}")
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _scored(found: Measurement) -> list[str]:
+    change_low, change_high = found.map50_95_change_ci
+    low, high = found.latency_ratio_ci
+    ran = "" if found.int8_ran is None else f", {found.int8_ran} really ran so"
+    lines = [
+        f"mAP50-95 **{found.map50_95:.4f}** ({found.map50_95_change:+.4f}, "
+        f"95 % {change_low:+.4f} to {change_high:+.4f}) on {found.images} images",
+        f"latency **{found.latency_ms:.3f} ms**: {found.latency_ratio:.3f} of the reference's "
+        f"(95 % {low:.3f} to {high:.3f}, {found.pairs} pairs)",
+        f"{len(found.int8_layers)} layers in INT8{ran}; calibration {found.calibration or 'none'}; the others "
+        f"{found.float_type}; mask `{found.mask}`",
+        f"engine {found.engine_bytes / 2**20:.2f} MiB on {found.device}",
+    ]
+    if found.reformats is not None:
+        lines.append(f"{found.reformats} reformats between the layers")
+    return [*lines, *[f"Doubtful timing: {DOUBTS.get(flag, flag)}." for flag in found.flags]]
+
+
+def _commands(view: StudyView, study_file: str) -> list[str]:
+    export = f"qpareto export {study_file} -o engine"
+    chosen = [f"{export} --trial {point.trial}" for point in view.feasible_front[:1]]
+    return [f"{export} --max-map-drop 0.01", f"{export} --knee", *chosen]

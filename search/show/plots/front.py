@@ -1,0 +1,168 @@
+"""The front: latency against mAP50-95, with everything that was measured beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ....objectives.measurement import Measurement
+from ...results import Point, Results
+from ..view import StudyView
+from .look import BLUE, GREEN, GREY, ORANGE, PURPLE, SERIES, VERMILION, axis, layout
+
+MOST_OTHERS = 1000  # dominated points that are drawn, the latest: a figure stays below 200 kB
+BASELINE_SYMBOLS = ("diamond", "square", "triangle-up", "triangle-down", "pentagon", "hexagram")
+MAP_AXIS, MS_AXIS = "mAP50-95", "latency, ms"
+HOVER = (
+    "trial %{customdata[0]}<br>mAP50-95 %{y:.4f}<br>%{x:.3f} ms, ratio %{customdata[1]:.3f}"
+    "<br>%{customdata[2]} INT8 layers, %{customdata[3]}<extra>%{fullData.name}</extra>"
+)
+
+
+def front_figure(view: StudyView) -> Any:
+    """All that a study measured: the front with 95 % intervals, recipes, the reference, stopped and infeasible trials.
+
+    Returns:
+        A `plotly.graph_objects.Figure`. Better is up and to the left.
+    """
+    import plotly.graph_objects as go
+
+    results, reference = view.results, view.reference
+    front = view.feasible_front
+    shown = {point.trial for point in (*front, *results.baselines)} | view.infeasible
+    others = [point for point in results.points if point.trial not in shown][-MOST_OTHERS:]
+    broken = [point for point in results.points if point.trial in view.infeasible]
+    recipes = [same for same in _by_engine(results.baselines) if reference is None or not _is(same[0], reference)]
+    figure = go.Figure(
+        [
+            _points(others, name="measured", marker={"color": GREY, "size": 6, "opacity": 0.7}),
+            _stopped(results),
+            _points(
+                broken, name="breaks a constraint", marker={"color": PURPLE, "size": 10, "symbol": "circle-x-open"}
+            ),
+            _points(
+                front,
+                name="front",
+                mode="lines+markers",
+                line={"shape": "hv", "color": GREEN, "width": 2},
+                marker={"color": GREEN, "size": 9},
+                **_intervals(front),
+            ),
+            *[_recipe(same, symbol) for same, symbol in zip(recipes, _cycle(len(recipes)), strict=True)],
+            _points(
+                [reference] if reference else [],
+                name="reference (no INT8)",
+                marker={"color": ORANGE, "size": 15, "symbol": "star", "line": {"width": 1, "color": "#5c4000"}},
+            ),
+        ]
+    )
+    figure.update_traces(selector=lambda trace: not trace.x, visible=False)
+    figure.update_layout(layout(title="The front", x=MS_AXIS, y=MAP_AXIS))
+    return figure
+
+
+def fronts_figure(views: Sequence[StudyView], *, relative: bool = False) -> Any:
+    """The fronts of several studies over one another, each with its reference.
+
+    Args:
+        relative: each against its own reference instead of in milliseconds and mAP: for other devices and models.
+    """
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    for i, view in enumerate(views):
+        colour, symbol = SERIES[i % len(SERIES)], BASELINE_SYMBOLS[i % len(BASELINE_SYMBOLS)]
+        front = view.feasible_front
+        marker = {"color": colour, "size": 9, "symbol": symbol}
+        line = {"shape": "hv", "color": colour, "width": 2, "dash": ("solid", "dash", "dot")[i % 3]}
+        figure.add_trace(
+            _points(front, name=view.name, mode="lines+markers", line=line, marker=marker, relative=relative)
+        )
+        if view.reference and not relative:
+            star = {"color": colour, "size": 14, "symbol": "star"}
+            figure.add_trace(_points([view.reference], name=f"{view.name}: reference", marker=star))
+    title = "The fronts, each against its own reference" if relative else "The fronts"
+    x, y = ("latency, of the reference's", "change of mAP50-95") if relative else (MS_AXIS, MAP_AXIS)
+    figure.update_layout(layout(title=title, x=x, y=y))
+    if relative:
+        figure.add_hline(y=0, line={"color": GREY, "width": 1, "dash": "dot"})
+        figure.add_vline(x=1, line={"color": GREY, "width": 1, "dash": "dot"})
+        figure.update_layout(xaxis=axis(x, tickformat=".2f"))
+    return figure
+
+
+def _points(points: Sequence[Point], *, mode: str = "markers", relative: bool = False, **style: Any) -> Any:
+    import plotly.graph_objects as go
+
+    found = [point.measurement for point in points]
+    return go.Scatter(
+        x=[m.latency_ratio if relative else m.latency_ms for m in found],
+        y=[m.map50_95_change if relative else m.map50_95 for m in found],
+        mode=mode,
+        customdata=[
+            (p.trial, m.latency_ratio, len(m.int8_layers), m.calibration or "no calibration")
+            for p, m in zip(points, found, strict=True)
+        ],
+        hovertemplate=HOVER.replace("%{y:.4f}", "%{y:+.4f}").replace(" ms,", ",") if relative else HOVER,
+        **style,
+    )
+
+
+def _recipe(same: Sequence[Point], symbol: str) -> Any:
+    """One mark of a recipe, with the names of all that made this engine."""
+    name = " = ".join(str(point.baseline) for point in same)
+    return _points(same[:1], name=name, marker={"color": VERMILION, "size": 11, "symbol": symbol})
+
+
+def _stopped(results: Results) -> Any:
+    """Where the trials that were stopped early would have come out, about."""
+    import plotly.graph_objects as go
+
+    found = [(record.number, record.stopped) for record in results.records if record.stopped][-MOST_OTHERS:]
+    return go.Scatter(
+        x=[stopped.latency_ms for _, stopped in found],
+        y=[stopped.rival_map50_95 + stopped.standing.difference for _, stopped in found],
+        mode="markers",
+        name="stopped early, about",
+        marker={"color": BLUE, "size": 7, "symbol": "x-thin", "line": {"width": 1.5, "color": BLUE}},
+        customdata=[(number, stopped.standing.images, stopped.standing.of_images) for number, stopped in found],
+        hovertemplate="trial %{customdata[0]}: stopped after %{customdata[1]} of %{customdata[2]} images"
+        "<br>mAP50-95 about %{y:.4f}<br>%{x:.3f} ms<extra></extra>",
+    )
+
+
+def _by_engine(points: Sequence[Point]) -> list[list[Point]]:
+    """Points of one engine together: one mark with all their names."""
+    found: dict[tuple[str, str], list[Point]] = {}
+    for point in points:
+        found.setdefault((point.measurement.graph_hash, point.measurement.float_type), []).append(point)
+    return list(found.values())
+
+
+def _is(one: Point, other: Point) -> bool:
+    """Whether both are one engine."""
+    a, b = one.measurement, other.measurement
+    return (a.graph_hash, a.float_type) == (b.graph_hash, b.float_type)
+
+
+def _cycle(count: int) -> list[str]:
+    return [BASELINE_SYMBOLS[i % len(BASELINE_SYMBOLS)] for i in range(count)]
+
+
+def _intervals(points: Sequence[Point]) -> dict[str, Any]:
+    """The 95 % intervals in the axes' units: the ratio's in milliseconds, that of the mAP's change around the point."""
+    found = [point.measurement for point in points]
+
+    def bars(value: Callable[[Measurement], float], ends: Callable[[Measurement], tuple[float, float]]) -> Any:
+        low = [value(m) - ends(m)[0] for m in found]
+        high = [ends(m)[1] - value(m) for m in found]
+        return {"type": "data", "symmetric": False, "array": high, "arrayminus": low, "thickness": 1, "width": 2}
+
+    def ratio_ms(m: Measurement) -> tuple[float, float]:
+        unit_ms = m.latency_ms / m.latency_ratio
+        return m.latency_ratio_ci[0] * unit_ms, m.latency_ratio_ci[1] * unit_ms
+
+    return {
+        "error_x": bars(lambda m: m.latency_ms, ratio_ms),
+        "error_y": bars(lambda m: m.map50_95_change, lambda m: m.map50_95_change_ci),
+    }

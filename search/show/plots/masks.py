@@ -1,0 +1,61 @@
+"""The front's masks over the layers in network order: what all good engines have in common."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import Any
+
+from ..view import StudyView, bits_of
+from .look import BLUE, FAINT, axis, layout
+
+ROW_PX, MOST_ROWS = 20, 40
+MOST_TICKS = 22
+
+
+def masks_figure(view: StudyView) -> Any:
+    """A row for each point of the front, fastest at the top, a column for each layer: blue is INT8, grey is float."""
+    import plotly.graph_objects as go
+
+    names, front = view.layers(), view.feasible_front[:MOST_ROWS]
+    told = [name or f"layer {i}, never INT8" for i, name in enumerate(names)]
+    chosen = [set(bits_of(point.measurement)) for point in front]
+    figure = go.Figure(
+        go.Heatmap(
+            z=[[int(i in bits) for i in range(len(names))] for bits in chosen],
+            y=[f"{point.trial}: {point.measurement.latency_ratio:.2f}x" for point in front],
+            customdata=[told] * len(front),
+            colorscale=[(0, FAINT), (1, BLUE)],
+            zmin=0,
+            zmax=1,
+            showscale=False,
+            xgap=0.5,
+            ygap=2,
+            hovertemplate="trial %{y}<br>%{customdata}<extra></extra>",
+        )
+    )
+    ticks = _blocks(names)
+    figure.update_layout(layout(title="Which layers are INT8", x="layers, in network order", y="trial: latency"))
+    figure.update_layout(
+        height=120 + ROW_PX * max(len(front), 3),
+        xaxis=axis(
+            "blocks of layers, in network order", tickvals=list(ticks), ticktext=list(ticks.values()), tickangle=0
+        )
+        | {"showgrid": False},
+        yaxis=axis("", autorange="reversed", type="category", showgrid=False),
+    )
+    return figure
+
+
+def _blocks(names: list[str | None]) -> dict[int, str]:
+    """Where each run of layers of one block begins, and the block's short name."""
+    runs = [(i, _block(name)) for i, name in enumerate(names) if name]
+    found: dict[int, str] = {}
+    for start, block in (next(run) for _, run in groupby(runs, key=lambda pair: pair[1])):
+        if not found or start - max(found) >= len(names) / MOST_TICKS:  # else the two would run into one another
+            found[start] = block
+    return found
+
+
+def _block(name: str) -> str:
+    """`10` of `/model.10/cv1/conv/Conv`."""
+    return name.strip("/").split("/")[0].removeprefix("model.")

@@ -1,0 +1,82 @@
+"""The tables of a study, as rows of text: for the report's HTML and the notes' Markdown alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from ..results import Point
+from .view import StudyView
+
+POINT_COLUMNS = (
+    "trial",
+    "mAP50-95",
+    "change, 95 %",
+    "latency, ms",
+    "of the reference, 95 %",
+    "INT8 layers",
+    "calibration",
+)
+
+
+def point_rows(points: Sequence[Point]) -> list[tuple[str, ...]]:
+    """A row a point, in `POINT_COLUMNS`; a recipe by its name."""
+    return [_row(point) for point in points]
+
+
+def facts(view: StudyView) -> dict[str, str]:
+    """What all measurements of a study share: device, engine, images, versions."""
+    counts: dict[str, int] = {}
+    for record in view.results.records:
+        counts[record.state] = counts.get(record.state, 0) + 1
+    told = {
+        "trials": ", ".join(f"{count} {state}" for state, count in counts.items()) or "none",
+        "hypervolume": f"{view.results.hypervolume():.4f}",
+    }
+    if view.results.points:
+        found = view.results.points[0].measurement
+        told |= {
+            "device": found.device,
+            "engine": f"{found.engine}, {found.float_type} outside INT8, batch {found.batch}, {found.threads} threads",
+            "evaluation images": str(found.images),
+            "versions": ", ".join(f"{name} {version}" for name, version in found.versions.items()),
+        }
+    switches = [name for name in view.space if not name.startswith("calibration.")]
+    if switches:
+        told["searched"] = f"{len(switches)} switches between INT8 and float, and {_choices(view.space)}"
+    return told
+
+
+def html_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    head = "".join(f"<th>{escape(name)}</th>" for name in columns)
+    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>\n" for row in rows)
+    return f"<div class='scroll'><table><thead><tr>{head}</tr></thead><tbody>\n{body}</tbody></table></div>"
+
+
+def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _choices(space: Mapping[str, Any]) -> str:
+    methods, sizes = space.get("calibration.method"), space.get("calibration.size")
+    if methods is None or sizes is None:
+        return "no calibration"
+    return f"calibration by {' or '.join(methods.choices)} on {', '.join(map(str, sizes.choices))} images"
+
+
+def _row(point: Point) -> tuple[str, ...]:
+    found = point.measurement
+    low, high = found.latency_ratio_ci
+    change_low, change_high = found.map50_95_change_ci
+    ran = "" if found.int8_ran in (None, len(found.int8_layers)) else f" ({found.int8_ran} ran)"
+    return (
+        f"{point.trial} {point.baseline}" if point.baseline else str(point.trial),
+        f"{found.map50_95:.4f}",
+        f"{found.map50_95_change:+.4f} ({change_low:+.4f} to {change_high:+.4f})",
+        f"{found.latency_ms:.3f}",
+        f"{found.latency_ratio:.3f} ({low:.3f} to {high:.3f}){'*' if found.flags else ''}",
+        f"{len(found.int8_layers)}{ran}",
+        found.calibration or "-",
+    )
