@@ -41,7 +41,7 @@ $(VENV)/.dependencies: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.dev-dependencies: $(VENV)/.dependencies
-	$(BIN)/pip install --quiet --constraint constraints.txt ".[dev,dashboard,png,yolo,tensorrt-rtx]"
+	$(BIN)/pip install --quiet --constraint constraints.txt ".[dev,dashboard,grpc,png,postgres,ray,remote,yolo,tensorrt-rtx]"
 	# Beside the environment: within it, these stubs alone would pass for an installed TensorRT (ModelOpt trips on them).
 	$(BIN)/pip install --quiet --no-deps --upgrade --target $(VENV)/stubs tensorrt-stubs==10.13.0.35.1
 	# Two of their spellings are no Python, and mypy reads nothing of a file that holds one.
