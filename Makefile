@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 SCRIPTS := $(CURDIR)/tests $(CURDIR)/benchmarks $(CURDIR)/studies/quickstart
-SCRIPT_PATH := $(CURDIR)/tests:$(CURDIR)/benchmarks:$(CURDIR)/benchmarks/search:$(CURDIR)/studies/quickstart
+SCRIPT_PATH := $(CURDIR)/tests:$(CURDIR)/benchmarks:$(CURDIR)/benchmarks/search:$(CURDIR)/benchmarks/fleet:$(CURDIR)/studies/quickstart
 STUDY := studies/quickstart/quickstart.yaml
 RUNS := runs/quickstart
 
