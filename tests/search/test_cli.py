@@ -6,11 +6,13 @@ import contextlib
 import json
 import re
 import shlex
+import signal
 import socket
 import subprocess
 import time
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import numpy as np
 import pytest
@@ -26,6 +28,7 @@ from qpareto.search.spec import StudySpec
 GROUP: Any = typer.main.get_command(app)
 COMMANDS = sorted(GROUP.commands)
 PATHS = [(name,) for name in COMMANDS] + [("study", name) for name in GROUP.commands["study"].commands]
+SERVERS = [("dashboard",), ("study", "proxy")]  # they serve until they are stopped
 EXAMPLE_STUDY = "studies/quickstart/quickstart.yaml"
 MEASURED = {"map50_95", "map50", "latency_ms", "latency_p95_ms", "latency_ratio", "latency_ratio_ci", "engine_bytes"}
 MEASURED |= {"mask", "int8_layers", "calibration", "device"}
@@ -54,7 +57,7 @@ def unquantizable_network(path: Path) -> Path:
 
 
 def test_the_commands_are_those_that_are_promised() -> None:
-    studys = ["confirm", "export", "front", "launch", "run", "study", "verify", "worker"]
+    studys = ["confirm", "dashboard", "export", "front", "launch", "report", "run", "study", "verify", "worker"]
     assert sorted([*studys, "doctor", "layers", "measure", "schema"]) == COMMANDS
     assert sorted(PATHS)[-4:] == [("study", "move"), ("study", "proxy"), ("verify",), ("worker",)]
 
@@ -72,7 +75,7 @@ def test_every_command_says_what_it_does_and_so_does_every_option(command: tuple
     assert re.search(rf"^ +{name} ", qpareto(*above, "--help").out, re.MULTILINE)
 
 
-@pytest.mark.parametrize("command", [path for path in PATHS if path != ("study", "proxy")] + [()], ids=" ".join)
+@pytest.mark.parametrize("command", [path for path in PATHS if path not in SERVERS] + [()], ids=" ".join)
 def test_the_example_that_ends_a_help_works(
     command: tuple[str, ...], finished_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -105,6 +108,20 @@ def test_the_example_of_the_proxy_serves_a_study_until_it_is_stopped(finished_st
         finally:
             proxy.terminate()
     assert found == printed(qpareto("front", finished_study, "--json"))
+
+
+def test_the_example_of_the_dashboard_serves_a_study_until_it_is_stopped(finished_study: Path) -> None:
+    pytest.importorskip("optuna_dashboard", reason="needs the extra dashboard")
+    *words, _, _ = example_of("dashboard")
+    command = [*IN_A_PROCESS, *(str(finished_study) if word == EXAMPLE_STUDY else word for word in words)]
+    with subprocess.Popen([*command, "--port", "0"], stdout=subprocess.PIPE, text=True) as dashboard:
+        assert dashboard.stdout is not None
+        try:
+            with urlopen(dashboard.stdout.readline().strip(), timeout=60) as page:
+                assert page.status == 200
+        finally:
+            dashboard.send_signal(signal.SIGINT)
+    assert dashboard.returncode == 0
 
 
 def test_the_examples_name_a_study_that_this_project_has() -> None:
