@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
+import weakref
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -52,6 +53,7 @@ class RdbStorage(BaseStorage):
         self._known: dict[int, _Read] = {}
         self._numbers: dict[int, int] = {}  # of trials begun here, by id
         self._lock, self._now = threading.Lock(), threading.local()
+        weakref.finalize(self, rdb.engine.dispose)  # connections are closed as soon as nobody uses them any more
         if rdb.engine.dialect.name == "sqlite":
             self._prepare_sqlite()
 
@@ -137,6 +139,8 @@ class RdbStorage(BaseStorage):
     def _prepare_sqlite(self) -> None:
         from sqlalchemy import event
 
+        now = self._now  # not self, which would then never be let go of
+
         def connected(connection: Any, record: object) -> None:
             del record
             connection.isolation_level = None  # sqlite3 itself would begin a transaction too late, see `begun`
@@ -144,7 +148,7 @@ class RdbStorage(BaseStorage):
             connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}")
 
         def begun(connection: Connection) -> None:
-            connection.exec_driver_sql("BEGIN IMMEDIATE" if getattr(self._now, "writes", False) else "BEGIN")
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if getattr(now, "writes", False) else "BEGIN")
 
         event.listen(self._rdb.engine, "connect", connected)
         event.listen(self._rdb.engine, "begin", begun)

