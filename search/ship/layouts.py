@@ -13,7 +13,7 @@ import yaml
 from ...errors import StudyError
 from ...objectives.accuracy.heads import Head
 from ...objectives.engines import EngineOptions
-from ...objectives.engines.build import seal
+from ...objectives.store.seal import seal
 from ...spaces.model import DetectorModel
 from .manifest import EngineFile
 from .triton import MODEL_FILES, triton_config, why_not_triton
