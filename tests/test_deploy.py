@@ -130,6 +130,6 @@ def test_the_compose_file_shares_locks_and_listens_at_home_only() -> None:
 
 def test_the_image_installs_extras_that_exist() -> None:
     text = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
-    extras = set(re.findall(r"EXTRAS=([\w,-]+)", text)) | set(re.findall(r"qpareto\[([\w,-]+)\]", RECIPES))
+    extras = set(re.findall(r"EXTRAS=([\w-]+(?:,[\w-]+)*)", text)) | set(re.findall(r"qpareto\[([\w,-]+)\]", RECIPES))
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     assert all(re.search(rf"^{name} = \[", project, re.MULTILINE) for some in extras for name in some.split(","))
