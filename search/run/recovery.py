@@ -57,8 +57,8 @@ def quarantine_of(record: TrialRecord, now: Snapshot) -> str | None:
 def unretried(now: Snapshot) -> Iterator[TrialRecord]:
     """Trials to be tried again, in the order in which they were begun.
 
-    Not those whose candidate somebody has measured or is measuring, be it as a retry or because several workers proposed
-    it at the same moment and the first of them was lost.
+    Not those whose candidate somebody has measured or is measuring: as a retry, or because several workers proposed it
+    at the same moment and the first of them was lost.
     """
     taken = {(one.baseline, one.candidate) for one in now.records if one.state in FINISHED | {"running"}}
     for record in now.records:
