@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 
-from ..record import DIED, GIVEN_UP, INTERRUPTED, LOST, QUARANTINED, TrialRecord
+from ..record import DIED, FINISHED, GIVEN_UP, INTERRUPTED, LOST, QUARANTINED, TrialRecord
 from ..study import SearchStudy, Snapshot
 from .lease import Lapse
 
@@ -55,10 +55,14 @@ def quarantine_of(record: TrialRecord, now: Snapshot) -> str | None:
 
 
 def unretried(now: Snapshot) -> Iterator[TrialRecord]:
-    """Trials to be tried again that are not yet, in the order in which they were begun."""
-    retried = {one.retry_of for one in now.records if one.state != "withdrawn"}
+    """Trials to be tried again, in the order in which they were begun.
+
+    Not those whose candidate somebody has measured or is measuring: as a retry, or because several workers proposed it
+    at the same moment and the first of them was lost.
+    """
+    taken = {(one.baseline, one.candidate) for one in now.records if one.state in FINISHED | {"running"}}
     for record in now.records:
-        if record.state == INTERRUPTED and record.number not in retried:
+        if record.state == INTERRUPTED and (record.baseline, record.candidate) not in taken:
             yield record
 
 
