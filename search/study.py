@@ -61,9 +61,9 @@ class SearchStudy:
     """
 
     def __init__(self, study: Study, storage: BaseStorage, *, objectives: Sequence[str]) -> None:
-        self.study, self._storage = study, storage
+        self.study, self.storage = study, storage
         self.objectives = tuple(objectives)
-        self._study_id = storage.get_study_id_from_name(study.study_name)
+        self.id = storage.get_study_id_from_name(study.study_name)
         self._ended: dict[int, TrialRecord] = {}  # which do not change any more, so they are read once
 
     @cached_property
@@ -92,7 +92,7 @@ class SearchStudy:
 
     def look(self) -> Snapshot:
         """Read all trials: those that have ended only once."""
-        trials = self._storage.get_all_trials(self._study_id, deepcopy=False)
+        trials = self.storage.get_all_trials(self.id, deepcopy=False)
         return Snapshot(trials, [self._ended.get(trial.number) or self._read(trial) for trial in trials])
 
     def records(self) -> Sequence[TrialRecord]:
@@ -131,14 +131,14 @@ class SearchStudy:
         }
         attrs["worker"] = this_process()
         trial_id = begin_trial(
-            self._storage,
-            self._study_id,
+            self.storage,
+            self.id,
             params=space.params(candidate) if inside else {},
             distributions=space.distributions() if inside else {},
             user_attrs={key: value for key, value in attrs.items() if value is not None},
             system_attrs=system_attrs or {},
         )
-        return self._storage.get_trial_number_from_id(trial_id)
+        return self.storage.get_trial_number_from_id(trial_id)
 
     def beat(self, number: int, count: int) -> bool:
         """Give a sign of life for a running trial; False if somebody has ended it meanwhile."""
@@ -190,7 +190,7 @@ class SearchStudy:
         if not self._remember(number, told):
             return False
         try:
-            return self._storage.set_trial_state_values(self._trial_id(number), TrialState[state], values)
+            return self.storage.set_trial_state_values(self._trial_id(number), TrialState[state], values)
         except UpdateFinishedTrialError:
             return False
 
@@ -201,13 +201,13 @@ class SearchStudy:
         try:
             for key, value in attrs.items():
                 if value is not None:
-                    self._storage.set_trial_user_attr(self._trial_id(number), key, value)
+                    self.storage.set_trial_user_attr(self._trial_id(number), key, value)
         except UpdateFinishedTrialError:
             return False
         return True
 
     def _trial_id(self, number: int) -> int:
-        return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
+        return self.storage.get_trial_id_from_study_id_trial_number(self.id, number)
 
 
 def beat_of_trial(trial: FrozenTrial) -> tuple[int, float | None]:

@@ -18,9 +18,8 @@ from ..show.plots.files import write_pngs
 from ..show.report import figures_of_views, report
 from ..show.view import StudyView, view_of_study
 from ..spec import StudySpec
-from ..storage import storage_errors
-from ..study import open_study
 from ..study_file import load_study_file
+from ..study_opening import open_study
 
 _log = logging.getLogger(__name__)
 
@@ -69,8 +68,7 @@ def view_of_spec(spec: StudySpec) -> StudyView:
     Raises:
         StorageError, StudyError: it cannot be read, or there is none.
     """
-    with storage_errors(spec.storage):
-        return view_of_study(open_study(spec))
+    return view_of_study(open_study(spec))
 
 
 def write_report(specs: Sequence[StudySpec], path: Path, *, png: bool = False) -> list[Path]:
@@ -101,8 +99,7 @@ def dashboard_of_study(
     Raises:
         QParetoError: optuna-dashboard is not installed, the study cannot be read, or the port is taken.
     """
-    with storage_errors(spec.storage):
-        serve_dashboard(spec, address or Address(), study_file=study_file, files=_files(spec), ready=ready)
+    serve_dashboard(spec, address or Address(), study_file=study_file, files=_files(spec), ready=ready)
 
 
 def _files(spec: StudySpec) -> TrialFiles | None:

@@ -17,7 +17,7 @@ from ...objectives.score import Scorer
 from ...spaces.calibration import CalibrationChoice
 from ...spaces.candidate import Candidate
 from ...spaces.masks import LayerMask
-from ..study import TrialRecord
+from ..record import TrialRecord
 from .precision_recall import precision_recall_svg
 
 MOST_ENGINE_BYTES = 64 << 20

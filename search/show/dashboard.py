@@ -10,7 +10,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from ...errors import QParetoError, StudyError
 from ..spec import StudySpec
-from ..storage import open_storage
+from ..study_opening import open_study
 from .artifacts import TrialFiles
 from .publisher import Publisher
 
@@ -57,11 +57,10 @@ def serve_dashboard(
         from optuna_dashboard import wsgi
     except ImportError as error:
         raise QParetoError("The dashboard is an extra: pip install 'qpareto[dashboard]'.") from error
-    publisher = Publisher(spec, study_file=study_file, files=files)
-    storage = open_storage(spec.storage, create=False)
-    study_id, stop = storage.get_study_id_from_name(spec.name), threading.Event()
+    study, stop = open_study(spec), threading.Event()
+    publisher = Publisher(study, study_file=study_file, files=files)
     try:
-        server = make_server(address.host, address.port, wsgi(storage, artifact_store=files), _Server, _Quiet)
+        server = make_server(address.host, address.port, wsgi(study.storage, artifact_store=files), _Server, _Quiet)
     except OSError as error:
         raise StudyError(
             f"The dashboard cannot listen at {address.host}:{address.port} ({error.strerror}): name another --port."
@@ -69,7 +68,7 @@ def serve_dashboard(
     thread = threading.Thread(target=publisher.run, args=(stop,), name="publisher", daemon=True)
     with server:
         thread.start()
-        ready(f"http://{address.host}:{server.server_port}/dashboard/studies/{study_id}")
+        ready(f"http://{address.host}:{server.server_port}/dashboard/studies/{study.id}")
         try:
             server.serve_forever()
         finally:

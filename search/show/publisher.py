@@ -12,9 +12,8 @@ import threading
 import time
 
 from ...errors import StorageError
-from ..spec import StudySpec
-from ..storage import open_storage, storage_errors
-from ..study import FINISHED, open_study
+from ..record import FINISHED
+from ..study import SearchStudy
 from .artifacts import TrialFiles
 from .board import Board, metric_names
 from .notes import note_of_study, note_of_trial
@@ -33,15 +32,10 @@ class Publisher:
     Args:
         study_file: as commands name it.
         files: the trials' artifacts; None where the model or its data are not here.
-
-    Raises:
-        StorageError, StudyError: there is no such study, or it cannot be read.
     """
 
-    def __init__(self, spec: StudySpec, *, study_file: str, files: TrialFiles | None = None) -> None:
-        self._storage = open_storage(spec.storage, create=False)
-        self._study, self._url = open_study(spec), spec.storage
-        self._study_file, self._files = study_file, files
+    def __init__(self, study: SearchStudy, *, study_file: str, files: TrialFiles | None = None) -> None:
+        self._study, self._study_file, self._files = study, study_file, files
         self._told: dict[int, str] = {}  # notes that are there
         self._seen: tuple[int, int] = (-1, -1)
         self._away = False
@@ -51,8 +45,7 @@ class Publisher:
         while not stop.is_set():
             start_s = time.monotonic()
             try:
-                with storage_errors(self._url):
-                    self.publish()
+                self.publish()
                 self._away = False
             except StorageError as error:
                 if not self._away:
@@ -66,7 +59,7 @@ class Publisher:
         seen = ended, len(self._study.confirmations())
         if seen == self._seen:
             return False
-        view, board = view_of_study(self._study), Board(self._study.study, self._storage)
+        view, board = view_of_study(self._study), Board(self._study.study, self._study.storage)
         board.set_metric_names(metric_names(view.results.objectives))
         board.set_note(note_of_study(view, study_file=self._study_file))
         for name, figure in figures_of_view(view).items():

@@ -65,7 +65,7 @@ def view_of_study(study: SearchStudy, *, name: str | None = None) -> StudyView:
     Args:
         name: as readers know it, where that is not the study's own.
     """
-    trials = tuple(study.frozen_trials())
+    trials = tuple(study.look().trials)
     searched = [trial for trial in trials if trial.distributions]
     return StudyView(
         name=name or study.study.study_name,

@@ -11,9 +11,9 @@ import pytest
 
 from qpareto.objectives.store import cache_report
 from qpareto.search.api import run_study
+from qpareto.search.record import TrialRecord
 from qpareto.search.run.prepare import scorer_of_spec
 from qpareto.search.spec import StudySpec
-from qpareto.search.study import TrialRecord
 from qpareto.search.study_file import load_study_file
 from qpareto.spaces.calibration import CalibrationChoice
 from store_contents import flip_a_byte

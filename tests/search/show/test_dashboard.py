@@ -52,7 +52,7 @@ def shown(browser: Chrome, url: str, *texts: str) -> str:
     deadline = time.monotonic() + PATIENCE_S
     body = ""
     while time.monotonic() < deadline:
-        body = browser.execute_script("return document.body.innerText")
+        body = str(browser.execute_script("return document.body.innerText"))
         if all(text in body for text in texts):
             return body
         time.sleep(0.3)

@@ -10,8 +10,8 @@ from qpareto.search.show.board import MARK, Board, merged
 from qpareto.search.show.publisher import Publisher
 from qpareto.search.spec import StudySpec
 from qpareto.search.storage import open_storage
-from qpareto.search.study import open_study
 from qpareto.search.study_file import load_study_file
+from qpareto.search.study_opening import open_study
 from recorded_study import recorded_study
 
 
@@ -26,7 +26,7 @@ def attributes(spec: StudySpec) -> dict[str, Any]:
 
 
 def test_the_study_has_a_note_with_its_answer_tables_and_commands(spec: StudySpec) -> None:
-    Publisher(spec, study_file="mine.yaml").publish()
+    Publisher(open_study(spec), study_file="mine.yaml").publish()
     note = optuna_dashboard.get_note(open_study(spec).study)
     for text in (
         "Without a loss",
@@ -40,7 +40,7 @@ def test_the_study_has_a_note_with_its_answer_tables_and_commands(spec: StudySpe
 
 
 def test_publishing_again_and_by_another_publisher_changes_nothing(spec: StudySpec) -> None:
-    one, other = (Publisher(spec, study_file="mine.yaml") for _ in range(2))
+    one, other = (Publisher(open_study(spec), study_file="mine.yaml") for _ in range(2))
     assert one.publish()
     before = attributes(spec)
     assert not one.publish()  # nothing has ended since
@@ -49,7 +49,7 @@ def test_publishing_again_and_by_another_publisher_changes_nothing(spec: StudySp
 
 
 def test_every_finished_trial_has_a_note_of_what_it_is(spec: StudySpec) -> None:
-    Publisher(spec, study_file="mine.yaml").publish()
+    Publisher(open_study(spec), study_file="mine.yaml").publish()
     stored = attributes(spec)
     notes = [value for key, value in stored.items() if "note_str" in key]
     assert any("Recipe: **ultralytics**" in note for note in notes)
@@ -61,8 +61,8 @@ def test_every_finished_trial_has_a_note_of_what_it_is(spec: StudySpec) -> None:
 def test_what_a_user_wrote_into_a_note_stays(spec: StudySpec) -> None:
     study = open_study(spec).study
     optuna_dashboard.save_note(study, "My own words.")
-    Publisher(spec, study_file="mine.yaml").publish()
-    Publisher(spec, study_file="moved.yaml").publish()
+    Publisher(open_study(spec), study_file="mine.yaml").publish()
+    Publisher(open_study(spec), study_file="moved.yaml").publish()
     note = optuna_dashboard.get_note(open_study(spec).study)
     assert note.endswith(f"{MARK}My own words.")
     assert note.count("My own words.") == 1

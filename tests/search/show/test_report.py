@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,6 +16,11 @@ from recorded_study import recorded_study
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
+
+
+def console(browser: Any) -> Any:
+    """What the browser has told its console since it was last asked; Selenium gives no types for it."""
+    return browser.get_log("browser")
 
 
 def test_it_opens_with_what_is_gained_over_the_float_engine_and_each_recipe(view: StudyView) -> None:
@@ -74,14 +79,14 @@ def test_a_browser_without_a_network_opens_it_and_draws_every_figure(
 ) -> None:
     path = tmp_path / "report.html"
     path.write_text(report([view]))
-    browser.get_log("browser")
+    console(browser)
     browser.get(path.as_uri())
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and browser.execute_script("return document.body.dataset.drawn") is None:
         time.sleep(0.2)
     assert browser.execute_script("return document.body.dataset.drawn") == "yes"
     assert browser.execute_script("return document.querySelectorAll('.plot .main-svg').length") >= 5
-    assert browser.get_log("browser") == []
+    assert console(browser) == []
 
 
 @pytest.mark.parametrize("width", [390, 1280])

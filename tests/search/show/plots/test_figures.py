@@ -20,7 +20,9 @@ def test_every_figure_is_small_enough_for_the_dashboard(view: StudyView) -> None
 
 
 def test_the_heat_map_has_a_row_a_front_point_and_says_which_layers_are_int8(view: StudyView) -> None:
-    (heat,) = masks_figure(view).data
+    figure = masks_figure(view)
+    assert figure is not None
+    (heat,) = figure.data
     for row, names, point in zip(heat.z, heat.customdata, view.results.front, strict=True):
         on = [name for name, cell in zip(names, row, strict=True) if cell]
         assert tuple(on) == point.measurement.int8_layers

@@ -1,6 +1,6 @@
 """What coordination costs: a trial's storage time, trials per second of many workers, and a study of 10,000 trials.
 
-PYTHONPATH=tests:benchmarks python benchmarks/fleet/storage.py trial | rate | large [--workers 1 8 32 64] [--trials N]
+PYTHONPATH=tests:benchmarks python benchmarks/fleet/coordination.py trial|rate|large [--workers 1 8 32 64] [--trials N]
 
 All on a real PostgreSQL on this machine, masks of 90 layers, a stand-in objective.
 
@@ -75,7 +75,7 @@ def _trial(postgres: Postgres, trials: int) -> None:
 
 def _time_storage(worker: Worker, total_s: list[float]) -> None:
     """Add up what all calls of the study's storage take."""
-    storage = worker.study._storage
+    storage = worker.study.storage
 
     def timed(call: Callable[..., object]) -> Callable[..., object]:
         def called(*arguments: object, **options: object) -> object:
