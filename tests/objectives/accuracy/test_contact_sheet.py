@@ -47,7 +47,8 @@ def test_a_column_shows_what_its_engine_is_confident_of_and_every_true_box(scene
 def test_a_sheet_has_a_row_an_image_and_is_kept_as_a_picture(scene: Scene, tmp_path: Path) -> None:
     nothing = Column(title="one", found=[detections_of([]), detections_of([])])
     save_picture(contact_sheet(scene.dataset, [0, 1], [nothing], confidence=0.5), tmp_path / "sheet.jpg")
-    picture: np.ndarray = cv2.imread(str(tmp_path / "sheet.jpg"))
+    picture = cv2.imread(str(tmp_path / "sheet.jpg"))
+    assert picture is not None
     assert picture.shape == (2 * (CELL + CAPTION), CELL, 3)
 
 

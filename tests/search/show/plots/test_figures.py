@@ -29,7 +29,9 @@ def test_the_heat_map_has_a_row_a_front_point_and_says_which_layers_are_int8(vie
 
 
 def test_sensitivity_against_gain_tells_how_much_of_the_front_has_a_switch_in_int8(view: StudyView) -> None:
-    (points,) = bargains_figure(view).data
+    figure = bargains_figure(view)
+    assert figure is not None
+    (points,) = figure.data
     assert view.expected is not None
     assert len(points.x) == len(view.expected.layers) == 90
     name, share = points.customdata[0]
