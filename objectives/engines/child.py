@@ -7,7 +7,9 @@ import pickle
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +17,8 @@ from ...errors import CandidateError, EngineError, QParetoError
 from ..store import disk_errors
 
 _SCRIPT = Path(__file__).with_name("child_main.py")
+
+_LOOK_S = 1.0  # between two looks whether a child that has not answered still runs
 
 _FREE_SOME = "free some, or lower engine.batch"
 _NO_MEMORY = ("std::bad_alloc", "Cannot allocate memory", "failed to map segment", "MemoryError")  # as told
@@ -48,7 +52,7 @@ def run_in_child(
     step = f"The step '{function.__name__.strip('_').replace('_', ' ')}'"
     child = _start(log_path)
     try:
-        answer, _ = child.communicate(request, timeout=timeout_s)
+        answer = _answer(child, request, timeout_s)
     except subprocess.TimeoutExpired:
         advice = f"raise {limit} if it needs longer" if limit else "see in its log how far it came"
         raise EngineError(
@@ -70,11 +74,31 @@ def _start(log_path: Path) -> subprocess.Popen[bytes]:
             )
 
 
+def _answer(child: subprocess.Popen[bytes], request: bytes, timeout_s: float) -> bytes:
+    """What the child answers. A process that it forked and left behind holds the answer's pipe open, so it is ended."""
+    deadline = time.monotonic() + timeout_s
+    told: bytes | None = request
+    while True:
+        try:
+            return child.communicate(told, timeout=min(_LOOK_S, max(deadline - time.monotonic(), 0.0)))[0]
+        except subprocess.TimeoutExpired:
+            told = None  # the rest of the request is still being sent
+            if time.monotonic() > deadline:
+                raise
+            if child.poll() is not None:
+                _kill_group(child)
+
+
 def _stop(child: subprocess.Popen[bytes]) -> None:
     """Kill the child and whatever it started, if it still runs."""
     if child.poll() is None:
-        os.killpg(child.pid, signal.SIGKILL)
+        _kill_group(child)
         child.communicate()
+
+
+def _kill_group(child: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError):  # none of it runs
+        os.killpg(child.pid, signal.SIGKILL)
 
 
 def _result(step: str, status: int, answer: bytes, log_path: Path) -> Any:

@@ -86,6 +86,19 @@ def test_a_hang_is_stopped_with_all_that_it_started(log: Path) -> None:
     _expect_gone(int(log.read_text()))
 
 
+@pytest.mark.parametrize("ending", ["os._exit(3)", "pass"])
+def test_what_a_child_forks_and_leaves_behind_ends_with_it_and_delays_nothing(log: Path, ending: str) -> None:
+    fork = f"import os, time\nif os.fork() == 0: print(os.getpid(), flush=True); time.sleep(60)\n{ending}"
+    start = time.monotonic()
+    if ending == "pass":
+        assert run_in_child(builtins.exec, fork, timeout_s=60, log_path=log) is None
+    else:
+        with pytest.raises(EngineError, match="exit status 3"):
+            run_in_child(builtins.exec, fork, timeout_s=60, log_path=log)
+    assert time.monotonic() - start < 30
+    _expect_gone(int(log.read_text()))
+
+
 def test_memory_that_is_not_there_is_told_as_that(log: Path) -> None:
     with pytest.raises(EngineError, match="ran out of memory"):
         run_in_child(bytearray, 1 << 60, timeout_s=60, log_path=log)
