@@ -1,4 +1,4 @@
-"""The mirror: a study in memory with the trials of a real one, so that samplers can be asked without writing anything."""
+"""The mirror: a study in memory with the trials of a real one, of which samplers are asked without writing a thing."""
 
 from __future__ import annotations
 
