@@ -36,8 +36,9 @@ class Proposal:
 class Proposer:
     """Asks a sampler on a mirror of the study in memory.
 
-    Each proposal comes from a fresh sampler seeded by (seed, number of trials so far): a run that was
-    interrupted goes on as if it had not been. What a sampler keeps in itself from one proposal to the next is lost.
+    Each proposal comes from a fresh sampler, seeded by the seed and how many candidates were tried so far: a run that
+    was interrupted goes on as if it had not been, and a sampler that looks at no results proposes the same to one
+    worker as to several. What a sampler keeps in itself from one proposal to the next is lost.
 
     Args:
         directions: Optuna's, one an objective.
@@ -80,8 +81,10 @@ class Proposer:
         tried = {self._essence(trial.params) for trial in inside}
         first = next((params for params in self._first if self._essence(params) not in tried), None)
         for attempt in range(ASKS):
-            seed = random.Random(f"{self._seed}:{len(trials)}:{attempt}").getrandbits(32)
-            sampler = self._fresh(seed) if attempt < ASKS // 2 else sampler_of_name("random", seed=seed)
+            own = attempt < ASKS // 2
+            seen = len(tried) if own else len(trials)  # what is repeated in a space that is used up, is so by chance
+            seed = random.Random(f"{self._seed}:{seen}:{attempt}").getrandbits(32)
+            sampler = self._fresh(seed) if own else sampler_of_name("random", seed=seed)
             asked = self._mirror.ask(sampler if first is None else held_to(sampler, first), self._distributions)
             if self._essence(asked.params) not in tried:
                 break
