@@ -2,9 +2,9 @@
 
 PYTHONPATH=tests python benchmarks/fleet/soak.py --out rounds.jsonl [--rounds 50] [--workers 8] [--trials 200]
 
-Every round is a study of its own on a real PostgreSQL: worker processes with a stand-in objective of 50 ms, their cache
-on a disk of its own, and 19 faults at random moments. Rounds that stand in the file are not run again. Lost: trials
-that are missing of the asked ones. Duplicated: candidates that count twice. Measured twice: what a lost worker had begun.
+Every round is a study of its own on a real PostgreSQL: worker processes with a stand-in objective of 50 ms, their
+cache on a small disk, and 19 faults at random moments. Rounds that stand in the file are not run again. Lost: trials
+that are missing of the asked ones. Duplicated: candidates that count twice. Measured twice: what a lost worker began.
 
 The small disk needs the right to mount one: root on Linux.
 """

@@ -68,21 +68,23 @@ class Proposer:
         self._seed, self._partial = seed, partial
         self._mirror = Mirror(directions)
 
-    def propose(self, trials: Sequence[FrozenTrial]) -> Proposal:
+    def propose(self, trials: Sequence[FrozenTrial], *, ahead: int = 0) -> Proposal:
         """Suggest the next candidate: one that no trial has tried, unless the sampler finds none in `ASKS` asks.
 
         A sampler that comes back to what was measured already is asked again, then gives way to a random one.
 
         Args:
             trials: all trials of the study, in any state.
+            ahead: how many candidates other workers are about to begin, which are left to them.
         """
         inside = [trial for trial in trials if trial.params.keys() == self._distributions.keys()]
         self._mirror.follow(inside)  # the others (some baselines) teach nothing
         tried = {self._essence(trial.params) for trial in inside}
-        first = next((params for params in self._first if self._essence(params) not in tried), None)
+        untried = [params for params in self._first if self._essence(params) not in tried]
+        first = untried[ahead] if ahead < len(untried) else None
         for attempt in range(ASKS):
             own = attempt < ASKS // 2
-            seen = len(tried) if own else len(trials)  # what is repeated in a space that is used up, is so by chance
+            seen = len(tried) + ahead if own else len(trials)  # in a space that is used up, chance repeats
             seed = random.Random(f"{self._seed}:{seen}:{attempt}").getrandbits(32)
             sampler = self._fresh(seed) if own else sampler_of_name("random", seed=seed)
             asked = self._mirror.ask(sampler if first is None else held_to(sampler, first), self._distributions)
