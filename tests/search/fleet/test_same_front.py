@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import yaml
 
 from command_line import qpareto
 from qpareto.search.api import results
 from qpareto.search.results import Results
 from qpareto.search.study_file import load_study_file
 from qpareto.search.study_opening import open_study
+from shapes_study import shapes_study
 
-TRIALS = 10
+TRIALS = 6
 
 
 def found_by(workers: int, shapes: Path, folder: Path) -> Results:
@@ -22,25 +22,16 @@ def found_by(workers: int, shapes: Path, folder: Path) -> Results:
     Its objectives are those that no timing decides, and its sampler looks at no results.
     """
     folder.mkdir()
-    document = {
-        "version": 1,
-        "name": "shapes",
-        "model": str(shapes / "model.onnx"),
-        "data": {
-            "images": str(shapes / "eval" / "images"),
-            "annotations": str(shapes / "eval" / "instances.json"),
-            "calibration": str(shapes / "calib" / "images"),
-        },
-        "space": {"calibration": {"methods": ["max", "entropy"], "sizes": [2, 4]}},
-        "engine": {"threads": 1},
-        "objectives": ["map50_95", "engine_bytes"],
-        "latency": {"ci_width": 0.5, "max_seconds": 0.3, "max_wait_s": 0},
-        "search": {"sampler": "random", "seed": 3, "trials": TRIALS, "race": None, "warm_start": 0},
-        "storage": "sqlite:///study.db",
-        "cache": "cache",
-    }
-    path = folder / "study.yaml"
-    path.write_text(yaml.safe_dump(document))
+    path = shapes_study(
+        shapes,
+        folder,
+        space={"calibration": {"methods": ["max"], "sizes": [2, 4]}},
+        engine={"threads": 1},
+        objectives=["map50_95", "engine_bytes"],
+        latency={"ci_width": 0.5, "max_seconds": 0.3, "max_wait_s": 0},
+        search={"sampler": "random", "seed": 3, "trials": TRIALS, "baselines": False, "race": None, "warm_start": 0},
+        cache="cache",
+    )
     outcome = qpareto("launch", path, "--workers", str(workers))
     assert outcome.code == 0, outcome.err
     spec = load_study_file(path)
