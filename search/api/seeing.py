@@ -128,7 +128,7 @@ def _changes(spec: StudySpec, view: StudyView, *, shown: bool) -> Changes | str:
     try:
         return changes_of_view(view, TrialCache(scorer_of_spec(spec)), shown=shown)
     except QParetoError as error:
-        return str(error)
+        return f"How detections changed cannot be told here. {error}"
 
 
 def _files(spec: StudySpec, study: str) -> TrialFiles | None:

@@ -39,7 +39,7 @@ class TrialFiles:
         self._makers: dict[str, Callable[[], bytes]] = {}
 
     def of_trial(self, record: TrialRecord) -> list[TrialFile]:
-        """What can be opened of a trial: its ONNX; engine, curve and contact sheet where the cache has what they need."""
+        """What can be opened of a trial: its ONNX; engine, curve and contact sheet as far as the cache has them."""
         found = record.measurement
         if found is None:
             return []

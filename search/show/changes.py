@@ -1,9 +1,8 @@
-"""What mAP hides of a study's front: how its engines' detections differ from the reference's."""
+"""What mAP hides of a study's front: how the detections of its knee differ from the reference's."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -17,94 +16,72 @@ from .tables import html_table
 from .trial_cache import TrialCache
 from .view import StudyView
 
-NOT_HERE = (
-    "What each image gave is not in this machine's cache: write the report where the study ran to see how detections "
-    "changed."
-)
 NOTHING = "No engine with INT8 layers is on the front, so no detection changes."
 
 
 @dataclass(frozen=True, kw_only=True)
 class Changes:
-    """How detections changed.
+    """How one engine's detections differ from the reference's.
 
     Args:
-        drifts: by trial, of the front's points with INT8 layers as far as the cache tells, fastest first.
-        knee: the trial among them that is told in full.
-        sheet: JPEG of the images that the knee changed most; None where it cannot be drawn or nobody asked.
+        trial: the engine's.
+        sheet: JPEG of the images that changed most; None where it cannot be drawn or nobody asked.
         remark: why it cannot be drawn, if that is so.
     """
 
-    drifts: Mapping[int, Drift]
-    knee: int
+    trial: int
+    drift: Drift
     sheet: bytes | None = None
     remark: str = ""
 
-    @property
-    def told(self) -> Drift:
-        """The knee's."""
-        return self.drifts[self.knee]
-
 
 def changes_of_view(view: StudyView, cache: TrialCache, *, shown: bool) -> Changes | str:
-    """What the cache tells of the front; a sentence if that is nothing.
+    """What the cache tells of the knee of those of the front's points that have INT8 layers; why not, if nothing.
 
     Args:
-        shown: run the knee's engine and the reference on a few images, to show what changed.
+        shown: run its engine and the reference on a few images, to show what changed.
     """
     front = [point for point in view.feasible_front if point.measurement.int8_layers]
     if not front:
         return NOTHING
-    found = {point.trial: cache.drift(point.measurement) for point in front}
-    drifts = {trial: drift for trial, drift in found.items() if drift is not None}
-    kept = [point for point in front if point.trial in drifts]
-    if not kept:
-        return NOT_HERE
-    chosen = kept[knee(view.results.losses(kept))]
-    changes = Changes(drifts=drifts, knee=chosen.trial)
+    chosen = front[knee(view.results.losses(front))]
+    drift = cache.drift(chosen.measurement)
+    if drift is None:
+        return (
+            f"What trial {chosen.trial}, the knee of the front, found in each image is not in this machine's cache: "
+            "write the report where the study ran to see how detections changed."
+        )
     if not shown:
-        return changes
+        return Changes(trial=chosen.trial, drift=drift)
     try:
-        sheet = cache.contact_sheet(chosen.measurement, changes.told)
+        return Changes(trial=chosen.trial, drift=drift, sheet=cache.contact_sheet(chosen.measurement, drift))
     except CandidateError as error:
-        return Changes(drifts=drifts, knee=chosen.trial, remark=f"The images cannot be shown here: {error}")
-    return Changes(drifts=drifts, knee=chosen.trial, sheet=sheet)
+        return Changes(trial=chosen.trial, drift=drift, remark=f"The images cannot be shown here: {error}")
 
 
 def figure_of_changes(changes: Changes) -> Any:
-    """F1 over the confidence, of the knee and of the reference."""
-    return confidence_figure(changes.told.confidence, name=f"trial {changes.knee}")
+    """F1 over the confidence, of the engine and of the reference."""
+    return confidence_figure(changes.drift.confidence, name=f"trial {changes.trial}")
 
 
 def html_of_changes(changes: Changes) -> str:
-    """The tables and the picture; `figure_of_changes` stands above them."""
-    drift = changes.told
+    """What stands below the figure: a sentence, tables, the picture."""
+    drift, shift = changes.drift, changes.drift.confidence
+    told = (
+        f"Trial {changes.trial}, the knee of the front: its F1 is best from confidence {shift.best:.2f} on "
+        f"({shift.best_f1:.3f}), the reference's from {shift.reference_best:.2f} ({shift.reference_best_f1:.3f}). Left "
+        f"there, this engine's F1 is {shift.f1_kept:.3f}. Of {drift.images_seen} images {drift.images_changed} changed."
+    )
     tables = [
-        html_table(FRONT_COLUMNS, [_front_row(trial, one) for trial, one in changes.drifts.items()]),
-        f"<h3>Trial {changes.knee}, the knee, in full</h3>",
         html_table(("object size", *PART_COLUMNS), [_part_row(part) for part in drift.sizes]),
         html_table(("the greatest losses", *PART_COLUMNS), [_part_row(part) for part in drift.classes[:WORST_CLASSES]]),
+        html_table(IMAGE_COLUMNS, _image_rows(drift)) if drift.images else "",
     ]
-    if drift.images:
-        tables.append(html_table(IMAGE_COLUMNS, _image_rows(drift)))
-    return "\n".join([*tables, _picture(changes)])
+    return "\n".join([f"<p>{told}</p>", *tables, _picture(changes)])
 
 
-FRONT_COLUMNS = ("trial", "best confidence", "F1 there", "F1 at the reference's", "images changed", "greatest loss")
 PART_COLUMNS = ("AP50-95", "change", "95 % of change", "true boxes")
 IMAGE_COLUMNS = ("image that changed most", "F1", "hits, misses, false alarms", "the reference's")
-
-
-def _front_row(trial: int, drift: Drift) -> tuple[str, ...]:
-    shift, worst = drift.confidence, drift.classes[0]
-    return (
-        str(trial),
-        f"{shift.best:.2f} (reference {shift.reference_best:.2f})",
-        f"{shift.best_f1:.3f} (reference {shift.reference_best_f1:.3f})",
-        f"{shift.f1_kept:.3f}",
-        f"{drift.images_changed} of {drift.images_seen}",
-        f"{worst.name} {worst.change:+.3f}",
-    )
 
 
 def _part_row(part: PartDrift) -> tuple[str, ...]:
@@ -125,7 +102,7 @@ def _picture(changes: Changes) -> str:
         return f"<p>{escape(changes.remark)}</p>" if changes.remark else ""
     source = f"data:image/jpeg;base64,{base64.b64encode(changes.sheet).decode()}"
     return (
-        f"<figure><img alt='Detections of the reference and of trial {changes.knee}' src='{source}'>"
+        f"<figure><img alt='Detections of the reference and of trial {changes.trial}' src='{source}'>"
         "<figcaption>The images that changed most: the reference left, this engine right. True boxes are white, what "
         "is found is orange.</figcaption></figure>"
     )

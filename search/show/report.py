@@ -25,7 +25,7 @@ CAPTIONS = {
     "bargains": "What a layer saves, by profiles, against what it harms, by the outputs on a few calibration images: "
     "before any trial. Cheap layers are at the bottom right.",
     "growth": "The share of the box between half the reference's mAP50-95 and its latency that the points dominate.",
-    "confidence": "F1, the mean over classes at IoU 0.50. Whoever takes this engine in the reference's place and leaves "
+    "confidence": "F1, the mean over classes at IoU 0.50. Who takes this engine in the reference's place and leaves "
     "the confidence as it was gets the F1 of its curve below or above the reference's mark.",
     "fronts": "The fronts of all studies; stars are their references.",
     "relative": "Each study against its own reference: for other devices, batch sizes and models.",
