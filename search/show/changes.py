@@ -74,19 +74,24 @@ def html_of_changes(changes: Changes) -> str:
     )
     tables = [
         html_table(("object size", *PART_COLUMNS), [_part_row(part) for part in drift.sizes]),
-        html_table(("the greatest losses", *PART_COLUMNS), [_part_row(part) for part in drift.classes[:WORST_CLASSES]]),
+        html_table(CLASS_COLUMNS, [_class_row(part) for part in drift.classes[:WORST_CLASSES]]),
         html_table(IMAGE_COLUMNS, _image_rows(drift)) if drift.images else "",
     ]
     return "\n".join([f"<p>{told}</p>", *tables, _picture(changes)])
 
 
-PART_COLUMNS = ("AP50-95", "change", "95 % of change", "true boxes")
+PART_COLUMNS = ("AP50-95", "change")
+CLASS_COLUMNS = ("the greatest losses", *PART_COLUMNS, "95 % of change", "true boxes")
 IMAGE_COLUMNS = ("image that changed most", "F1", "hits, misses, false alarms", "the reference's")
 
 
 def _part_row(part: PartDrift) -> tuple[str, ...]:
+    return part.name, f"{part.ap:.4f}", f"{part.change:+.4f}"
+
+
+def _class_row(part: PartDrift) -> tuple[str, ...]:
     interval = f"{part.change_ci[0]:+.4f} to {part.change_ci[1]:+.4f}" if part.change_ci else "-"
-    return part.name, f"{part.ap:.4f}", f"{part.change:+.4f}", interval, str(part.truths or "-")
+    return *_part_row(part), interval, str(part.truths)
 
 
 def _image_rows(drift: Drift) -> list[tuple[str, ...]]:
