@@ -11,7 +11,7 @@ from ...errors import CandidateError
 from ...objectives.measurement import Measurement
 from ..results import Point, Results
 
-WIDE = 130  # columns of a window that has room for intervals and masks
+WIDE = 130  # columns of a window that has room for all figures
 
 
 def points_table(
@@ -20,7 +20,7 @@ def points_table(
     """A row a point, a recipe with its name.
 
     Args:
-        width: columns of the window; in a narrow one, intervals, ties and masks are left out.
+        width: columns of the window; in a narrow one there are no intervals, ties, calibrations and masks.
         ties: see `Results.ties`.
     """
     rows = [_figures(point) | ({"ties with": _ties(ties(point))} if ties else {}) | _recipe(point) for point in points]
@@ -34,7 +34,7 @@ def points_table(
     return table
 
 
-_NARROW = ("trial", "mAP50-95", "change", "latency ms", "ratio", "INT8", "calibration")
+_NARROW = ("trial", "mAP50-95", "change", "latency ms", "ratio", "INT8")
 
 
 def _figures(point: Point) -> dict[str, str]:

@@ -1,39 +1,13 @@
-"""The quickstart's detector, all layers in INT8, exported once from a real study for all tests of shipping."""
+"""The quickstart's detector, all layers in INT8, exported once from its study for all tests of shipping."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-import yaml
 
 from command_line import qpareto
 from qpareto.search.ship.manifest import Manifest, read_manifest
-
-
-@pytest.fixture(scope="session")
-def shapes_study(shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file of a study whose trials are the quickstart's recipes; only to be read."""
-    document = {
-        "version": 1,
-        "name": "shapes",
-        "model": str(shapes / "model.onnx"),
-        "data": {
-            "images": str(shapes / "eval" / "images"),
-            "annotations": str(shapes / "eval" / "instances.json"),
-            "calibration": str(shapes / "calib" / "images"),
-        },
-        "space": {"calibration": {"methods": ["max"], "sizes": [4]}},
-        "engine": {"threads": 2},
-        "latency": {"ci_width": 0.2, "max_seconds": 1.0, "max_wait_s": 0},
-        "search": {"sampler": "random", "trials": 2, "race": None, "warm_start": 0},
-        "storage": "sqlite:///study.db",
-        "cache": str(shapes / "cache"),
-    }
-    path = tmp_path_factory.mktemp("shapes-study") / "study.yaml"
-    path.write_text(yaml.safe_dump(document))
-    assert qpareto("run", path).code == 0  # float, and ModelOpt's max
-    return path
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import cv2
+import numpy as np
 import onnx
 import pytest
 
@@ -76,11 +78,15 @@ def test_a_trials_files_are_what_was_measured(address: str, tmp_path: Path) -> N
         place = f"{host}/artifacts/{study_id}/{trial['trial_id']}/{artifact['artifact_id']}"
         with urllib.request.urlopen(place, timeout=60) as answer:
             found[artifact["filename"]] = answer.read()
-    assert set(found) == {"trial-1-quantized.onnx", "trial-1-engine.zip", "trial-1-precision-recall.svg"}
+    names = ("quantized.onnx", "engine.zip", "precision-recall.svg", "contact-sheet.jpg")
+    assert set(found) == {f"trial-1-{name}" for name in names}
     model = onnx.load_from_string(found["trial-1-quantized.onnx"])
     assert any(node.op_type == "QuantizeLinear" for node in model.graph.node)
     assert found["trial-1-engine.zip"].startswith(b"PK")
     assert b"this engine" in found["trial-1-precision-recall.svg"]
+    sheet = cv2.imdecode(np.frombuffer(found["trial-1-contact-sheet.jpg"], np.uint8), cv2.IMREAD_COLOR)
+    assert sheet is not None
+    assert sheet.shape[1] == 2 * 480  # the reference beside this engine
 
 
 def test_a_port_that_is_taken_is_told_in_a_sentence(finished_copy: Path) -> None:
