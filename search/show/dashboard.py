@@ -67,8 +67,8 @@ def serve_dashboard(
     thread = threading.Thread(target=publisher.run, args=(stop,), name="publisher", daemon=True)
     with server:
         thread.start()
-        ready(f"http://{address.host}:{server.server_port}/dashboard/studies/{study.id}")
         try:
+            ready(f"http://{address.host}:{server.server_port}/dashboard/studies/{study.id}")
             server.serve_forever()
         finally:
             stop.set()
