@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from collections.abc import Callable, Container, Iterable, Sequence
 from copy import copy
 from statistics import fmean
@@ -38,6 +39,8 @@ def dashboard_app(storage: BaseStorage, files: TrialFiles | None) -> WSGIApplica
     """
     from optuna_dashboard import wsgi
 
+    # two lines a layer that few trials had in float, which is no news here (docs/seeing.md says how sure they are)
+    warnings.filterwarnings("ignore", module=r"optuna\.importance\.")
     return with_few_importances(wsgi(ShownStorage(storage, shown="of the dashboard"), artifact_store=files))
 
 

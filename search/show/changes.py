@@ -54,7 +54,7 @@ def changes_of_view(view: StudyView, cache: TrialCache, *, shown: bool) -> Chang
     if not shown:
         return Changes(trial=chosen.trial, drift=drift)
     try:
-        return Changes(trial=chosen.trial, drift=drift, sheet=cache.contact_sheet(chosen.measurement, drift))
+        return Changes(trial=chosen.trial, drift=drift, sheet=cache.contact_sheet(chosen.measurement))
     except CandidateError as error:
         return Changes(trial=chosen.trial, drift=drift, remark=f"The images cannot be shown here: {error}")
 

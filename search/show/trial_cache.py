@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ...errors import EngineError
 from ...objectives.accuracy.coco import Accuracy
 from ...objectives.accuracy.contact_sheet import Column, contact_sheet
 from ...objectives.accuracy.drift import Drift, drift_of
+from ...objectives.engines import EngineOptions
 from ...objectives.engines.build import find_engine
 from ...objectives.measurement import Measurement
 from ...objectives.score import Scorer
+from ...objectives.store import content_key
 from ...spaces.calibration import CalibrationChoice
 from ...spaces.candidate import Candidate
 from ...spaces.masks import LayerMask
 from ..ship.readme import CHANGED_IMAGES
 
+SHEET, DRAWING = "sheet.jpg", 1  # drawings of another number are made anew
 JPEG_QUALITY = 80  # six images of two engines are 0.6 MB then
 
 
 class TrialCache:
-    """Reads the cache that the scorer's store is; builds no engine and evaluates none."""
+    """Reads the cache that the scorer's store is: no engine is built or evaluated for it."""
 
     def __init__(self, scorer: Scorer) -> None:
         self._scorer = scorer
@@ -44,37 +48,46 @@ class TrialCache:
     def drift(self, found: Measurement) -> Drift | None:
         """How a trial's detections differ from the reference's; None unless both are there."""
         kept = self.accuracies(found)
-        return drift_of(*(Accuracy.load(folder) for folder in kept), self._scorer.dataset) if kept else None
+        return self._drift_of(kept) if kept else None
 
-    def contact_sheet(self, found: Measurement, drift: Drift | None = None) -> bytes:
+    def contact_sheet(self, found: Measurement) -> bytes:
         """The images that changed most, as the reference and as the trial's engine sees them: a JPEG.
 
-        Both engines are run on these few images, after a timing that holds the device.
-
-        Args:
-            drift: that of the trial, if it is known already.
+        Drawn once, since a browser asks for it whenever it shows the trial: then both engines are run on these few
+        images, after a timing that holds the device.
 
         Raises:
             EngineError: an engine is not there, or does not run here.
         """
+        kept, engine, reference = self.accuracies(found), self.engine(found), self._reference()
+        if kept is None or engine is None or reference is None:
+            raise EngineError("The cache has lost the engine or the reference, so their detections cannot be shown.")
+        columns = (
+            ("reference", reference, self._scorer.build_options()),
+            ("this engine", engine, self._scorer.build_options(found.float_type)),
+        )
+        key = content_key(accuracies=[folder.name for folder in kept], drawing=DRAWING)
+        drawn = self._scorer.store.local.make("contact-sheets", key, lambda folder: self._draw(columns, kept, folder))
+        return (drawn / SHEET).read_bytes()
+
+    def _draw(self, columns: Sequence[tuple[str, Path, EngineOptions]], kept: Sequence[Path], folder: Path) -> None:
         import cv2
 
-        drift = drift or self.drift(found)
-        engine, reference, scorer = self.engine(found), self._reference(), self._scorer
-        if drift is None or engine is None or reference is None:
-            raise EngineError("The cache has lost the engine or the reference, so their detections cannot be shown.")
+        scorer, drift = self._scorer, self._drift_of(kept)
         images = _shown_images(drift)
-        columns = [
-            Column(title=title, found=scorer.detections(folder, scorer.build_options(float_type), images))
-            for title, folder, float_type in (
-                ("reference", reference, None),
-                ("this engine", engine, found.float_type),
-            )
-        ]
-        picture = contact_sheet(scorer.dataset, images, columns, confidence=drift.confidence.reference_best)
+        picture = contact_sheet(
+            scorer.dataset,
+            images,
+            [Column(title=title, found=scorer.detections(at, options, images)) for title, at, options in columns],
+            confidence=drift.confidence.reference_best,
+        )
         written, jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
         assert written  # a picture of ours, in a format that OpenCV has
-        return jpeg.tobytes()
+        (folder / SHEET).write_bytes(jpeg.tobytes())
+
+    def _drift_of(self, kept: Sequence[Path]) -> Drift:
+        one, other = (Accuracy.load(folder) for folder in kept)
+        return drift_of(one, other, self._scorer.dataset)
 
     def _find(self, graph_hash: str, float_type: str | None = None) -> Path | None:
         scorer = self._scorer
