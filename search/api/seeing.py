@@ -12,7 +12,7 @@ from ...objectives.store import write_whole
 from ..results import Results
 from ..run.prepare import scorer_of_spec
 from ..show.artifacts import TrialFiles
-from ..show.changes import Changes, changes_of_view
+from ..show.changes import NOT_HERE, Changes, changes_of_view
 from ..show.dashboard import Address, serve_dashboard
 from ..show.plots import figures_of_view
 from ..show.plots.files import write_pngs
@@ -55,13 +55,16 @@ class OpenedStudy:
         return figures_of_view(self._view)
 
 
-def open_for_reading(study: str | Path, overrides: Sequence[str] = ()) -> OpenedStudy:
+def open_for_reading(study: str | Path, overrides: Sequence[str] = (), *, device: str | None = None) -> OpenedStudy:
     """Open the study of a study file, to look at it: `qpareto.open`.
+
+    Args:
+        device: whose study, see `results`.
 
     Raises:
         StudyFileError, StorageError, StudyError: there is none, or it cannot be read.
     """
-    return OpenedStudy(view_of_spec(load_study_file(Path(study), list(overrides))))
+    return OpenedStudy(view_of_spec(load_study_file(Path(study), list(overrides)), device=device))
 
 
 def view_of_spec(spec: StudySpec, *, device: str | None = None) -> StudyView:
@@ -119,16 +122,17 @@ def dashboard_of_study(
 
 
 def _views(spec: StudySpec) -> list[StudyView]:
-    devices = devices_of_study(spec) if spec.devices == "each" else []
+    devices: list[str | None] = [*devices_of_study(spec)] if spec.devices == "each" else []
     return [view_of_spec(spec, device=device) for device in devices or [None]]
 
 
 def _changes(spec: StudySpec, view: StudyView, *, shown: bool) -> Changes | str:
-    """What mAP hides of a study's front, or why that cannot be told here."""
+    """What mAP hides of a study's front, or that it is not here; why not may name folders, so no report tells that."""
     try:
         return changes_of_view(view, TrialCache(scorer_of_spec(spec)), shown=shown)
     except QParetoError as error:
-        return f"How detections changed cannot be told here. {error}"
+        _log.warning("The report does not tell how detections changed: %s", error)
+        return NOT_HERE
 
 
 def _files(spec: StudySpec, study: str) -> TrialFiles | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import logging
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -17,6 +18,13 @@ from .trial_cache import TrialCache
 from .view import StudyView
 
 NOTHING = "No engine with INT8 layers is on the front, so no detection changes."
+NOT_HERE = (
+    "What the engines found in each image is not in the cache of the machine that wrote this report: write it where "
+    "the study ran to see how detections changed."
+)
+NOT_DRAWN = "The machine that wrote this report could not run both engines, so it shows no images."
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +34,7 @@ class Changes:
     Args:
         trial: the engine's.
         sheet: JPEG of the images that changed most; None where it cannot be drawn or nobody asked.
-        remark: why it cannot be drawn, if that is so.
+        remark: that it cannot be drawn, if so.
     """
 
     trial: int
@@ -47,16 +55,14 @@ def changes_of_view(view: StudyView, cache: TrialCache, *, shown: bool) -> Chang
     chosen = front[knee(view.results.losses(front))]
     drift = cache.drift(chosen.measurement)
     if drift is None:
-        return (
-            f"What trial {chosen.trial}, the knee of the front, found in each image is not in this machine's cache: "
-            "write the report where the study ran to see how detections changed."
-        )
+        return NOT_HERE
     if not shown:
         return Changes(trial=chosen.trial, drift=drift)
     try:
         return Changes(trial=chosen.trial, drift=drift, sheet=cache.contact_sheet(chosen.measurement))
     except CandidateError as error:
-        return Changes(trial=chosen.trial, drift=drift, remark=f"The images cannot be shown here: {error}")
+        _log.warning("The report shows no images: %s", error)
+        return Changes(trial=chosen.trial, drift=drift, remark=NOT_DRAWN)
 
 
 def figure_of_changes(changes: Changes) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from rich import box
+from rich.console import JustifyMethod
 from rich.table import Table
 
 from ...errors import CandidateError
@@ -27,7 +28,7 @@ def points_table(
     told = [name for name in (rows[0] if rows else _NARROW) if width >= WIDE or name in _NARROW]
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
     for name in told:
-        justify = "left" if name in ("trial", "calibration", "mask") else "right"
+        justify: JustifyMethod = "left" if name in ("trial", "calibration", "mask") else "right"
         table.add_column(name, justify=justify, no_wrap=name not in ("calibration", "mask"), overflow="fold")
     for row in rows:
         table.add_row(*[row[name] for name in told])

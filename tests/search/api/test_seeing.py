@@ -12,6 +12,7 @@ import pytest
 import qpareto
 from command_line import qpareto as command
 from made_up_trials import measured
+from qpareto.errors import StudyError
 from qpareto.search.api import Address, OpenedStudy, dashboard_of_study, write_report
 from qpareto.search.study_file import load_study_file
 from qpareto.search.study_opening import open_study
@@ -80,6 +81,13 @@ def test_a_report_lays_the_fronts_of_all_devices_over_one_another(of_two_devices
     assert "<figure id='fronts'>" in page
     for device in ("A GPU", "Another GPU"):
         assert f"yolo11n-coco-cpu @ {device}" in page
+
+
+def test_a_notebook_opens_the_front_of_the_device_that_it_names(of_two_devices: Path) -> None:
+    (point,) = qpareto.open(of_two_devices, device="Another GPU").results.front
+    assert point.measurement.device == "Another GPU"
+    with pytest.raises(StudyError, match="name one of 'A GPU', 'Another GPU'"):
+        qpareto.open(of_two_devices)
 
 
 def test_a_dashboard_is_of_one_device_which_is_to_be_named_where_there_are_several(of_two_devices: Path) -> None:

@@ -9,6 +9,8 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,7 @@ import onnx
 import pytest
 
 from command_line import IN_A_PROCESS, qpareto
+from recorded_study import recorded_study
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
@@ -25,10 +28,10 @@ if TYPE_CHECKING:
 PATIENCE_S = 60.0
 
 
-@pytest.fixture
-def address(finished_copy: Path) -> Iterator[str]:
-    """Of a dashboard in a process of its own, once it has published."""
-    command = [*IN_A_PROCESS, "dashboard", str(finished_copy), "--port", "0"]
+@contextmanager
+def served(study_file: Path) -> Iterator[str]:
+    """The address of a dashboard in a process of its own, once it has published."""
+    command = [*IN_A_PROCESS, "dashboard", str(study_file), "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         url = process.stdout.readline().strip()
@@ -40,6 +43,12 @@ def address(finished_copy: Path) -> Iterator[str]:
         yield url
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
+
+
+@pytest.fixture
+def address(finished_copy: Path) -> Iterator[str]:
+    with served(finished_copy) as url:
+        yield url
 
 
 def study_of(url: str) -> Any:
@@ -64,6 +73,20 @@ def shown(browser: Chrome, url: str, *texts: str) -> str:
 def test_it_shows_names_with_units_and_our_plot(address: str, browser: Chrome) -> None:
     shown(browser, address, "mAP50-95 (0 to 1)", "latency (ms)", "The front", "reference (no INT8)")
     shown(browser, f"{address}/note", "Recipes beside it", "qpareto export")
+
+
+def test_importances_of_90_layers_are_drawn_and_can_be_read(tmp_path: Path, browser: Chrome) -> None:
+    with served(recorded_study(tmp_path)) as url:
+        shown(browser, url, "Hyperparameter Importance", "76 others, each")
+        card = "document.getElementById('graph-hyperparameter-importances')"
+        places = browser.execute_script(
+            f"return [...{card}.querySelectorAll('.ytick text')].map(t => t.getBoundingClientRect().y)"
+        )
+        bars = browser.execute_script(f"return {card}.querySelectorAll('.bars path').length")
+    assert bars == 2 * 17
+    places = sorted(places)
+    assert len(places) == 17  # every bar has its name
+    assert min(after - before for before, after in pairwise(places)) >= 10  # pixels, so none lies on another
 
 
 def test_it_shows_a_trials_note_and_its_files(address: str, browser: Chrome) -> None:
