@@ -101,7 +101,7 @@ def _class_row(part: PartDrift) -> tuple[str, ...]:
 
 
 def _image_rows(drift: Drift) -> list[tuple[str, ...]]:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for image in drift.images[:CHANGED_IMAGES]:
         here, there = (", ".join(map(str, counts)) for counts in (image.counts, image.reference_counts))
         rows.append((image.file_name, f"{image.f1_change:+.3f}", here, there))
