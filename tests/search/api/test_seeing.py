@@ -21,7 +21,8 @@ from recorded_study import recorded_study
 
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory: pytest.TempPathFactory) -> OpenedStudy:
-    return qpareto.open(recorded_study(tmp_path_factory.mktemp("recorded")))
+    found: OpenedStudy = qpareto.open(recorded_study(tmp_path_factory.mktemp("recorded")))
+    return found
 
 
 @pytest.fixture
