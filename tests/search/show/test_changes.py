@@ -6,10 +6,12 @@ import re
 from dataclasses import replace
 from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import pytest
+from selenium.webdriver.support.ui import WebDriverWait
 
 from command_line import qpareto
 from made_up_trials import measured, results_of, trial
@@ -22,6 +24,9 @@ from qpareto.search.show.trial_cache import TrialCache
 from qpareto.search.show.view import StudyView
 from qpareto.search.study_file import load_study_file
 from recorded_study import recorded_study
+
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +64,23 @@ def test_the_report_shows_it_and_stays_below_5_mb(changes: Changes, shapes_view:
     for told in ("object size", changes.drift.classes[0].name, "src='data:image/jpeg;base64,"):
         assert told in page
     assert all(image.file_name in page for image in changes.drift.images[:6])
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_browser_shows_the_images_within_a_phone_or_a_window(
+    changes: Changes, shapes_view: StudyView, tmp_path: Path, browser: Chrome, width: int
+) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(report([shapes_view], [changes]))
+    metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    browser.get(path.as_uri())
+    WebDriverWait(browser, 60).until(lambda b: b.execute_script("return document.body.dataset.drawn") == "yes")
+    image = "document.querySelector('img')"
+    assert browser.execute_script(f"return {image}.naturalWidth") == 2 * 480
+    assert browser.execute_script(f"return {image}.getBoundingClientRect().right") <= width
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def test_a_report_of_several_studies_draws_no_images(shapes_view: StudyView, cache: TrialCache) -> None:
