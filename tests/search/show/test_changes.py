@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 import pytest
-from selenium.webdriver.support.ui import WebDriverWait
 
 from command_line import qpareto
 from made_up_trials import measured, results_of, trial
@@ -70,6 +69,8 @@ def test_the_report_shows_it_and_stays_below_5_mb(changes: Changes, shapes_view:
 def test_a_browser_shows_the_images_within_a_phone_or_a_window(
     changes: Changes, shapes_view: StudyView, tmp_path: Path, browser: Chrome, width: int
 ) -> None:
+    from selenium.webdriver.support.ui import WebDriverWait
+
     path = tmp_path / "report.html"
     path.write_text(report([shapes_view], [changes]))
     metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
