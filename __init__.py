@@ -13,8 +13,13 @@ __all__ = ["QParetoError", "__version__", "open"]
 __version__ = "0.1.0"
 
 
-def open(study: str | Path, *overrides: str) -> Any:  # noqa: A001 - read as `qpareto.open`
-    """Look at the study of a study file: an `OpenedStudy` with `measurements()`, `plots()` and `results`."""
+def open(study: str | Path, *overrides: str, device: str | None = None) -> Any:  # noqa: A001 - read as `qpareto.open`
+    """Look at the study of a study file: an `OpenedStudy` with `measurements()`, `plots()` and `results`.
+
+    Args:
+        overrides: `KEY=VALUE` of the study file.
+        device: whose study, where the file has one for each device model; the only one there is if None.
+    """
     from .search.api import open_for_reading
 
-    return open_for_reading(study, overrides)
+    return open_for_reading(study, overrides, device=device)

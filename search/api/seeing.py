@@ -12,14 +12,16 @@ from ...objectives.store import write_whole
 from ..results import Results
 from ..run.prepare import scorer_of_spec
 from ..show.artifacts import TrialFiles
+from ..show.changes import NOT_HERE, Changes, changes_of_view
 from ..show.dashboard import Address, serve_dashboard
 from ..show.plots import figures_of_view
 from ..show.plots.files import write_pngs
 from ..show.report import figures_of_views, report
+from ..show.trial_cache import TrialCache
 from ..show.view import StudyView, view_of_study
 from ..spec import StudySpec
 from ..study_file import load_study_file
-from ..study_opening import open_study
+from ..study_opening import devices_of_study, open_study
 
 _log = logging.getLogger(__name__)
 
@@ -53,26 +55,34 @@ class OpenedStudy:
         return figures_of_view(self._view)
 
 
-def open_for_reading(study: str | Path, overrides: Sequence[str] = ()) -> OpenedStudy:
+def open_for_reading(study: str | Path, overrides: Sequence[str] = (), *, device: str | None = None) -> OpenedStudy:
     """Open the study of a study file, to look at it: `qpareto.open`.
+
+    Args:
+        device: whose study, see `results`.
 
     Raises:
         StudyFileError, StorageError, StudyError: there is none, or it cannot be read.
     """
-    return OpenedStudy(view_of_spec(load_study_file(Path(study), list(overrides))))
+    return OpenedStudy(view_of_spec(load_study_file(Path(study), list(overrides)), device=device))
 
 
-def view_of_spec(spec: StudySpec) -> StudyView:
+def view_of_spec(spec: StudySpec, *, device: str | None = None) -> StudyView:
     """What is shown of a study, read now.
+
+    Args:
+        device: whose study, see `results`.
 
     Raises:
         StorageError, StudyError: it cannot be read, or there is none.
     """
-    return view_of_study(open_study(spec))
+    return view_of_study(open_study(spec, device=device))
 
 
 def write_report(specs: Sequence[StudySpec], path: Path, *, png: bool = False) -> list[Path]:
     """Write one HTML file about a study, or about several laid over one another; with `png` its figures beside it.
+
+    A study file with a front for each device model is as many studies.
 
     Returns:
         The files written.
@@ -82,30 +92,53 @@ def write_report(specs: Sequence[StudySpec], path: Path, *, png: bool = False) -
         QParetoError: PNG was asked for, but what draws it is missing.
         DiskError: a file cannot be written.
     """
-    views = [view_of_spec(spec) for spec in specs]
-    write_whole(path, report(views))
+    told = [(spec, view) for spec in specs for view in _views(spec)]
+    views = [view for _, view in told]
+    write_whole(path, report(views, [_changes(spec, view, shown=len(told) == 1) for spec, view in told]))
     return [path, *(write_pngs(figures_of_views(views), path) if png else [])]
 
 
 def dashboard_of_study(
-    spec: StudySpec, address: Address | None = None, *, study_file: str, ready: Callable[[str], None]
+    spec: StudySpec,
+    address: Address | None = None,
+    *,
+    study_file: str,
+    ready: Callable[[str], None],
+    device: str | None = None,
 ) -> None:
     """Serve a study's dashboard until this process is interrupted; `ready` is told its address.
 
     Args:
         address: where to listen; this machine's own port 8080 if None.
         study_file: as the commands in its note name it.
+        device: whose study, see `results`.
 
     Raises:
         QParetoError: optuna-dashboard is not installed, the study cannot be read, or the port is taken.
     """
-    serve_dashboard(spec, address or Address(), study_file=study_file, files=_files(spec), ready=ready)
+    study = open_study(spec, device=device)
+    files = _files(spec, study.study.study_name)
+    serve_dashboard(study, address or Address(), study_file=study_file, files=files, ready=ready)
 
 
-def _files(spec: StudySpec) -> TrialFiles | None:
+def _views(spec: StudySpec) -> list[StudyView]:
+    devices: list[str | None] = [*devices_of_study(spec)] if spec.devices == "each" else []
+    return [view_of_spec(spec, device=device) for device in devices or [None]]
+
+
+def _changes(spec: StudySpec, view: StudyView, *, shown: bool) -> Changes | str:
+    """What mAP hides of a study's front, or that it is not here; why not may name folders, so no report tells that."""
+    try:
+        return changes_of_view(view, TrialCache(scorer_of_spec(spec)), shown=shown)
+    except QParetoError as error:
+        _log.warning("The report does not tell how detections changed: %s", error)
+        return NOT_HERE
+
+
+def _files(spec: StudySpec, study: str) -> TrialFiles | None:
     """The trials' files, where the model, its data and the cache are here."""
     try:
-        return TrialFiles(spec.name, scorer_of_spec(spec))
+        return TrialFiles(study, TrialCache(scorer_of_spec(spec)))
     except QParetoError as error:
         _log.warning("The trials are shown without files: %s", error)
         return None

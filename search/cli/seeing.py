@@ -37,6 +37,9 @@ def dashboard(
         str, typer.Option(help="Address to listen at; anything but this machine's own is seen by others.")
     ] = ("127.0.0.1"),
     port: Annotated[int, typer.Option(min=0, help="0 for any that is free.")] = 8080,
+    device: Annotated[
+        str | None, typer.Option(help="The device model whose front to show, where the study file has one for each.")
+    ] = None,
     overrides: Overrides = None,
 ) -> None:
     """Watch a study in optuna-dashboard: notes, our figures, the trials' files; Ctrl-C ends it.
@@ -48,7 +51,11 @@ def dashboard(
     try:
         address = Address(host=host, port=port)
         dashboard_of_study(
-            spec_of(study, overrides), address, study_file=str(study), ready=lambda url: print(url, flush=True)
+            spec_of(study, overrides),
+            address,
+            study_file=str(study),
+            device=device,
+            ready=lambda url: print(url, flush=True),
         )
     except KeyboardInterrupt:
         say("the dashboard has ended; the study goes on without it.")

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 from uuid import NAMESPACE_URL, uuid5
 
 from ...objectives.accuracy.coco import Accuracy
-from ...objectives.engines.build import find_engine
-from ...objectives.measurement import Measurement
-from ...objectives.score import Scorer
-from ...spaces.calibration import CalibrationChoice
-from ...spaces.candidate import Candidate
-from ...spaces.masks import LayerMask
 from ..record import TrialRecord
 from .precision_recall import precision_recall_svg
+from .trial_cache import TrialCache
 
 MOST_ENGINE_BYTES = 64 << 20
 
@@ -39,22 +34,25 @@ class TrialFiles:
         study: its name, which the ids are made of.
     """
 
-    def __init__(self, study: str, scorer: Scorer) -> None:
-        self._study, self._scorer = study, scorer
+    def __init__(self, study: str, cache: TrialCache) -> None:
+        self._study, self._cache = study, cache
         self._makers: dict[str, Callable[[], bytes]] = {}
 
     def of_trial(self, record: TrialRecord) -> list[TrialFile]:
-        """What can be opened of a trial: quantized ONNX; engine and curve where the cache has what they are made of."""
+        """What can be opened of a trial: its ONNX; engine, curve and contact sheet as far as the cache has them."""
         found = record.measurement
         if found is None:
             return []
-        files = [self._file(record, "quantized.onnx", "application/octet-stream", lambda: self._onnx(found))]
-        engine = self._engine(found)
+        cache = self._cache
+        files = [self._file(record, "quantized.onnx", "application/octet-stream", lambda: cache.onnx(found))]
+        engine = cache.engine(found)
         if engine is not None and found.engine_bytes <= MOST_ENGINE_BYTES:
             files.append(self._file(record, "engine.zip", "application/zip", lambda: _zipped(engine)))
-        accuracies = {"this engine": self._accuracy(engine), "reference": self._accuracy(self._reference())}
-        if None not in accuracies.values():
+        accuracies = cache.accuracies(found)
+        if accuracies is not None:
             files.append(self._file(record, "precision-recall.svg", "image/svg+xml", lambda: _curves(accuracies)))
+            if found.int8_layers:
+                files.append(self._file(record, "contact-sheet.jpg", "image/jpeg", lambda: cache.contact_sheet(found)))
         return files
 
     def open_reader(self, artifact_id: str) -> BinaryIO:
@@ -79,27 +77,10 @@ class TrialFiles:
         self._makers[file_id] = maker
         return TrialFile(id=file_id, name=f"trial-{record.number}-{name}", mimetype=mimetype)
 
-    def _onnx(self, found: Measurement) -> bytes:
-        candidate = found.candidate([layer.name for layer in self._scorer.layers])
-        packed: bytes = self._scorer.quantize(candidate).model.SerializeToString()
-        return packed
 
-    def _engine(self, found: Measurement) -> Path | None:
-        options = self._scorer.build_options(found.float_type)
-        return find_engine(found.graph_hash, options, self._scorer.store, build=self._scorer.build)
-
-    def _reference(self) -> Path | None:
-        nothing = LayerMask.none([layer.name for layer in self._scorer.layers])
-        graph = self._scorer.quantize(Candidate(CalibrationChoice("max", 1), nothing))
-        return find_engine(graph.graph_hash, self._scorer.build_options(), self._scorer.store, build=self._scorer.build)
-
-    def _accuracy(self, engine: Path | None) -> Path | None:
-        return None if engine is None else self._scorer.store.find("accuracy", self._scorer.accuracy_key(engine))
-
-
-def _curves(accuracies: Mapping[str, Path | None]) -> bytes:
-    found = {name: Accuracy.load(folder).matches for name, folder in accuracies.items() if folder}
-    return precision_recall_svg(found).encode()
+def _curves(accuracies: Sequence[Path]) -> bytes:
+    loaded = (Accuracy.load(folder).matches for folder in accuracies)
+    return precision_recall_svg(dict(zip(("this engine", "reference"), loaded, strict=True))).encode()
 
 
 def _zipped(folder: Path) -> bytes:

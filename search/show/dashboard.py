@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from socketserver import ThreadingMixIn
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from ...errors import QParetoError, StudyError
-from ..spec import StudySpec
-from ..study_opening import open_study
+from ..study import SearchStudy
 from .artifacts import TrialFiles
 from .publisher import Publisher
 
@@ -41,7 +41,7 @@ class Address:
 
 
 def serve_dashboard(
-    spec: StudySpec, address: Address, *, study_file: str, files: TrialFiles | None, ready: Callable[[str], None]
+    study: SearchStudy, address: Address, *, study_file: str, files: TrialFiles | None, ready: Callable[[str], None]
 ) -> None:
     """Serve the dashboard of a study until this process is interrupted.
 
@@ -51,16 +51,15 @@ def serve_dashboard(
         ready: told the study's address once it is served.
 
     Raises:
-        QParetoError: optuna-dashboard is not installed, the study cannot be read, or the port is taken.
+        QParetoError: optuna-dashboard is not installed, or the port is taken.
     """
+    if find_spec("optuna_dashboard") is None:
+        raise QParetoError("The dashboard is an extra: pip install 'qpareto[dashboard]'.")
+    from .app import dashboard_app
+
+    stop, publisher = threading.Event(), Publisher(study, study_file=study_file, files=files)
     try:
-        from optuna_dashboard import wsgi
-    except ImportError as error:
-        raise QParetoError("The dashboard is an extra: pip install 'qpareto[dashboard]'.") from error
-    study, stop = open_study(spec), threading.Event()
-    publisher = Publisher(study, study_file=study_file, files=files)
-    try:
-        server = make_server(address.host, address.port, wsgi(study.storage, artifact_store=files), _Server, _Quiet)
+        server = make_server(address.host, address.port, dashboard_app(study.storage, files), _Server, _Quiet)
     except OSError as error:
         raise StudyError(
             f"The dashboard cannot listen at {address.host}:{address.port} ({error.strerror}): name another --port."
@@ -68,8 +67,8 @@ def serve_dashboard(
     thread = threading.Thread(target=publisher.run, args=(stop,), name="publisher", daemon=True)
     with server:
         thread.start()
-        ready(f"http://{address.host}:{server.server_port}/dashboard/studies/{study.id}")
         try:
+            ready(f"http://{address.host}:{server.server_port}/dashboard/studies/{study.id}")
             server.serve_forever()
         finally:
             stop.set()

@@ -6,10 +6,12 @@ import base64
 import gzip
 from collections.abc import Sequence
 from html import escape
+from itertools import zip_longest
 from typing import Any
 
 from ... import __version__
 from .answer import answer
+from .changes import Changes, figure_of_changes, html_of_changes
 from .plots import figures_of_view, fronts_figure, growth_figure
 from .tables import POINT_COLUMNS, facts, html_table, point_rows
 from .view import StudyView
@@ -23,6 +25,8 @@ CAPTIONS = {
     "bargains": "What a layer saves, by profiles, against what it harms, by the outputs on a few calibration images: "
     "before any trial. Cheap layers are at the bottom right.",
     "growth": "The share of the box between half the reference's mAP50-95 and its latency that the points dominate.",
+    "confidence": "F1, the mean over classes at IoU 0.50. Who takes this engine in the reference's place and leaves "
+    "the confidence as it was gets the F1 of its curve below or above the reference's mark.",
     "fronts": "The fronts of all studies; stars are their references.",
     "relative": "Each study against its own reference: for other devices, batch sizes and models.",
 }
@@ -40,6 +44,7 @@ table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabu
 th, td { text-align: right; padding: .25rem .6rem; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; } figcaption, footer { color: var(--soft); font-size: .85rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; font-size: .9rem; }
+h3 { font-size: 1.05rem; margin: 1.2rem 0 .3rem; } .scroll { margin: .6rem 0; } img { max-width: 100%; }
 dt { color: var(--soft); } dd { margin: 0; } figure { margin: 1rem 0; }
 .js-plotly-plot text:not(.hovertext text) { fill: var(--ink) !important; }
 """
@@ -65,15 +70,20 @@ addEventListener("beforeprint", () => document.querySelectorAll(".plot").forEach
 """
 
 
-def report(views: Sequence[StudyView]) -> str:
-    """The whole page of one study, or of several laid over one another."""
+def report(views: Sequence[StudyView], changes: Sequence[Changes | str] = ()) -> str:
+    """The whole page of one study, or of several laid over one another.
+
+    Args:
+        changes: how each study's detections changed, or why that cannot be told; nothing is told of it if empty.
+    """
+    alone = len(views) == 1
     title = " and ".join(view.name for view in views)
-    compared = _compared(views) if len(views) > 1 else ""
+    compared = "" if alone else _compared(views)
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="icon" href="data:,"><title>{escape(title)}: qpareto</title><style>{STYLE}</style></head><body>
 <h1>{escape(title)}</h1>
-{compared}{"".join(_study(view, alone=len(views) == 1) for view in views)}
+{compared}{"".join(_study(view, told, alone=alone) for view, told in zip_longest(views, changes))}
 <p id="sorry"></p>
 <footer>{_footer(views)}</footer>
 <script type="text/plain" id="plotly">{_packed_plotly()}</script>
@@ -103,7 +113,7 @@ def _compared(views: Sequence[StudyView]) -> str:
     return table + "".join(_figure(name, figure) for name, figure in figures_of_views(views).items())
 
 
-def _study(view: StudyView, *, alone: bool) -> str:
+def _study(view: StudyView, changes: Changes | str | None, *, alone: bool) -> str:
     """The answer, the figures, the tables and the facts of one study."""
     off_front = [point for point in view.results.baselines if point not in view.feasible_front]
     heading = "" if alone else f"<h2>{escape(view.name)}</h2>"
@@ -115,11 +125,19 @@ def _study(view: StudyView, *, alone: bool) -> str:
         front,
         f"<section><h2>The front</h2>{html_table(POINT_COLUMNS, point_rows(view.feasible_front))}</section>",
         f"<section><h2>Recipes beside it</h2>{html_table(POINT_COLUMNS, point_rows(off_front))}</section>",
+        _changes(changes) if changes is not None else "",
         *others,
         f"<section><h2>How it was measured</h2>{_definitions(facts(view))}</section>",
         f"<section><h2>What failed</h2>{html_table(('trial', 'reason'), failed)}</section>" if failed else "",
     ]
     return "\n".join(sections)
+
+
+def _changes(changes: Changes | str) -> str:
+    if isinstance(changes, str):
+        return f"<section><h2>What mAP hides</h2><p>{escape(changes)}</p></section>"
+    figure = _figure("confidence", figure_of_changes(changes))
+    return f"<section><h2>What mAP hides</h2>{figure}{html_of_changes(changes)}</section>"
 
 
 def _figure(name: str, figure: Any) -> str:

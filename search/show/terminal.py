@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,12 +11,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from ...errors import CandidateError
 from ...objectives.engines.profile import LayerTime, reformat_share
 from ...objectives.measurement import Measurement
 from ...objectives.selftest.check import Check
 from ..record import TrialRecord
-from ..results import Point, Results
+from ..results import Results
+from .points_table import confirmed_table, points_table
+from .scatter import plot_of_results
 
 PIPE_WIDTH = 160  # columns where nobody's window is known
 
@@ -51,15 +52,17 @@ def progress(*, total: int) -> Iterator[TrialProgress]:
 
 
 def show_results(results: Results) -> None:
-    """The front, the baselines beside it, the hypervolume, and what a reader must know of them."""
+    """The front, the baselines beside it, a plot where there is a terminal, and what a reader must know of them."""
     console = terminal()
     counts = {state: sum(r.state == state for r in results.records) for state in ("complete", "pruned", "failed")}
-    console.print(_points_table("Front", results.front, ties=results.ties))
+    console.print(points_table("Front", results.front, ties=results.ties, width=console.width))
     if any(point.confirmed is not None for point in results.front):
-        console.print(_confirmed_table(results))
+        console.print(confirmed_table(results))
     off_front = [point for point in results.baselines if point not in results.front]
     if off_front:
-        console.print(_points_table("Baselines beside it", off_front))
+        console.print(points_table("Baselines beside it", off_front, width=console.width))
+    if console.is_terminal and (plot := plot_of_results(results, width=console.width)):
+        console.print(plot, no_wrap=True)
     console.print(
         f"{counts['complete']} trials complete, {counts['pruned']} stopped early, {counts['failed']} failed; "
         f"hypervolume {results.hypervolume():.4f} (share of the box from half the reference's mAP50-95 at its "
@@ -211,71 +214,6 @@ def terminal(*, stderr: bool = False) -> Console:
     if not console.is_terminal:
         console.width = PIPE_WIDTH
     return console
-
-
-def _points_table(
-    title: str, points: Sequence[Point], *, ties: Callable[[Point], tuple[int, ...]] | None = None
-) -> Table:
-    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
-    numbers = ("trial", "mAP50-95", "change", "95 % of change", "latency ms", "ratio", "95 % of ratio", "INT8")
-    for name in (*numbers, "ties with") if ties else numbers:
-        table.add_column(name, justify="right", no_wrap=True)
-    for name in ("calibration", "mask"):
-        table.add_column(name, overflow="fold")
-    for point in points:
-        equals = [", ".join(map(str, ties(point))) or "-"] if ties else []
-        found = point.measurement
-        table.add_row(*_figures(point, found), *equals, found.calibration or "-", point.baseline or found.mask)
-    return table
-
-
-def _figures(point: Point, found: Measurement) -> list[str]:
-    low, high = found.latency_ratio_ci
-    change_low, change_high = found.map50_95_change_ci
-    return [
-        str(point.trial),
-        f"{found.map50_95:.4f}",
-        f"{found.map50_95_change:+.4f}",
-        f"{change_low:+.4f}..{change_high:+.4f}",
-        f"{found.latency_ms:.3f}",
-        f"{found.latency_ratio:.3f}{'*' if found.flags else ''}",
-        f"{low:.3f}..{high:.3f}",
-        _int8(found),
-    ]
-
-
-def _int8(found: Measurement) -> str:
-    """How many layers the mask puts into INT8, and how many really ran so where those are fewer."""
-    asked = len(found.int8_layers)
-    return str(asked) if found.int8_ran in (None, asked) else f"{asked}, {found.int8_ran} ran"
-
-
-def _confirmed_table(results: Results) -> Table:
-    """What became of the front's points when they were measured once more."""
-    images = {p.confirmed.images for p in results.front if isinstance(p.confirmed, Measurement)}
-    title = f"Measured once more, on {' or '.join(map(str, sorted(images)))} images" if images else "Measured once more"
-    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
-    for name in ("trial", "mAP50-95", "change before", "after", "95 % of change", "ratio before", "after"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("still unbeaten", overflow="fold")
-    upheld = results.upheld()
-    for point in results.front:
-        before, after = point.measurement, point.confirmed
-        if after is None or isinstance(after, CandidateError):
-            table.add_row(str(point.trial), *["-"] * 6, "not measured yet" if after is None else str(after))
-            continue
-        low, high = after.map50_95_change_ci
-        table.add_row(
-            str(point.trial),
-            f"{after.map50_95:.4f}",
-            f"{before.map50_95_change:+.4f}",
-            f"{after.map50_95_change:+.4f}",
-            f"{low:+.4f}..{high:+.4f}",
-            f"{before.latency_ratio:.3f}",
-            f"{after.latency_ratio:.3f}{'*' if after.flags else ''}",
-            _yes(point.trial in upheld),
-        )
-    return table
 
 
 def _outcome(record: TrialRecord) -> str:

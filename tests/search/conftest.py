@@ -15,6 +15,7 @@ import yaml
 from networks import SIZE, small_network
 from qpareto.search.api import run_study
 from qpareto.search.study_file import load_study_file
+from shapes_study import shapes_study as study_of_shapes
 
 CLASSES = 20
 
@@ -92,4 +93,19 @@ def finished_study(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     """The file of a study that has its trials, baselines among them; only to be read."""
     path = write_study(assets, tmp_path_factory.mktemp("finished"), baselines=True, trials=6)
     run_study(load_study_file(path))
+    return path
+
+
+@pytest.fixture(scope="session")
+def shapes_study(shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a study whose trials are the quickstart's recipes; only to be read."""
+    path = study_of_shapes(
+        shapes,
+        tmp_path_factory.mktemp("shapes-study"),
+        space={"calibration": {"methods": ["max"], "sizes": [4]}},
+        engine={"threads": 2},
+        latency={"ci_width": 0.2, "max_seconds": 1.0, "max_wait_s": 0},
+        search={"sampler": "random", "trials": 2, "race": None, "warm_start": 0},
+    )
+    run_study(load_study_file(path))  # float, and ModelOpt's max
     return path

@@ -1,4 +1,4 @@
-"""The quickstart's detector, all layers in INT8, exported once from a real study for all tests of shipping."""
+"""The quickstart's detector, all layers in INT8, exported once from its study for all tests of shipping."""
 
 from __future__ import annotations
 
@@ -8,22 +8,6 @@ import pytest
 
 from command_line import qpareto
 from qpareto.search.ship.manifest import Manifest, read_manifest
-from shapes_study import shapes_study as study_of_shapes
-
-
-@pytest.fixture(scope="session")
-def shapes_study(shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file of a study whose trials are the quickstart's recipes; only to be read."""
-    path = study_of_shapes(
-        shapes,
-        tmp_path_factory.mktemp("shapes-study"),
-        space={"calibration": {"methods": ["max"], "sizes": [4]}},
-        engine={"threads": 2},
-        latency={"ci_width": 0.2, "max_seconds": 1.0, "max_wait_s": 0},
-        search={"sampler": "random", "trials": 2, "race": None, "warm_start": 0},
-    )
-    assert qpareto("run", path).code == 0  # float, and ModelOpt's max
-    return path
 
 
 @pytest.fixture(scope="session")

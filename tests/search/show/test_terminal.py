@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from made_up_trials import measured, results_of, stopped, trial, typical_results
@@ -17,6 +19,23 @@ def test_the_front_and_the_baselines_beside_it_are_shown(capsys: pytest.CaptureF
     assert "* Doubtful timing of trial 4" in beside
     assert "8 trials complete, 0 stopped early, 1 failed" in out
     assert err == ""
+    assert "o front" not in out  # the plot is for terminals
+
+
+@pytest.mark.parametrize("columns", ["80", "160"])
+def test_a_terminal_gets_a_plot_and_tables_that_fit(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich's word for: take it for a terminal
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", columns)
+    show_results(typical_results())
+    tables, plot = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out).split(" mAP50-95\n")
+    assert "o front   x recipe   * reference   . measured" in plot
+    assert "…" not in tables
+    assert max(len(line.rstrip()) for line in tables.splitlines()) <= int(columns)
+    assert ("95 % of ratio" in tables) == (columns == "160")
+    assert "2 ultralytics" in tables
 
 
 def test_what_is_piped_has_no_colours_and_is_not_squeezed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,119 @@
+"""What mAP hides of a study's front: how the detections of its knee differ from the reference's."""
+
+from __future__ import annotations
+
+import base64
+import logging
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from ...errors import CandidateError
+from ...objectives.accuracy.drift import Drift, PartDrift
+from ..front import knee
+from ..ship.readme import CHANGED_IMAGES, WORST_CLASSES
+from .plots.confidence import confidence_figure
+from .tables import html_table
+from .trial_cache import TrialCache
+from .view import StudyView
+
+NOTHING = "No engine with INT8 layers is on the front, so no detection changes."
+NOT_HERE = (
+    "What the engines found in each image is not in the cache of the machine that wrote this report: write it where "
+    "the study ran to see how detections changed."
+)
+NOT_DRAWN = "The machine that wrote this report could not run both engines, so it shows no images."
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """How one engine's detections differ from the reference's.
+
+    Args:
+        trial: the engine's.
+        sheet: JPEG of the images that changed most; None where it cannot be drawn or nobody asked.
+        remark: that it cannot be drawn, if so.
+    """
+
+    trial: int
+    drift: Drift
+    sheet: bytes | None = None
+    remark: str = ""
+
+
+def changes_of_view(view: StudyView, cache: TrialCache, *, shown: bool) -> Changes | str:
+    """What the cache tells of the knee of those of the front's points that have INT8 layers; why not, if nothing.
+
+    Args:
+        shown: run its engine and the reference on a few images, to show what changed.
+    """
+    front = [point for point in view.feasible_front if point.measurement.int8_layers]
+    if not front:
+        return NOTHING
+    chosen = front[knee(view.results.losses(front))]
+    drift = cache.drift(chosen.measurement)
+    if drift is None:
+        return NOT_HERE
+    if not shown:
+        return Changes(trial=chosen.trial, drift=drift)
+    try:
+        return Changes(trial=chosen.trial, drift=drift, sheet=cache.contact_sheet(chosen.measurement))
+    except CandidateError as error:
+        _log.warning("The report shows no images: %s", error)
+        return Changes(trial=chosen.trial, drift=drift, remark=NOT_DRAWN)
+
+
+def figure_of_changes(changes: Changes) -> Any:
+    """F1 over the confidence, of the engine and of the reference."""
+    return confidence_figure(changes.drift.confidence, name=f"trial {changes.trial}")
+
+
+def html_of_changes(changes: Changes) -> str:
+    """What stands below the figure: a sentence, tables, the picture."""
+    drift, shift = changes.drift, changes.drift.confidence
+    told = (
+        f"Trial {changes.trial}, the knee of the front: its F1 is best from confidence {shift.best:.2f} on "
+        f"({shift.best_f1:.3f}), the reference's from {shift.reference_best:.2f} ({shift.reference_best_f1:.3f}). Left "
+        f"there, this engine's F1 is {shift.f1_kept:.3f}. Of {drift.images_seen} images {drift.images_changed} changed."
+    )
+    tables = [
+        html_table(("object size", *PART_COLUMNS), [_part_row(part) for part in drift.sizes]),
+        html_table(CLASS_COLUMNS, [_class_row(part) for part in drift.classes[:WORST_CLASSES]]),
+        html_table(IMAGE_COLUMNS, _image_rows(drift)) if drift.images else "",
+    ]
+    return "\n".join([f"<p>{told}</p>", *tables, _picture(changes)])
+
+
+PART_COLUMNS = ("AP50-95", "change")
+CLASS_COLUMNS = ("the greatest losses", *PART_COLUMNS, "95 % of change", "true boxes")
+IMAGE_COLUMNS = ("image that changed most", "F1", "hits, misses, false alarms", "the reference's")
+
+
+def _part_row(part: PartDrift) -> tuple[str, ...]:
+    return part.name, f"{part.ap:.4f}", f"{part.change:+.4f}"
+
+
+def _class_row(part: PartDrift) -> tuple[str, ...]:
+    interval = f"{part.change_ci[0]:+.4f} to {part.change_ci[1]:+.4f}" if part.change_ci else "-"
+    return *_part_row(part), interval, str(part.truths)
+
+
+def _image_rows(drift: Drift) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = []
+    for image in drift.images[:CHANGED_IMAGES]:
+        here, there = (", ".join(map(str, counts)) for counts in (image.counts, image.reference_counts))
+        rows.append((image.file_name, f"{image.f1_change:+.3f}", here, there))
+    return rows
+
+
+def _picture(changes: Changes) -> str:
+    if changes.sheet is None:
+        return f"<p>{escape(changes.remark)}</p>" if changes.remark else ""
+    source = f"data:image/jpeg;base64,{base64.b64encode(changes.sheet).decode()}"
+    return (
+        f"<figure><img alt='Detections of the reference and of trial {changes.trial}' src='{source}'>"
+        "<figcaption>The images that changed most: the reference left, this engine right. True boxes are white, what "
+        "is found is orange.</figcaption></figure>"
+    )

@@ -1,0 +1,107 @@
+"""What a study's cache keeps of its trials: engines, what they scored, and from both how detections changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ...errors import EngineError
+from ...objectives.accuracy.coco import Accuracy
+from ...objectives.accuracy.contact_sheet import Column, contact_sheet
+from ...objectives.accuracy.drift import Drift, drift_of
+from ...objectives.engines import EngineOptions
+from ...objectives.engines.build import find_engine
+from ...objectives.measurement import Measurement
+from ...objectives.score import Scorer
+from ...objectives.store import content_key
+from ...spaces.calibration import CalibrationChoice
+from ...spaces.candidate import Candidate
+from ...spaces.masks import LayerMask
+from ..ship.readme import CHANGED_IMAGES
+
+SHEET, DRAWING = "sheet.jpg", 1  # drawings of another number are made anew
+JPEG_QUALITY = 80  # six images of two engines are 0.6 MB then
+
+
+class TrialCache:
+    """Reads the cache that the scorer's store is: no engine is built or evaluated for it."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        self._scorer = scorer
+
+    def onnx(self, found: Measurement) -> bytes:
+        """The quantized model of a trial, in ONNX's own format."""
+        candidate = found.candidate([layer.name for layer in self._scorer.layers])
+        packed: bytes = self._scorer.quantize(candidate).model.SerializeToString()
+        return packed
+
+    def engine(self, found: Measurement) -> Path | None:
+        """The folder of a trial's engine; None if it is not there any more, or never was on this machine."""
+        return self._find(found.graph_hash, found.float_type)
+
+    def accuracies(self, found: Measurement) -> tuple[Path, Path] | None:
+        """The folders of what a trial's engine scored, and of what the reference did; None unless both are there."""
+        engines = self.engine(found), self._reference()
+        one, other = (None if engine is None else self._accuracy(engine) for engine in engines)
+        return (one, other) if one and other else None
+
+    def drift(self, found: Measurement) -> Drift | None:
+        """How a trial's detections differ from the reference's; None unless both are there."""
+        kept = self.accuracies(found)
+        return self._drift_of(kept) if kept else None
+
+    def contact_sheet(self, found: Measurement) -> bytes:
+        """The images that changed most, as the reference and as the trial's engine sees them: a JPEG.
+
+        Drawn once, since a browser asks for it whenever it shows the trial: then both engines are run on these few
+        images, after a timing that holds the device.
+
+        Raises:
+            EngineError: an engine is not there, or does not run here.
+        """
+        kept, engine, reference = self.accuracies(found), self.engine(found), self._reference()
+        if kept is None or engine is None or reference is None:
+            raise EngineError("The cache has lost the engine or the reference, so their detections cannot be shown.")
+        columns = (
+            ("reference", reference, self._scorer.build_options()),
+            ("this engine", engine, self._scorer.build_options(found.float_type)),
+        )
+        key = content_key(accuracies=[folder.name for folder in kept], drawing=DRAWING)
+        drawn = self._scorer.store.local.make("contact-sheets", key, lambda folder: self._draw(columns, kept, folder))
+        return (drawn / SHEET).read_bytes()
+
+    def _draw(self, columns: Sequence[tuple[str, Path, EngineOptions]], kept: Sequence[Path], folder: Path) -> None:
+        import cv2
+
+        scorer, drift = self._scorer, self._drift_of(kept)
+        images = _shown_images(drift)
+        picture = contact_sheet(
+            scorer.dataset,
+            images,
+            [Column(title=title, found=scorer.detections(at, options, images)) for title, at, options in columns],
+            confidence=drift.confidence.reference_best,
+        )
+        written, jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+        assert written  # a picture of ours, in a format that OpenCV has
+        (folder / SHEET).write_bytes(jpeg.tobytes())
+
+    def _drift_of(self, kept: Sequence[Path]) -> Drift:
+        one, other = (Accuracy.load(folder) for folder in kept)
+        return drift_of(one, other, self._scorer.dataset)
+
+    def _find(self, graph_hash: str, float_type: str | None = None) -> Path | None:
+        scorer = self._scorer
+        return find_engine(graph_hash, scorer.build_options(float_type), scorer.store, build=scorer.build)
+
+    def _reference(self) -> Path | None:
+        nothing = LayerMask.none([layer.name for layer in self._scorer.layers])
+        return self._find(self._scorer.quantize(Candidate(CalibrationChoice("max", 1), nothing)).graph_hash)
+
+    def _accuracy(self, engine: Path) -> Path | None:
+        return self._scorer.store.find("accuracy", self._scorer.accuracy_key(engine))
+
+
+def _shown_images(drift: Drift) -> list[int]:
+    """Those that changed most, then the first others."""
+    changed = [image.index for image in drift.images]
+    return [*changed, *[index for index in range(drift.images_seen) if index not in changed]][:CHANGED_IMAGES]
