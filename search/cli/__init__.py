@@ -9,7 +9,7 @@ import sys
 import typer
 
 from ...errors import QParetoError
-from . import candidate, fleet, machine, seeing, shipping, storage, study
+from . import candidate, draft, fleet, machine, seeing, shipping, storage, study
 from .family import example, say
 
 app = typer.Typer(
@@ -20,7 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for family in (study, seeing, shipping, fleet, storage, candidate, machine):
+for family in (draft, study, seeing, shipping, fleet, storage, candidate, machine):
     app.add_typer(family.commands)
 
 
