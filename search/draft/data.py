@@ -58,8 +58,15 @@ def parted_data(source: EvaluationSpec, calibration: Path | None, store: Store) 
         kept = _folder_of(found) or found
     if calibration is None and len(found) < FEWEST_CALIBRATING:
         return _held_out(absolute, store)
-    whole = {"scored": len(scored), "calibration": kept, "calibrating": len(found), "origin": origin}
-    return PartedData(images=absolute.images, annotations=absolute.annotations, yaml=absolute.yaml, **whole)
+    return PartedData(
+        images=absolute.images,
+        annotations=absolute.annotations,
+        yaml=absolute.yaml,
+        scored=len(scored),
+        calibration=kept,
+        calibrating=len(found),
+        origin=origin,
+    )
 
 
 def _scored(source: EvaluationSpec) -> tuple[Path, ...]:
