@@ -27,6 +27,7 @@ class PartedData:
             there is none of just these images. None with `yaml`.
         yaml: a data.yaml whose val split is scored, instead of the two.
         scored: how many images are scored.
+        classes: the data's names of classes, by ascending id.
         calibration: a folder or a .txt list; or images, of which a list is to be written.
         calibrating: how many images those are.
         origin: where these come from, for people.
@@ -36,6 +37,7 @@ class PartedData:
     annotations: Path | Mapping[str, object] | None = None
     yaml: Path | None = None
     scored: int
+    classes: tuple[str, ...]
     calibration: Path | tuple[Path, ...]
     calibrating: int
     origin: str
@@ -49,7 +51,7 @@ def parted_data(source: EvaluationSpec, calibration: Path | None, store: Store) 
         DatasetError: images or annotations are missing or at fault, or there are too few.
     """
     absolute = EvaluationSpec(**{name: path.absolute() for name, path in source if path is not None})
-    scored = _scored(absolute)
+    scored, classes = _scored(absolute)
     if calibration is not None:
         found, origin = list_images(calibration), "as named"
         kept: Path | tuple[Path, ...] = calibration.absolute()
@@ -63,17 +65,23 @@ def parted_data(source: EvaluationSpec, calibration: Path | None, store: Store) 
         annotations=absolute.annotations,
         yaml=absolute.yaml,
         scored=len(scored),
+        classes=classes,
         calibration=kept,
         calibrating=len(found),
         origin=origin,
     )
 
 
-def _scored(source: EvaluationSpec) -> tuple[Path, ...]:
+def _scored(source: EvaluationSpec) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    """The labelled images, and the names of their classes by ascending id."""
     if source.yaml is not None:
-        return read_yolo(source.yaml, split="val").images
+        yolo = read_yolo(source.yaml, split="val")
+        return yolo.images, yolo.names
     images, annotations = _coco(source)
-    return tuple(images / str(entry["file_name"]) for entry in read_coco(annotations).images)
+    coco = read_coco(annotations)
+    categories = sorted(coco.categories, key=lambda entry: int(entry["id"]))
+    paths = tuple(images / str(entry["file_name"]) for entry in coco.images)
+    return paths, tuple(str(entry["name"]) for entry in categories)
 
 
 def _others(source: EvaluationSpec, scored: Sequence[Path]) -> tuple[tuple[Path, ...], str]:
@@ -120,6 +128,7 @@ def _held_out(source: EvaluationSpec, store: Store) -> PartedData:
         images=folder,
         annotations=coco_of_images(dataset, scored, folder=folder),
         scored=len(scored),
+        classes=dataset.category_names,
         calibration=tuple(image.path for image in calibrating),
         calibrating=len(calibrating),
         origin="held out of the labelled ones, by the hash of their names",

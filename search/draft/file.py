@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,14 +108,18 @@ storage: {_scalar(f"sqlite:///{study.stem}.db")} # an ordinary Optuna study; Pos
 def _remarks(draft: StudyDraft) -> str:
     """What was recognised of the model."""
     _, _, height, width = draft.model.input_shape
-    names = draft.model.class_names
-    classes = f"{draft.head.classes or len(names or ()) or 'an unknown number of'} classes"
-    if names:
-        classes += f" ({', '.join(names[:NAMES_SHOWN])}{', ...' * (len(names) > NAMES_SHOWN)})"
+    names, data = draft.model.class_names, draft.data.classes
+    classes = f"{draft.head.classes or len(data)} classes ({_some(names or data)})"
     kind = draft.head.kind
     nms = "the graph suppresses overlapping boxes itself" if kind == "end2end" else "no NMS in the graph"
     text = f"The model: {width}x{height} pixels, a {kind} head ({nms}), {classes}."
+    if names and sorted(names) != sorted(data):
+        text += f" The data names them otherwise ({_some(data)}): they are matched in the order of ids, so check that."
     return "\n".join(f"# {line}" for line in textwrap.wrap(text, 118))
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join([*names[:NAMES_SHOWN], *["..."] * (len(names) > NAMES_SHOWN)])
 
 
 def _engine(engine: EngineSpec) -> str:
