@@ -42,9 +42,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site, built as `make docs` builds it; a link or an anchor that leads nowhere is an error."""
     pytest.importorskip("material", reason="needs the extra docs")
     folder = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--config-file", ROOT / "mkdocs.yml"]
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--config-file", str(ROOT / "mkdocs.yml")]
     quiet = os.environ | {"NO_MKDOCS_2_WARNING": "1"}  # what the theme says of the future of mkdocs
-    done = subprocess.run([*command, "--site-dir", folder], check=False, capture_output=True, text=True, env=quiet)
+    done = subprocess.run([*command, "--site-dir", str(folder)], check=False, capture_output=True, text=True, env=quiet)
     assert done.returncode == 0, done.stderr
     assert "WARNING" not in done.stderr
     return folder

@@ -6,7 +6,6 @@ import platform
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import metadata
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -38,7 +37,9 @@ class OnnxRuntimeKind(EngineKind):
         return platform.processor() or platform.machine()
 
     def versions(self) -> dict[str, str]:
-        return {"onnxruntime": metadata.version("onnxruntime-gpu")}  # the package that ModelOpt brings along
+        import onnxruntime
+
+        return {"onnxruntime": onnxruntime.__version__}
 
     def faster_float_type(self, options: EngineOptions) -> str | None:
         return None

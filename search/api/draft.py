@@ -64,7 +64,7 @@ def draft_study(
     _check(draft)
     for path, text in files.items():
         write_whole(path, text)
-    return list(files)[::-1]
+    return [study.with_name(path.name) for path in reversed(files)]
 
 
 def _refuse_there(paths: list[Path], *, force: bool) -> None:

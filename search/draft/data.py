@@ -17,6 +17,8 @@ from ...objectives.accuracy.yolo_files import read_yolo
 from ...objectives.store import Store
 from ..spec import EvaluationSpec
 
+HELD_OUT = "held out of the labelled ones, by the hash of their names"
+
 
 @dataclass(frozen=True, kw_only=True)
 class PartedData:
@@ -131,5 +133,5 @@ def _held_out(source: EvaluationSpec, store: Store) -> PartedData:
         classes=dataset.category_names,
         calibration=tuple(image.path for image in calibrating),
         calibrating=len(calibrating),
-        origin="held out of the labelled ones, by the hash of their names",
+        origin=HELD_OUT,
     )

@@ -7,12 +7,15 @@ import pytest
 import yaml
 
 from qpareto.objectives.accuracy.heads import Head
-from qpareto.search.draft.data import PartedData
+from qpareto.search.draft.data import HELD_OUT, PartedData
 from qpareto.search.draft.file import StudyDraft, files_of_draft
 from qpareto.search.spec import EngineSpec, StudySpec
 from qpareto.search.study_file import load_study_file
-from qpareto.spaces.model import DetectorModel
+from qpareto.spaces.model import DetectorModel, read_model
 
+ROOT = Path(__file__).resolve().parents[3]
+EXAMPLE = ROOT / "examples" / "study.yaml"
+QUICKSTART = ROOT / "studies" / "quickstart"
 NAMES = "{0: 'circle', 1: 'ring'}"
 
 
@@ -57,6 +60,24 @@ def test_keys_that_may_be_wanted_are_ones_when_they_are_uncommented(draft: Study
     spec = StudySpec.model_validate(yaml.safe_load(text.replace("## ", "")))
     assert (spec.data.limit, spec.search.max_hours, spec.space.mask.keep_float) == (100, 8, ("NAME",))
     assert spec.data.confirm is not None
+
+
+def test_the_study_file_that_the_documentation_shows_is_what_a_draft_is(draft: StudyDraft, tmp_path: Path) -> None:
+    model = read_model(QUICKSTART / "shapes-yolo11n.onnx")
+    images = tmp_path / "images"
+    data = replace(
+        draft.data,
+        images=images,
+        annotations={},
+        scored=150,
+        classes=model.class_names or (),
+        calibration=(images / "0.jpg",),
+        calibrating=50,
+        origin=HELD_OUT,
+    )
+    engine = EngineSpec(kind="openvino", threads=2)
+    shown = replace(draft, model=model, head=Head("yolov8", 0, 12), data=data, engine=engine)
+    assert files_of_draft(shown, tmp_path / "study.yaml")[tmp_path / "study.yaml"] == EXAMPLE.read_text()
 
 
 def test_a_draft_says_what_was_found(draft: StudyDraft, tmp_path: Path) -> None:

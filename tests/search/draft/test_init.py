@@ -13,12 +13,9 @@ from command_line import qpareto
 from qpareto.objectives.engines import engine_kind
 from qpareto.search.study_file import load_study_file
 
-QUICK = ("space.calibration.methods=[max]", "search.baselines=false", "search.warm_start=0", "search.sampler=random")
-QUICK += ("latency.max_seconds=0.3", "latency.max_wait_s=0")
-
-
-def quickly() -> list[str]:
-    return [word for override in QUICK for word in ("--set", override)]
+QUICK = ["space.calibration.methods=[max]", "search.baselines=false", "search.warm_start=0", "search.sampler=random"]
+QUICK += ["latency.max_seconds=0.3", "latency.max_wait_s=0"]
+QUICKLY = [word for override in QUICK for word in ("--set", override)]
 
 
 @pytest.mark.usefixtures("cache_at_home")
@@ -31,7 +28,7 @@ def test_what_init_writes_runs_as_it_is_and_ends_with_a_front(
     written = qpareto("init", "own/model.onnx", *data)
     assert written.code == 0, written
     names = ["study.yaml", "study-calibration.txt", "study-evaluation.json"]
-    assert written.out.split() == [str(tmp_path / name) for name in names]
+    assert written.out.split() == names
 
     spec = load_study_file(Path("study.yaml"))
     assert spec.model == tmp_path / "own" / "model.onnx"
@@ -42,7 +39,7 @@ def test_what_init_writes_runs_as_it_is_and_ends_with_a_front(
     assert document["model"] == "own/model.onnx", "what lies below the study file moves with it"
     assert len(json.loads(Path("study-evaluation.json").read_text())["images"]) == 30
 
-    front = qpareto("run", "study.yaml", "--trials", "2", "--json", *quickly())
+    front = qpareto("run", "study.yaml", "--trials", "2", "--json", *QUICKLY)
     assert front.code == 0, front
     assert [point["images"] for point in json.loads(front.out)] == [30] * len(json.loads(front.out))
     assert json.loads(front.out)
@@ -54,8 +51,8 @@ def test_init_replaces_nothing_unless_it_is_told_to(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     mine = tmp_path / "mine.yaml"
-    arguments = ("init", shapes / "model.onnx", "--images", shapes / "eval" / "images")
-    arguments += ("--annotations", shapes / "eval" / "instances.json", "-o", "mine.yaml")
+    labelled = ("--images", shapes / "eval" / "images", "--annotations", shapes / "eval" / "instances.json")
+    arguments = ("init", shapes / "model.onnx", *labelled, "-o", "mine.yaml")
     (tmp_path / "mine-calibration.txt").write_text("precious")
     assert "mine-calibration.txt exists already: name another file by -o" in qpareto(*arguments).sentence
     assert not mine.exists()
