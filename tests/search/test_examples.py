@@ -51,7 +51,7 @@ def test_the_engine_kind_of_the_example_keeps_the_contract(changed: Change, tmp_
 
 def test_the_objective_of_the_example_is_searched_for(changed: Change, study_file: Path) -> None:
     environment = changed(EXAMPLES / "objective" / "small_objects.patch")
-    words = ("--set", "objectives=[ap_small, latency_ms]", "--trials", "2", "--json")
+    words = ("--set", "objectives=[ap_small, latency_ms]", "--trials", "1", "--json")
     done = subprocess.run([*IN_A_PROCESS, "run", study_file, *words], check=False, capture_output=True, env=environment)
     assert done.returncode == 0, done.stderr
     front = json.loads(done.stdout)
