@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from ..errors import StudyError
 
 Points = NDArray[np.float64]
-_AT_ONCE = 256  # points that are compared each with each, before those that are left are
 
 
 def losses(values: Sequence[Sequence[float]], directions: Sequence[str]) -> Points:
@@ -45,17 +44,13 @@ def front_of(points: Points) -> NDArray[np.bool_]:
     if np.isnan(points).any():
         raise ValueError("points must not hold NaN: a candidate without a value failed, and is no point")
     found = np.zeros(len(points), dtype=np.bool_)
-    parts = np.array_split(np.arange(len(points)), len(points) // _AT_ONCE + 1)
-    kept = np.concatenate([part[_unbeaten(points[part])] for part in parts])
-    found[kept[_unbeaten(points[kept])]] = True
+    left = np.lexsort(points.T[::-1])
+    while len(left):  # the first in lexicographic order is beaten by none that is left
+        found[left[0]] = True
+        no_better = points[left[1:]] >= points[left[0]]
+        beaten = no_better.all(axis=1) & (points[left[1:]] > points[left[0]]).any(axis=1)
+        left = left[1:][~beaten]
     return found
-
-
-def _unbeaten(points: Points) -> NDArray[np.bool_]:
-    """The front by comparing each with each."""
-    no_worse = (points[:, None, :] <= points[None, :, :]).all(axis=2)
-    better = (points[:, None, :] < points[None, :, :]).any(axis=2)
-    return np.logical_not((no_worse & better).any(axis=0))
 
 
 def hypervolume(points: Points, reference: Sequence[float] | Points) -> float:

@@ -45,6 +45,11 @@ class Snapshot:
         return [trial for trial in self.trials if not trial.state.is_finished()]
 
     @property
+    def taken(self) -> int:
+        """How many trials count or may yet."""
+        return self.finished + len(self.running)
+
+    @property
     def unit_ms(self) -> float | None:
         """The milliseconds of the reference, in which the study tells latencies: what its first trial says of them.
 

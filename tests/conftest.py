@@ -5,14 +5,16 @@ from __future__ import annotations
 import importlib
 import json
 import signal
-import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
+
+from small_disk import small_disk
 
 settings.register_profile("shared machine", deadline=None, print_blob=True)
 settings.load_profile("shared machine")
@@ -63,17 +65,14 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def nearly_full_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
     """Makes a real file system of 1 MiB with so many KiB left. Needs the right to mount one: root on Linux."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], check=False, capture_output=True, text=True
-    )
-    if mounted.returncode != 0:
-        pytest.skip(f"needs the right to mount a small disk ({mounted.stderr.strip()})")
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(small_disk(tmp_path / "disk", mib=1))
+        except PermissionError as error:
+            pytest.skip(f"needs the right to mount a small disk ({error})")
 
-    def fill(left_kib: int) -> Path:
-        (folder / "filler").write_bytes(bytes((1024 - left_kib) << 10))
-        return folder
+        def fill(left_kib: int) -> Path:
+            (folder / "filler").write_bytes(bytes((1024 - left_kib) << 10))
+            return folder
 
-    yield fill
-    subprocess.run(["umount", "--lazy", folder], check=True)
+        yield fill

@@ -31,6 +31,7 @@ from qpareto.spaces.candidate import Candidate
 from qpareto.spaces.layers import Layer
 from qpareto.spaces.space import Space, space_of_layers
 
+SHARED = "what every candidate needs"  # in the cache
 IDENTITY: dict[str, Any] = {"model": "stand-in", "engine": {"float_type": "fp32"}, "device": "A stand-in"}
 
 
@@ -41,7 +42,7 @@ class StandIn:
     Args:
         takes_s: how long a measurement takes.
         log: gets a line for each measurement; None for none.
-        cache: a folder in which something is kept for each candidate; None for none.
+        cache: a folder in which something is kept for each candidate, and one thing for all; None for none.
         recipes_too: whether baselines are measured first.
         kills: a candidate that kills its worker, as it prints.
         fails: a candidate that cannot be measured.
@@ -79,11 +80,13 @@ class StandIn:
     ) -> Measurement:
         del rivals
         graph = self.graph_hash(candidate)
+        if self.cache is not None:
+            store = Store(self.cache)
+            store.make("stand-in", "shared", lambda folder: _write(folder / "kept", SHARED))
+            store.make("stand-in", content_key(graph=graph), lambda folder: _write(folder / "kept", graph))
         if self.log is not None:
             with self.log.open("a") as file:
                 file.write(json.dumps({"pid": os.getpid(), "candidate": str(candidate), "graph": graph}) + "\n")
-        if self.cache is not None:
-            Store(self.cache).make("stand-in", content_key(graph=graph), lambda f: _write(f / "kept", graph))
         time.sleep(self.takes_s)
         if str(candidate) == self.kills:
             os.kill(os.getpid(), signal.SIGKILL)

@@ -2,9 +2,11 @@
 
 PYTHONPATH=tests python benchmarks/fleet/soak.py --out rounds.jsonl [--rounds 50] [--workers 8] [--trials 200]
 
-Every round is a study of its own on a real PostgreSQL: worker processes with a stand-in objective of 50 ms, and 17
-faults at random moments. Rounds that stand in the file are not run again. Lost: trials that are missing of the asked
-ones. Duplicated: candidates that count twice. Measured twice: what a lost worker had begun, and one more for good luck.
+Every round is a study of its own on a real PostgreSQL: worker processes with a stand-in objective of 50 ms, their
+cache on a small disk, and 19 faults at random moments. Rounds that stand in the file are not run again. Lost: trials
+that are missing of the asked ones. Duplicated: candidates that count twice. Measured twice: what a lost worker began.
+
+The small disk needs the right to mount one: root on Linux.
 """
 
 from __future__ import annotations
@@ -16,23 +18,34 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from postgres import Postgres
 from qpareto.search.record import FINISHED
+from small_disk import small_disk
 from stand_in_fleet import Fleet, go_on, stop
+from store_contents import flip_a_byte
 
 LEASE_S = 6.0
-FAULTS = {"worker killed": 10, "worker stopped past its lease": 1, "5 connections cut": 5, "server restarted": 1}
+FAULTS = {
+    "worker killed": 10,
+    "worker stopped past its lease": 1,
+    "5 connections cut": 5,
+    "server restarted": 1,
+    "cache's disk filled": 1,
+    "cache entry damaged": 1,
+}
+FULL_S = 3.0  # how long the disk stays full
 ROUND_TIMEOUT_S = 300.0
 
 
 class Round:
     """One study and what befalls it."""
 
-    def __init__(self, seed: int, fleet: Fleet, postgres: Postgres) -> None:
-        self.rng, self.fleet, self.postgres = random.Random(seed), fleet, postgres
+    def __init__(self, seed: int, fleet: Fleet, postgres: Postgres, cache: Path) -> None:
+        self.rng, self.fleet, self.postgres, self.cache = random.Random(seed), fleet, postgres, cache
         self.done: Counter[str] = Counter()
         self._asleep: list[tuple[float, Any]] = []
         self._ways: dict[str, Callable[[], bool]] = {
@@ -40,6 +53,8 @@ class Round:
             "worker stopped past its lease": self._stop,
             "5 connections cut": self._cut,
             "server restarted": self._restart,
+            "cache's disk filled": self._fill,
+            "cache entry damaged": self._damage,
         }
 
     def run(self) -> None:
@@ -90,6 +105,22 @@ class Round:
         self.postgres.restart()
         return True
 
+    def _fill(self) -> bool:
+        filler = self.cache / "filler"
+        with suppress(OSError), filler.open("wb", buffering=0) as file:  # until there is no room
+            while file.write(bytes(1 << 12)):
+                pass
+        end = time.monotonic() + FULL_S
+        while time.monotonic() < end:
+            self.fleet.tend()
+            time.sleep(0.1)
+        filler.unlink()
+        return True
+
+    def _damage(self) -> bool:
+        flip_a_byte(self.cache / "stand-in" / "shared" / "kept", 3)
+        return True
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -115,15 +146,18 @@ def main() -> None:
 def _round(seed: int, postgres: Postgres, folder: Path, *, workers: int, trials: int) -> dict[str, Any]:
     name, began = f"round-{seed}", time.monotonic()
     (folder / name).mkdir()
-    with Fleet(
-        storage=postgres.url(name),
-        name=name,
-        workers=workers,
-        trials=trials,
-        folder=folder / name,
-        options=("--lease-s", str(LEASE_S), "--seed", str(seed)),
-    ) as fleet:
-        one = Round(seed, fleet, postgres)
+    with (
+        small_disk(folder / name / "cache", mib=8) as cache,
+        Fleet(
+            storage=postgres.url(name),
+            name=name,
+            workers=workers,
+            trials=trials,
+            folder=folder / name,
+            options=("--lease-s", str(LEASE_S), "--seed", str(seed), "--cache", str(cache)),
+        ) as fleet,
+    ):
+        one = Round(seed, fleet, postgres, cache)
         one.run()
         records, measured = fleet.look().records, fleet.measured()
     counted = Counter(record.candidate for record in records if record.state in FINISHED)
@@ -138,11 +172,23 @@ def _round(seed: int, postgres: Postgres, folder: Path, *, workers: int, trials:
         "measured_twice": len(measured) - len({line["candidate"] for line in measured}),
         "ended_as": dict(Counter(record.ended_as for record in records if record.ended_as)),
         "dropped": fleet.said().count("its result is dropped"),
+        "stopped_by_a_full_disk": fleet.said().count("DiskError: "),
+        "damaged_entries_found": fleet.said().count("is not what was put there"),
     }
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+COUNTED = (
+    "finished",
+    "measured_twice",
+    "dropped",
+    "still_running",
+    "stopped_by_a_full_disk",
+    "damaged_entries_found",
+)
 
 
 def print_rounds(rounds: list[dict[str, Any]]) -> None:
@@ -151,7 +197,7 @@ def print_rounds(rounds: list[dict[str, Any]]) -> None:
     for line in rounds:
         total.update({f"fault: {name}": count for name, count in line["faults"].items()})
         total.update({f"trials that do not count: {name}": count for name, count in line["ended_as"].items()})
-        total.update({name: line[name] for name in ("finished", "measured_twice", "dropped", "still_running")})
+        total.update({name: line[name] for name in COUNTED})
     print(f"{len(rounds)} rounds, {sum(line['seconds'] for line in rounds) / 60:.0f} minutes\n")
     print("| what | count |\n| --- | ---: |")
     for name, count in sorted(total.items()):

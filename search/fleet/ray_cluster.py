@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import re
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -163,10 +165,18 @@ def _connected(address: str) -> Any:
         if address == LOCAL:
             ray.init(address=LOCAL, include_dashboard=False, **options)
         else:
+            _refuse_silent(address)
             ray.init(address=address, **options)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         raise QParetoError(
             f"The Ray cluster at '{address}' does not answer ({str(error).strip().splitlines()[0].rstrip('.')}): "
             "start it with `ray start --head`, or name another --ray."
         ) from error
     return ray
+
+
+def _refuse_silent(address: str) -> None:
+    """Raise an OSError if nothing listens at HOST:PORT, which Ray itself would ask for many minutes."""
+    found = re.fullmatch(r"\[?([^/]+?)\]?:(\d+)", address)
+    if found is not None:
+        socket.create_connection((found[1], int(found[2])), timeout=_ANSWER_S).close()

@@ -78,6 +78,7 @@ class Worker:
         self._lookout = Lookout(lease_s=search.lease_s)
         self._heartbeat = Heartbeat(self.study, lease_s=search.lease_s)
         self._unit_ms: float | None = None
+        self._turn = 0  # which of the study's trials the next one would be, were all to begin in order
 
     def run(self, *, trials: int, timeout_s: float | None = None) -> None:
         """Run until the study has this many finished trials, the time is up, or the front grows no more.
@@ -96,7 +97,7 @@ class Worker:
                 if self._has_stalled(now):
                     _log.info("the front has grown no more: see search.stall")
                     return
-                if now.finished + len(now.running) >= trials:
+                if now.taken >= trials:
                     time.sleep(WAIT_S * random.uniform(0.5, 1.0))
                     continue
                 self._run_one(self._next(now), now, trials=trials)
@@ -116,11 +117,12 @@ class Worker:
         )
 
     def _next(self, now: Snapshot) -> Plan:
-        """Baselines first, then what was interrupted, then the sampler's."""
-        planned = next(self._unmeasured_baselines(now), None) or next(self._retries(now), None)
-        if planned is not None:
-            return planned
-        proposal = self._proposer.propose(now.trials)
+        """Baselines first, then what was interrupted, then the sampler's; whoever came too late takes a later one."""
+        planned = [*self._unmeasured_baselines(now), *self._retries(now)]
+        ahead = max(self._turn - now.taken, 0)
+        if ahead < len(planned):
+            return planned[ahead]
+        proposal = self._proposer.propose(now.trials, ahead=ahead - len(planned))
         return Plan(candidate=self.space.candidate(proposal.params), system_attrs=proposal.system_attrs)
 
     def _unmeasured_baselines(self, now: Snapshot) -> Iterator[Plan]:
@@ -152,6 +154,8 @@ class Worker:
                 reason = reason_to_withdraw(plan, number, seen=seen, now=now, trials=trials)
                 if reason is not None:
                     self.study.fail(number, reason)
+                    rivals = now.records[len(seen.records) : number]
+                    self._turn = max(self._turn, seen.taken) + sum(map(plan.is_of, rivals))
                     return
                 self._agree_on_unit(now)
                 self.listener.begin(number, str(plan), finished=now.finished)

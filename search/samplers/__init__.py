@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ...spaces.space import Space
+from ...spaces.space import INT8, Space
 from .stock import sampler_of_name
 
 if TYPE_CHECKING:
@@ -36,9 +36,9 @@ class Proposal:
 class Proposer:
     """Asks a sampler on a mirror of the study in memory.
 
-    In memory, since a sampler asked on the study itself writes every parameter to the storage in a transaction of
-    its own. Each proposal comes from a fresh sampler seeded by (seed, number of trials so far): a run that was
-    interrupted goes on as if it had not been. What a sampler keeps in itself from one proposal to the next is lost.
+    Each proposal comes from a fresh sampler, seeded by the seed and how many candidates were tried so far: a run that
+    was interrupted goes on as if it had not been, and a sampler that looks at no results proposes the same to one
+    worker as to several. What a sampler keeps in itself from one proposal to the next is lost.
 
     Args:
         directions: Optuna's, one an objective.
@@ -61,47 +61,41 @@ class Proposer:
         graph: Graph | None = None,
         partial: Observer | None = None,
     ) -> None:
-        import optuna
+        from .mirror import Mirror
 
         self._space, self._distributions, self._graph = space, space.distributions(), graph
         self._sampler, self._options, self._first = sampler, options or {}, tuple(first)
         self._seed, self._partial = seed, partial
-        self._mirror = optuna.create_study(directions=list(directions))
-        self._mirrored: set[int] = set()  # trials that have ended
-        self._running: dict[int, int] = {}  # others -> their numbers in the mirror
+        self._mirror = Mirror(directions)
 
-    def propose(self, trials: Sequence[FrozenTrial]) -> Proposal:
+    def propose(self, trials: Sequence[FrozenTrial], *, ahead: int = 0) -> Proposal:
         """Suggest the next candidate: one that no trial has tried, unless the sampler finds none in `ASKS` asks.
 
         A sampler that comes back to what was measured already is asked again, then gives way to a random one.
 
         Args:
             trials: all trials of the study, in any state.
+            ahead: how many candidates other workers are about to begin, which are left to them.
         """
-        self._mirror_begun(trials)
-        tried = {self._essence(trial.params) for trial in trials if self._is_inside(trial)}
-        first = next((params for params in self._first if self._essence(params) not in tried), None)
+        inside = [trial for trial in trials if trial.params.keys() == self._distributions.keys()]
+        self._mirror.follow(inside)  # the others (some baselines) teach nothing
+        tried = {self._essence(trial.params) for trial in inside}
+        untried = [params for params in self._first if self._essence(params) not in tried]
+        first = untried[ahead] if ahead < len(untried) else None
         for attempt in range(ASKS):
-            seed = random.Random(f"{self._seed}:{len(trials)}:{attempt}").getrandbits(32)
-            sampler = self._fresh(seed) if attempt < ASKS // 2 else sampler_of_name("random", seed=seed)
-            proposal = self._asked(sampler if first is None else held_to(sampler, first))
-            if self._essence(proposal.params) not in tried:
+            own = attempt < ASKS // 2
+            seen = len(tried) + ahead if own else len(trials)  # in a space that is used up, chance repeats
+            seed = random.Random(f"{self._seed}:{seen}:{attempt}").getrandbits(32)
+            sampler = self._fresh(seed) if own else sampler_of_name("random", seed=seed)
+            asked = self._mirror.ask(sampler if first is None else held_to(sampler, first), self._distributions)
+            if self._essence(asked.params) not in tried:
                 break
-        return proposal
+        return Proposal(params=asked.params, system_attrs=asked.system_attrs)
 
-    def _essence(self, params: Mapping[str, Any]) -> tuple[str, str]:
-        """What decides a candidate's engine: its mask, and its calibration unless the mask is empty."""
-        candidate = self._space.candidate(params)
-        return candidate.mask.word, str(candidate.calibration) if candidate.mask else ""
-
-    def _asked(self, sampler: BaseSampler) -> Proposal:
-        import optuna
-
-        self._mirror.sampler = sampler
-        trial = self._mirror.ask(self._distributions)
-        asked = self._mirror.get_trials(deepcopy=False)[trial.number]
-        self._mirror.tell(trial, state=optuna.trial.TrialState.FAIL)  # the real trial takes its place
-        return Proposal(params=dict(asked.params), system_attrs=dict(asked.system_attrs))
+    def _essence(self, params: Mapping[str, Any]) -> tuple[str, ...]:
+        """What decides a candidate's engine: its switches, and its calibration unless they are all off."""
+        switches = tuple(params[group] for group in self._space.groups)
+        return (*switches, params["calibration.method"], params["calibration.size"]) if INT8 in switches else switches
 
     def _fresh(self, seed: int) -> BaseSampler:
         if self._sampler != "auto":
@@ -111,28 +105,6 @@ class Proposer:
         return ParetoSampler(
             space=self._distributions, graph=self._graph, key=self._essence, partial=self._partial, seed=seed
         )
-
-    def _mirror_begun(self, trials: Sequence[FrozenTrial]) -> None:
-        """Copy trials that began or ended since the last call; those outside the space (some baselines) teach nothing.
-
-        Those that run are copied too: other workers' are nobody else's to propose.
-        """
-        from optuna.trial import TrialState
-
-        for trial in trials:
-            known = trial.number in self._mirrored or (trial.number in self._running and not trial.state.is_finished())
-            if known or not self._is_inside(trial) or trial.state == TrialState.WAITING:
-                continue
-            if trial.number in self._running:  # a copy with its result takes its place
-                self._mirror.tell(self._running.pop(trial.number), state=TrialState.FAIL)
-            if trial.state.is_finished():
-                self._mirrored.add(trial.number)
-            else:
-                self._running[trial.number] = len(self._mirror.get_trials(deepcopy=False))
-            self._mirror.add_trial(trial)
-
-    def _is_inside(self, trial: FrozenTrial) -> bool:
-        return trial.params.keys() == self._distributions.keys()
 
 
 def held_to(sampler: BaseSampler, params: Mapping[str, Any]) -> BaseSampler:

@@ -195,7 +195,8 @@ def test_front_draws_a_plot_on_request(finished_study: Path, tmp_path: Path) -> 
 def test_export_prints_the_bare_folder_and_says_why_on_stderr(finished_study: Path, tmp_path: Path) -> None:
     arguments = ("export", finished_study, "--trial", "1", "--no-confirm", "-o")
     outcome = qpareto(*arguments, tmp_path / "best")
-    assert outcome == Outcome(0, f"{tmp_path / 'best'}\n", "Trial 1, as asked.\n")
+    assert (outcome.code, outcome.out) == (0, f"{tmp_path / 'best'}\n")
+    assert outcome.err.startswith("Trial 1, as asked.")  # what is told of INT8's worth hangs on the timing
     found = printed(qpareto(*arguments, tmp_path / "other", "--format", "triton", "--json"))
     assert (tmp_path / "other" / "triton" / "best" / "config.pbtxt").is_file()
     assert found["folder"] == str(tmp_path / "other")

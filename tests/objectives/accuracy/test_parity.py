@@ -162,6 +162,11 @@ def test_yolo11n_rightly_compiled_passes(shared: Path, tmp_path: Path) -> None:
 
 
 def test_concats_that_openvino_miscompiles_are_caught(quickstart: Detector, graph: Path) -> None:
+    image = tensor_from_pixels(quickstart.images.pixels[:1])
+    found, expected = as_it_is_read(graph).infer(image)[0], onnxruntime_outputs(graph, image)[0]
+    sure, expected_sure = (int((output[:, 4:] > 0.25).sum()) for output in (found, expected))
+    if sure > expected_sure / 2:
+        pytest.skip(f"OpenVINO compiles these Concats rightly on this processor: {sure} of {expected_sure} sure cells")
     with pytest.raises(EngineError, match=r"its boxes are off by [01]\.\d+ of .* and its scores are off by"):
         quickstart.parity(as_it_is_read(graph), graph)
 

@@ -48,6 +48,7 @@ def test_a_worker_that_is_lost_with_its_node_starts_anew_on_another(ray_cluster:
                 again = ending_of(place)
         assert again.is_done
     ray_cluster.remove_node(extra)
+    ray_cluster.wait_for_nodes()
 
 
 def test_one_that_waits_for_room_and_is_stopped_never_begins(ray_cluster: Any, tmp_path: Path) -> None:

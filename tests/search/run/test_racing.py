@@ -15,6 +15,7 @@ from made_up_trials import REFERENCE_MS, stopped
 from qpareto.objectives.accuracy.race import Stopped
 from qpareto.objectives.latency.telemetry import HostLoad
 from qpareto.objectives.measurement import Measurement
+from qpareto.objectives.score import Scorer
 from qpareto.objectives.staged import StagedScorer
 from qpareto.search.api import results, run_study
 from qpareto.search.record import INTERRUPTED
@@ -97,26 +98,33 @@ def begin(spec: StudySpec, candidate: Candidate) -> tuple[SearchStudy, int]:
     return study, study.begin(space=space_of_spec(spec, scorer_of_spec(spec).layers), candidate=candidate)
 
 
+def everything(scorer: Scorer) -> LayerMask:
+    return LayerMask.all([layer.name for layer in scorer.layers])
+
+
 def test_a_graph_that_was_stopped_is_stopped_again_and_nothing_is_measured(
     study_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stages, spec = Stages(monkeypatch), racing(study_file)
-    (first,) = run_study(spec, trials=1).records
-    space = space_of_spec(spec, scorer_of_spec(spec).layers)
-    study, number = begin(spec, space.candidate(first.params))
-    study.fail(number, INTERRUPTED)  # so that the same candidate is tried once more
-    again = run_study(spec, trials=2).records[-1]
-    assert (again.state, again.reused_from, again.stopped) == ("pruned", 0, first.stopped)
-    assert stages.calls == 1
+    run_study(spec, trials=1)
+    scorer, seen = scorer_of_spec(spec), stopped(0.37, 0.6)
+    one, other = (Candidate(CalibrationChoice("max", size), everything(scorer)) for size in (2, 4))
+    study, before = begin(spec, one)
+    study.prune(before, seen, graph_hash=scorer.quantize(other).graph_hash)
+    _, number = begin(spec, other)
+    study.fail(number, INTERRUPTED)  # so that this candidate is the next
+    again = run_study(spec, trials=3).records[-1]
+    assert (again.retry_of, again.state, again.reused_from, again.stopped) == (number, "pruned", before, seen)
+    assert stages.calls == 1  # the first trial's
 
 
 def test_a_baseline_is_measured_in_full_even_if_its_graph_was_stopped(study_file: Path) -> None:
     run_study(racing(study_file), trials=1)
     spec = racing(study_file, "search.baselines=true")
     scorer = scorer_of_spec(spec)
-    everything = Candidate(CalibrationChoice("max", 4), LayerMask.all([layer.name for layer in scorer.layers]))
-    study, number = begin(spec, everything)
-    graph = scorer.quantize(everything).graph_hash
+    candidate = Candidate(CalibrationChoice("max", 4), everything(scorer))
+    study, number = begin(spec, candidate)
+    graph = scorer.quantize(candidate).graph_hash
     study.prune(number, stopped(0.38, 0.6), graph_hash=graph)
     found = run_study(spec, trials=4)
     (recipe,) = (record for record in found.records if record.baseline == "modelopt-max")

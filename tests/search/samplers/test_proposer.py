@@ -55,6 +55,16 @@ def _values(space: Space, proposal: Proposal) -> list[float]:
     return [-sum(1 / (1 + mask.layers.index(name)) for name in mask), 12.0 - len(mask)]
 
 
+def test_what_is_left_to_others_is_what_they_would_begin(study: optuna.Study, space: Space) -> None:
+    first = _first(space, [1, 2])
+    alone = _run(study, space, "random", 5, first=first)
+    proposer = Proposer(space, directions=study.directions, sampler="random", seed=1, first=first)
+    together = [space.candidate(proposer.propose([], ahead=ahead).params).mask.word for ahead in range(2)]
+    assert together == alone[:2]
+    begun = study.trials[:2]
+    assert [space.candidate(proposer.propose(begun, ahead=i).params).mask.word for i in range(3)] == alone[2:]
+
+
 def _first(space: Space, bits: Sequence[int]) -> list[dict[str, Any]]:
     return [space.params(Candidate(space.calibrations[0], LayerMask(space.layers, each))) for each in bits]
 

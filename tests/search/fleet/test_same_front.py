@@ -1,0 +1,70 @@
+"""One worker and two on the quickstart's detector: what they find under one seed and one budget."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from command_line import qpareto
+from qpareto.search.api import results
+from qpareto.search.results import Results
+from qpareto.search.study_file import load_study_file
+from qpareto.search.study_opening import open_study
+
+TRIALS = 10
+
+
+def found_by(workers: int, shapes: Path, folder: Path) -> Results:
+    """What a study of its own, with a cache of its own, ends in.
+
+    Its objectives are those that no timing decides, and its sampler looks at no results.
+    """
+    folder.mkdir()
+    document = {
+        "version": 1,
+        "name": "shapes",
+        "model": str(shapes / "model.onnx"),
+        "data": {
+            "images": str(shapes / "eval" / "images"),
+            "annotations": str(shapes / "eval" / "instances.json"),
+            "calibration": str(shapes / "calib" / "images"),
+        },
+        "space": {"calibration": {"methods": ["max", "entropy"], "sizes": [2, 4]}},
+        "engine": {"threads": 1},
+        "objectives": ["map50_95", "engine_bytes"],
+        "latency": {"ci_width": 0.5, "max_seconds": 0.3, "max_wait_s": 0},
+        "search": {"sampler": "random", "seed": 3, "trials": TRIALS, "race": None, "warm_start": 0},
+        "storage": "sqlite:///study.db",
+        "cache": "cache",
+    }
+    path = folder / "study.yaml"
+    path.write_text(yaml.safe_dump(document))
+    outcome = qpareto("launch", path, "--workers", str(workers))
+    assert outcome.code == 0, outcome.err
+    spec = load_study_file(path)
+    trials = open_study(spec).look().trials
+    assert len({str(trial.user_attrs["worker"]) for trial in trials}) == workers, "each has had its part"
+    return results(spec)
+
+
+@pytest.fixture(scope="module")
+def both(shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Results, Results]:
+    folder = tmp_path_factory.mktemp("fronts")
+    one, two = (found_by(workers, shapes, folder / str(workers)) for workers in (1, 2))
+    return one, two
+
+
+def test_two_workers_try_the_candidates_that_one_tries_and_find_its_front(both: tuple[Results, Results]) -> None:
+    tried = [{r.candidate for r in found.records if r.state == "complete"} for found in both]
+    assert tried[0] == tried[1]
+    assert len(tried[0]) == TRIALS
+    fronts = [{point.measurement.graph_hash for point in found.front} for found in both]
+    assert fronts[0] == fronts[1]
+    assert len(fronts[0]) > 1
+
+
+def test_a_graph_scores_the_same_whoever_measured_it(both: tuple[Results, Results]) -> None:
+    scores = [{p.measurement.graph_hash: p.measurement.map50_95 for p in found.points} for found in both]
+    assert scores[0] == scores[1]
