@@ -1,16 +1,16 @@
 # Two commands do everything on a fresh Linux machine with Python 3.11+ and make:
 #   make quickstart   set up, search the quickstart's detector, show the front, export the best engine
-#   make test         set up, then lint, types, floors, tests
+#   make test         set up, then lint, types, floors, tests (the documentation's site among them)
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-SCRIPTS := $(CURDIR)/tests $(CURDIR)/benchmarks $(CURDIR)/studies/quickstart
-SCRIPT_PATH := $(CURDIR)/tests:$(CURDIR)/benchmarks:$(CURDIR)/benchmarks/search:$(CURDIR)/benchmarks/fleet:$(CURDIR)/studies/quickstart
+SCRIPTS := $(CURDIR)/tests $(CURDIR)/benchmarks $(CURDIR)/studies/quickstart $(CURDIR)/docs $(CURDIR)/examples/sampler
+SCRIPT_PATH := $(CURDIR)/tests:$(CURDIR)/docs:$(CURDIR)/benchmarks:$(CURDIR)/benchmarks/search:$(CURDIR)/benchmarks/fleet:$(CURDIR)/studies/quickstart
 STUDY := studies/quickstart/quickstart.yaml
 RUNS := runs/quickstart
 
-.PHONY: quickstart test install install-dev clean
+.PHONY: quickstart test docs install install-dev clean
 
 quickstart: install
 	$(BIN)/python studies/quickstart/pictures.py --out studies/quickstart/data
@@ -28,6 +28,11 @@ test: install-dev
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest
 
+# The pages that are generated, and the site, in site/; `.venv/bin/mkdocs serve` shows it while you write.
+docs: install-dev
+	$(BIN)/python docs/reference.py
+	$(BIN)/mkdocs build --strict
+
 # What is tested is what users get: the package as installed, never the checkout.
 install: $(VENV)/.dependencies
 	rm -rf build qpareto.egg-info
@@ -41,7 +46,7 @@ $(VENV)/.dependencies: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.dev-dependencies: $(VENV)/.dependencies
-	$(BIN)/pip install --quiet --constraint constraints.txt ".[dev,dashboard,grpc,png,postgres,ray,remote,yolo,tensorrt-rtx]"
+	$(BIN)/pip install --quiet --constraint constraints.txt ".[dev,docs,dashboard,grpc,png,postgres,ray,remote,yolo,tensorrt-rtx]"
 	# Beside the environment: within it, these stubs alone would pass for an installed TensorRT (ModelOpt trips on them).
 	$(BIN)/pip install --quiet --no-deps --upgrade --target $(VENV)/stubs tensorrt-stubs==10.13.0.35.1
 	# Two of their spellings are no Python, and mypy reads nothing of a file that holds one.
@@ -50,4 +55,4 @@ $(VENV)/.dev-dependencies: $(VENV)/.dependencies
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist qpareto.egg-info runs studies/quickstart/data
+	rm -rf $(VENV) build dist site qpareto.egg-info runs studies/quickstart/data

@@ -32,7 +32,9 @@ class EvaluationSpec(Section):
     """Images with their true boxes, as COCO or as Ultralytics writes them."""
 
     images: Path | None = Field(None, description="folder of images, with `annotations`")
-    annotations: Path | None = Field(None, description="COCO instances JSON of the images")
+    annotations: Path | None = Field(
+        None, description="COCO instances JSON; images of the folder that it does not name are not scored"
+    )
     yaml: Path | None = Field(
         None, description="an Ultralytics data.yaml instead of images and annotations: its val split"
     )
@@ -49,7 +51,7 @@ class EvaluationSpec(Section):
 class DataSpec(EvaluationSpec):
     """What mAP is measured on, and what calibration sees."""
 
-    calibration: Path = Field(description="folder of calibration images; never an evaluation image")
+    calibration: Path = Field(description="folder or .txt list of calibration images; never evaluation images")
     confirm: EvaluationSpec | None = Field(None, description="images that the search never sees, for its finalists")
     limit: Count | None = Field(None, description="first n evaluation images only, for a dry run")
     bad_images: Literal["refuse", "skip"] = Field(
@@ -58,8 +60,12 @@ class DataSpec(EvaluationSpec):
 
 
 class CalibrationSpec(Section):
-    methods: tuple[str, ...] = Field(("max", "entropy"), min_length=1)
-    sizes: tuple[Count, ...] = Field((16, 32, 64, 128, 256), min_length=1)
+    """How ModelOpt finds the scales."""
+
+    methods: tuple[str, ...] = Field(("max", "entropy"), min_length=1, description=f"some of {', '.join(METHODS)}")
+    sizes: tuple[Count, ...] = Field(
+        (16, 32, 64, 128, 256), min_length=1, description="images, the first so many of one seeded order"
+    )
 
     @field_validator("methods")
     @classmethod
@@ -73,6 +79,8 @@ class CalibrationSpec(Section):
 
 
 class MaskSpec(Section):
+    """Which layers may be INT8 or float."""
+
     layers: Literal["all"] | tuple[str, ...] = Field("all", description="regular expressions of names or blocks")
     keep_float: tuple[str, ...] = Field((), description="regular expressions of names or blocks that stay float")
     groups: Literal["layer", "block"] = Field("layer", description="what one switch of the mask turns")
@@ -89,7 +97,7 @@ class EngineSpec(Section):
     """How engines are built and run."""
 
     kind: str = Field("openvino", description=f"one of {', '.join(KINDS)}")
-    batch: Count = 1
+    batch: Count = Field(1, description="images that an inference takes; an .onnx has its own")
     float_type: str = Field("fp32", description="what layers outside the mask run in")
     threads: Count = Field(2, description="CPU threads of one inference")
     range_guard: bool = Field(True, description="with fp16: leave in FP32 what FP16 cannot hold well")
@@ -97,8 +105,8 @@ class EngineSpec(Section):
     optimization_level: int | None = Field(None, ge=0, le=5, description="how long a GPU's kernels are searched for")
     workspace_mib: Count | None = Field(None, description="GPU memory that a kernel may use for itself")
     build_route: str | None = Field(None, description="a way to build, by the library's own name, if it has several")
-    build_timeout_s: float = Field(600.0, gt=0)
-    run_timeout_s: float = Field(3600.0, gt=0)
+    build_timeout_s: float = Field(600.0, gt=0, description="a build that takes longer fails its trial")
+    run_timeout_s: float = Field(3600.0, gt=0, description="so does a timing or an evaluation")
 
     @field_validator("kind")
     @classmethod
@@ -165,7 +173,7 @@ class SearchSpec(Section):
     lease_s: float = Field(
         60.0, gt=0, description="seconds without a sign of life after which others take a worker for vanished"
     )
-    seed: int = 0
+    seed: int = Field(0, description="of all that is drawn: same seed, same masks")
     baselines: bool = Field(True, description="measure the usual recipes first")
 
     @field_validator("sampler")
@@ -194,7 +202,9 @@ class StudySpec(Section):
     space: SpaceSpec = SpaceSpec()
     engine: EngineSpec = EngineSpec()
     latency: LatencySpec = LatencySpec()
-    objectives: tuple[str, ...] = Field(("map50_95", "latency_ms"), min_length=1)
+    objectives: tuple[str, ...] = Field(
+        ("map50_95", "latency_ms"), min_length=1, description=f"some of {', '.join(DIRECTIONS)}"
+    )
     search: SearchSpec = SearchSpec()
     devices: Literal["one", "each"] = Field(
         "one", description="whether the study is of one device model, or of each that it is run on, with a front each"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ from typing import Any
 import pytest
 import yaml
 
-from command_line import qpareto
 from qpareto.search.run.stopping import STOPPED
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,21 +25,9 @@ def kubernetes() -> dict[tuple[str, str], Any]:
     return {(each["kind"], each["metadata"]["name"]): each for each in found}
 
 
-def options_of(*command: str) -> set[str]:
-    return set(re.findall(r"--[a-z-]+", qpareto(*command, "--help").out))
-
-
 def test_every_file_is_named_by_the_recipes_and_every_named_file_is_there() -> None:
     named = set(re.findall(r"\(deploy/([^)]+)\)", RECIPES))
     assert named == {path.name for path in DEPLOY.iterdir()}
-
-
-def test_commands_of_the_recipes_have_only_options_that_exist() -> None:
-    lines = re.findall(r"^\$ (qpareto .*?)(?: +#.*)?$", RECIPES, re.MULTILINE)
-    assert len(lines) >= 2
-    for line in lines:
-        _, command, *rest = shlex.split(line)
-        assert {word for word in rest if word.startswith("--")} <= options_of(command)
 
 
 def test_the_slurm_script_is_bash_that_asks_for_what_it_needs() -> None:

@@ -4,6 +4,7 @@ from ..run.progress import Progress, Watch, WorkerSign
 from ..show.dashboard import Address
 from ..study_opening import devices_of_study
 from .candidate import build_candidate, measure_candidate, profile_candidate
+from .draft import draft_study
 from .fleet import Fleet, launch_study
 from .layers import labelled_sensitivity_of_study, layers_of_study_or_model, sensitivity_of_study
 from .machine import self_test_of_engines
@@ -29,6 +30,7 @@ __all__ = [
     "confirm_study",
     "dashboard_of_study",
     "devices_of_study",
+    "draft_study",
     "export_from_study",
     "join_study",
     "labelled_sensitivity_of_study",

@@ -5,23 +5,39 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from typing import Annotated
 
 import typer
 
+from ... import __version__
 from ...errors import QParetoError
-from . import candidate, fleet, machine, seeing, shipping, storage, study
+from . import candidate, draft, fleet, machine, seeing, shipping, storage, study
 from .family import example, say
 
 app = typer.Typer(
     name="qpareto",
-    help="Search for the best ways to quantize a detector for the machine it will run on.",
     epilog=example("qpareto run studies/quickstart/quickstart.yaml"),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for family in (study, seeing, shipping, fleet, storage, candidate, machine):
+for family in (draft, study, seeing, shipping, fleet, storage, candidate, machine):
     app.add_typer(family.commands)
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        print(f"qpareto {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def before_any_command(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Search for the best ways to quantize a detector for the machine it will run on."""
 
 
 class Talk(logging.Handler):

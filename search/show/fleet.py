@@ -13,7 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from ..run.progress import Progress
-from .terminal import terminal
+from .terminal import is_watched, terminal
 
 LINE_EVERY_S = 30.0
 BAR_WIDTH = 40
@@ -23,7 +23,7 @@ BAR_WIDTH = 40
 def fleet_display() -> Iterator[Callable[[Progress], None]]:
     """What to tell of a fleet's progress, on stderr; the picture vanishes at the end, the last line stays."""
     console = terminal(stderr=True)
-    if not console.is_terminal:
+    if not is_watched(console):
         yield _Lines(console)
         return
     with Live(console=console, transient=True, auto_refresh=False) as live:

@@ -47,7 +47,7 @@ def progress(*, total: int) -> Iterator[TrialProgress]:
         TimeRemainingColumn(),
     )
     console = terminal(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Progress(*columns, console=console, transient=True, disable=not is_watched(console)) as bar:
         yield TrialProgress(bar, total=total)
 
 
@@ -208,10 +208,15 @@ def show_check(check: Check) -> None:
     print(f"{check.outcome:<7}  {check.engine}: {check.name}  ({check.detail})", flush=True)
 
 
+def is_watched(console: Console) -> bool:
+    """Whether somebody sits before it: what moves is for them alone. FORCE_COLOR, as CI sets it, makes no terminal."""
+    return console.file.isatty()
+
+
 def terminal(*, stderr: bool = False) -> Console:
     """A console that prints text as it is: layer names hold brackets and colons."""
     console = Console(stderr=stderr, markup=False, highlight=False, emoji=False)
-    if not console.is_terminal:
+    if not is_watched(console):
         console.width = PIPE_WIDTH
     return console
 

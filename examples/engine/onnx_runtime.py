@@ -1,0 +1,131 @@
+"""ONNX Runtime on the processor: a kind of engine in a hundred lines, which lies in objectives/engines/."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import EngineError
+from .base import Availability, Engine, EngineKind, EngineOptions
+
+FILE = "engine.onnx"
+
+
+class OnnxRuntimeKind(EngineKind):
+    """The graph as ONNX Runtime has optimized it: INT8 where it has Q/DQ, FP32 elsewhere."""
+
+    name: ClassVar[str] = "onnx_runtime"
+    float_types: ClassVar[tuple[str, ...]] = ("fp32",)
+    runs_on_host_cpu: ClassVar[bool] = True
+
+    def availability(self) -> Availability:
+        try:
+            import onnxruntime  # noqa: F401 - whether it loads is the question
+        except ImportError as error:
+            reason = f"ONNX Runtime does not load ({error}): pip install onnxruntime."
+            return Availability(can_build=False, can_run=False, reason=reason)
+        return Availability(can_build=True, can_run=True, details={"device": self.device_name(), **self.versions()})
+
+    def device_name(self) -> str:
+        return platform.processor() or platform.machine()
+
+    def versions(self) -> dict[str, str]:
+        import onnxruntime
+
+        return {"onnxruntime": onnxruntime.__version__}
+
+    def faster_float_type(self, options: EngineOptions) -> str | None:
+        return None
+
+    def build(self, onnx_path: Path, engine_dir: Path, options: EngineOptions) -> None:
+        with _one_sentence(f"ONNX Runtime cannot read {onnx_path.name}"):
+            session = _session(onnx_path, options, keep=engine_dir / FILE)
+        batch = session.get_inputs()[0].shape[0]
+        if batch != options.batch:
+            raise EngineError(f"{onnx_path.name} was exported for batch {batch}: export it with batch={options.batch}.")
+
+    def load(self, engine_dir: Path, options: EngineOptions) -> Engine:
+        path = engine_dir / FILE
+        if not path.is_file():
+            raise EngineError(f"{engine_dir} holds no engine of ONNX Runtime (no {FILE}): build it again.")
+        with _one_sentence(f"ONNX Runtime cannot load {path}"):
+            return OnnxRuntimeEngine(_session(path, options))
+
+
+class OnnxRuntimeEngine(Engine):
+    """A session; what is timed is a run without any copying that could be spared."""
+
+    def __init__(self, session: Any) -> None:
+        (image,) = session.get_inputs()
+        batch, channels, height, width = image.shape
+        self.input_shape = (batch, channels, height, width)
+        self._name = image.name
+        self._session: Any = session
+        self._loaded: NDArray[np.float32] | None = None
+
+    def infer(self, images: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+        found = self._run(self._checked(images))
+        return tuple(np.array(output, dtype=np.float32) for output in found)
+
+    def load_input(self, images: NDArray[np.float32]) -> None:
+        self._loaded = self._checked(images).copy()
+
+    def run_once_ms(self) -> float:
+        self._refuse_if_closed()
+        if self._loaded is None:
+            raise EngineError("There is no input to time the engine on: call load_input first.")
+        start_ns = time.perf_counter_ns()
+        self._run(self._loaded)
+        return (time.perf_counter_ns() - start_ns) / 1e6
+
+    def close(self) -> None:
+        self._session = self._loaded = None
+
+    def _run(self, images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        self._refuse_if_closed()
+        with _one_sentence("ONNX Runtime cannot run the engine"):
+            outputs: list[NDArray[np.float32]] = self._session.run(None, {self._name: images})
+        return outputs
+
+    def _checked(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        self._refuse_if_closed()
+        if images.shape != self.input_shape:
+            raise ValueError(f"the engine takes {list(self.input_shape)}, got {list(images.shape)}")
+        return np.ascontiguousarray(images, dtype=np.float32)
+
+    def _refuse_if_closed(self) -> None:
+        if self._session is None:
+            raise EngineError("This engine is closed: load it again.")
+
+
+def _session(path: Path, options: EngineOptions, *, keep: Path | None = None) -> Any:
+    """A session on the processor; `keep` is where its optimized graph is written to."""
+    import onnxruntime
+
+    if options.float_type != "fp32":
+        raise EngineError(f"ONNX Runtime runs float layers in fp32 here, not in '{options.float_type}'.")
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = options.threads
+    settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    settings.log_severity_level = 3  # errors
+    if keep is not None:
+        settings.optimized_model_filepath = str(keep)
+    return onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
+
+
+@contextmanager
+def _one_sentence(what: str) -> Iterator[None]:
+    """ONNX Runtime's many classes of errors as one of ours."""
+    try:
+        yield
+    except EngineError:
+        raise
+    except Exception as error:  # its classes share no other base
+        raise EngineError(f"{what} ({' '.join(str(error).split())[:300]}).") from error

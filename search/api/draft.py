@@ -1,0 +1,88 @@
+"""A study file for somebody who has none yet."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+from ...errors import StudyFileError
+from ...objectives.accuracy.heads import head_of_model
+from ...objectives.store import Store, disk_errors, write_whole
+from ..draft.data import parted_data
+from ..draft.file import StudyDraft, files_of_draft
+from ..draft.machine import engine_for_here
+from ..run.prepare import detector_model, scorer_of_spec, space_of_spec
+from ..spec import DEFAULT_CACHE, EvaluationSpec
+from ..study_file import load_study_file
+
+
+def draft_study(
+    model: Path,
+    source: EvaluationSpec,
+    study: Path,
+    *,
+    calibration: Path | None = None,
+    head: Literal["auto", "yolov8", "yolov5", "end2end"] = "auto",
+    force: bool = False,
+) -> list[Path]:
+    """Look at a model and its data, and write a commented study file that `run_study` runs as it is.
+
+    Before anything is written, all is checked that a run checks before its first trial; what that takes is kept in the
+    cache, where the run finds it.
+
+    Args:
+        model: an .onnx or a .pt.
+        source: images with their true boxes.
+        study: the study file to write; lists of images are written beside it, where they are needed.
+        calibration: a folder or .txt list of calibration images; some are found if None.
+        head: the model's, where its outputs do not tell.
+        force: replace files that are there.
+
+    Returns:
+        What was written, the study file first.
+
+    Raises:
+        QParetoError: files are there already; the model or the data are at fault; no engine can be built here.
+    """
+    place, store = study.absolute(), Store(DEFAULT_CACHE.expanduser())
+    _refuse_there([place], force=force)
+    read = detector_model(model, store)
+    found = head_of_model(
+        read.output_shapes, read.class_names, read.metadata, override=None if head == "auto" else head
+    )
+    draft = StudyDraft(
+        source=model.absolute(),
+        model=read,
+        head=found,
+        head_named=head != "auto",
+        data=parted_data(source, calibration, store),
+        engine=engine_for_here(batch=read.input_shape[0]),
+    )
+    files = files_of_draft(draft, place)
+    _refuse_there(list(files), force=force)
+    _check(draft)
+    for path, text in files.items():
+        write_whole(path, text)
+    return [study.with_name(path.name) for path in reversed(files)]
+
+
+def _refuse_there(paths: list[Path], *, force: bool) -> None:
+    there = [path.name for path in paths if path.exists()]
+    if there and not force:
+        verb = "exist" if len(there) > 1 else "exists"
+        raise StudyFileError(
+            f"{' and '.join(there)} {verb} already: name another file by -o, or replace it by --force."
+        )
+
+
+def _check(draft: StudyDraft) -> None:
+    """Refuse what a run would refuse before its first trial, while nothing is written where the user works."""
+    aside = Path(tempfile.gettempdir())
+    with disk_errors(aside), tempfile.TemporaryDirectory(prefix="qpareto-init-") as folder:
+        files = files_of_draft(draft, Path(folder).resolve() / "study.yaml")
+        for path, text in files.items():
+            path.write_text(text, encoding="utf-8")
+        *_, study = files
+        spec = load_study_file(study)
+        space_of_spec(spec, scorer_of_spec(spec).layers)

@@ -1,0 +1,54 @@
+"""The command before all others: draft a study file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from ...errors import QParetoError
+from .family import example, say
+
+commands = typer.Typer()
+
+QUICKSTART = "studies/quickstart"
+
+
+@commands.command(
+    epilog=example(
+        f"qpareto init {QUICKSTART}/shapes-yolo11n.onnx --images {QUICKSTART}/data/eval/images "
+        f"--annotations {QUICKSTART}/data/eval/instances.json --calibration {QUICKSTART}/data/calib/images"
+    )
+)
+def init(  # noqa: PLR0913, PLR0917 - one parameter an option
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="An .onnx, or a .pt that Ultralytics exports.", show_default=False)
+    ],
+    images: Annotated[Path | None, typer.Option(help="Folder of labelled images.")] = None,
+    annotations: Annotated[Path | None, typer.Option(help="Their COCO instances file.")] = None,
+    data: Annotated[Path | None, typer.Option(help="An Ultralytics data.yaml, instead of the two.")] = None,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(help="Folder or .txt list of calibration images; some are found if not named."),
+    ] = None,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Study file to write.")] = Path("study.yaml"),
+    head: Annotated[
+        Literal["auto", "yolov8", "yolov5", "end2end"],
+        typer.Option(help="The model's head, where it is not recognised."),
+    ] = "auto",
+    force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
+) -> None:
+    """Look at a model and its data, and write a commented study file that runs as it is.
+
+    To calibrate with, it takes the images of the folder that the annotations do not name, or the train split of a
+    data.yaml; where there are too few, a quarter of the labelled images, which are then not scored. No image is copied.
+    """
+    from ..api import draft_study
+    from ..spec import EvaluationSpec
+
+    if (images is None) != (annotations is None) or (images is None) == (data is None):
+        raise QParetoError("Name the labelled images by --images and --annotations together, or by --data alone.")
+    source = EvaluationSpec(images=images, annotations=annotations, yaml=data)
+    print(*draft_study(model, source, output, calibration=calibration, head=head, force=force), sep="\n")
+    say(f"{output} runs as it is; its remarks say what to change next.")

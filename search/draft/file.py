@@ -1,0 +1,148 @@
+"""The files of a drafted study: the commented study file, and the lists that part the images."""
+
+from __future__ import annotations
+
+import json
+import os
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from ...objectives.accuracy.heads import Head
+from ...objectives.engines import KINDS, engine_kind
+from ...spaces.model import DetectorModel
+from ..spec import CalibrationSpec, EngineSpec, SearchSpec
+from .data import PartedData
+
+NAMES_SHOWN = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyDraft:
+    """All that a drafted study file says.
+
+    Args:
+        source: the model as the user named it, absolute: an .onnx or a .pt.
+        model: what was read of it.
+        head: its head.
+        head_named: whether the file must name it, since the model's outputs do not tell.
+    """
+
+    source: Path
+    model: DetectorModel
+    head: Head
+    head_named: bool
+    data: PartedData
+    engine: EngineSpec
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Calibration sizes to search: the usual ones, as far as there are images; else all there are."""
+        usual: tuple[int, ...] = CalibrationSpec().sizes
+        return tuple(size for size in usual if size <= self.data.calibrating) or (self.data.calibrating,)
+
+
+def files_of_draft(draft: StudyDraft, study: Path) -> dict[Path, str]:
+    """What is to be written, the study file last. Paths below its folder are relative to it, all others absolute.
+
+    Args:
+        study: the study file's place, absolute.
+    """
+    files: dict[Path, str] = {}
+    data, annotations, calibration = draft.data, draft.data.annotations, draft.data.calibration
+    if annotations is not None and not isinstance(annotations, Path):
+        written = study.with_name(f"{study.stem}-evaluation.json")
+        files[written], annotations = json.dumps(annotations), written
+    if isinstance(calibration, tuple):
+        written = study.with_name(f"{study.stem}-calibration.txt")
+        files[written] = "".join(f"{_place(path, study.parent)}\n" for path in calibration)
+        calibration = written
+    named = {"images": data.images, "annotations": annotations, "yaml": data.yaml, "calibration": calibration}
+    files[study] = _text(draft, study, {key: path for key, path in named.items() if path is not None})
+    return files
+
+
+def _text(draft: StudyDraft, study: Path, paths: dict[str, Path]) -> str:
+    spot = {key: _scalar(_place(path, study.parent)) for key, path in paths.items()}
+    told = {"calibration": f"{draft.data.calibrating} images: {draft.data.origin}"}
+    told["yaml" if "yaml" in spot else "images"] = f"{draft.data.scored} images, which every trial's mAP is measured on"
+    data = "\n".join(f"  {key}: {value}{f' # {told[key]}' if key in told else ''}" for key, value in spot.items())
+    head = f"\nhead: {draft.head.kind}" if draft.head_named else ""
+    return f"""\
+# Drafted by `qpareto init`; it runs as it is:  qpareto run {study.name}
+# Behind ## are keys that you may want next. All keys and defaults: docs/study-file.md, or `qpareto schema`.
+version: 1
+name: {_scalar(f"{draft.source.stem}-{draft.engine.kind}")}
+{_remarks(draft)}
+model: {_scalar(_place(draft.source, study.parent))}{head}
+
+data:
+{data}
+  ## limit: 100 # only the first so many scored images, for a dry run
+  ## confirm: # other images: the front is measured once more on them, since a search picks lucky figures
+  ##   images: FOLDER
+  ##   annotations: FILE.json
+
+space:
+  calibration: {{methods: [max, entropy], sizes: {list(draft.sizes)}}} # also: percentile, mse
+  ## mask: {{keep_float: [NAME]}} # layers or blocks that must stay float; `qpareto layers {study.name}` names them
+
+{_engine(draft.engine)}
+
+objectives: [map50_95, latency_ms] # the more the better, and the less
+
+# A budget. The same command goes on where a run has ended, so raise it at any time.
+search:
+  trials: {SearchSpec().trials} # finished ones, the usual recipes among them
+  sampler: auto # our own; or tpe, nsga2, nsga3, gp, random, or any Optuna sampler by import path
+  seed: {SearchSpec().seed}
+  ## max_hours: 8 # no trial is begun later than this
+
+storage: {_scalar(f"sqlite:///{study.stem}.db")} # an ordinary Optuna study; PostgreSQL for more than 4 workers
+"""
+
+
+def _remarks(draft: StudyDraft) -> str:
+    """What was recognised of the model."""
+    _, _, height, width = draft.model.input_shape
+    names, data = draft.model.class_names, draft.data.classes
+    classes = f"{draft.head.classes or len(data)} classes ({_some(names or data)})"
+    kind = draft.head.kind
+    nms = "the graph suppresses overlapping boxes itself" if kind == "end2end" else "no NMS in the graph"
+    text = f"The model: {width}x{height} pixels, a {kind} head ({nms}), {classes}."
+    if names and sorted(names) != sorted(data):
+        text += f" The data names them otherwise ({_some(data)}): they are matched in the order of ids, so check that."
+    return "\n".join(f"# {line}" for line in textwrap.wrap(text, 118))
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join([*names[:NAMES_SHOWN], *["..."] * (len(names) > NAMES_SHOWN)])
+
+
+def _engine(engine: EngineSpec) -> str:
+    others = ", ".join(kind for kind in KINDS if kind != engine.kind)
+    types = " or ".join(engine_kind(engine.kind).float_types)
+    lines = [
+        f"# For this machine, on which the study runs. Other kinds of engines: {others} (see `qpareto doctor`).",
+        "engine:",
+        f"  kind: {engine.kind}",
+        f"  batch: {engine.batch} # images an inference takes; the model's own",
+        f"  float_type: {engine.float_type} # {types}: what layers outside of INT8 run in",
+    ]
+    if engine_kind(engine.kind).runs_on_host_cpu:
+        lines.append(f"  threads: {engine.threads} # of one inference: as many as it will have where it is to run")
+    return "\n".join(lines)
+
+
+def _place(path: Path, folder: Path) -> str:
+    """A path as it is written into a file of this folder."""
+    normal = Path(os.path.normpath(path))
+    return normal.relative_to(folder).as_posix() if normal.is_relative_to(folder) else str(normal)
+
+
+def _scalar(text: str) -> str:
+    """A string as YAML, in one line."""
+    return yaml.safe_dump(text, width=float("inf")).removesuffix("...\n").rstrip("\n")

@@ -1,0 +1,30 @@
+"""The engine that this machine runs best, as a drafted study names it."""
+
+from __future__ import annotations
+
+import os
+
+from ...errors import StudyError
+from ...objectives.engines import KINDS, engine_kind
+from ..spec import EngineSpec
+
+
+def engine_for_here(*, batch: int) -> EngineSpec:
+    """The kind that can build and run here, one of a GPU before one of the processor, in its usual float type.
+
+    Raises:
+        StudyError: none can.
+    """
+    kinds = [kind for kind in map(engine_kind, KINDS) if (here := kind.availability()).can_build and here.can_run]
+    if not kinds:
+        raise StudyError("No kind of engine can be built and run here: `qpareto doctor` tells what mends that.")
+    kind = min(kinds, key=lambda kind: kind.runs_on_host_cpu)
+    return EngineSpec(kind=kind.name, batch=batch, float_type=kind.float_types[0], threads=_threads())
+
+
+def _threads() -> int:
+    """The physical cores that this process may use, as far as the system tells."""
+    import psutil
+
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(usable, psutil.cpu_count(logical=False) or usable)

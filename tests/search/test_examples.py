@@ -1,0 +1,74 @@
+"""The worked examples of docs/extending.md: each is tried on a copy of the package, changed as the page says."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import qpareto
+from command_line import IN_A_PROCESS
+from stand_in import StandIn, stand_in_spec, stand_in_worker
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = ROOT / "examples"
+
+Change = Callable[..., dict[str, str]]
+
+
+@pytest.fixture
+def changed(tmp_path: Path) -> Change:
+    """Copies the package, applies a patch and adds files; returns an environment in which the copy is `qpareto`."""
+
+    def change(patch: Path, **added: Path) -> dict[str, str]:
+        copy = tmp_path / "changed" / "qpareto"
+        shutil.copytree(Path(qpareto.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        subprocess.run(["git", "apply", "--unidiff-zero", patch], check=True, cwd=copy)
+        for room, file in added.items():
+            shutil.copy(file, copy / room.replace(".", "/"))
+        return os.environ | {"PYTHONPATH": os.pathsep.join([str(copy.parent), str(ROOT / "tests")])}
+
+    return change
+
+
+def test_the_engine_kind_of_the_example_keeps_the_contract(changed: Change, tmp_path: Path) -> None:
+    example = EXAMPLES / "engine"
+    environment = changed(example / "kinds.patch", **{"objectives.engines": example / "onnx_runtime.py"})
+    test = shutil.copy(example / "test_onnx_runtime.py", tmp_path)
+    words = ["-q", "-c", ROOT / "pyproject.toml", "--rootdir", tmp_path, "-p", "no:cacheprovider", test]
+    command = [sys.executable, "-m", "pytest", *map(str, words)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert " passed" in done.stdout
+    assert "skipped" not in done.stdout
+
+
+def test_the_objective_of_the_example_is_searched_for(changed: Change, study_file: Path) -> None:
+    environment = changed(EXAMPLES / "objective" / "small_objects.patch")
+    words = ("--set", "objectives=[ap_small, latency_ms]", "--trials", "1", "--json")
+    done = subprocess.run([*IN_A_PROCESS, "run", study_file, *words], check=False, capture_output=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    front = json.loads(done.stdout)
+    assert front
+    assert all(point["ap_small"] is not None for point in front)
+
+
+def test_the_sampler_of_the_example_walks_one_switch_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(EXAMPLES / "sampler")
+    spec = stand_in_spec(f"sqlite:///{tmp_path}/study.db", "walk", sampler="one_by_one.OneByOne")
+    worker = stand_in_worker(spec, StandIn(takes_s=0, unit_ms=20.0), layers=12)
+    worker.run(trials=20)
+    trials = [trial.params for trial in worker.study.study.get_trials()]
+    assert len(trials) >= 20
+    apart = [min(_differences(trial, earlier) for earlier in trials[:i]) for i, trial in enumerate(trials) if i]
+    assert apart.count(1) > len(apart) / 2
+
+
+def _differences(first: dict[str, object], second: dict[str, object]) -> int:
+    return sum(first[name] != second[name] for name in first)
