@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from qpareto.objectives.store import cache_report
+from qpareto.objectives.store import SEAL, cache_report
 from qpareto.search.api import run_study
 from qpareto.search.record import TrialRecord
 from qpareto.search.run.prepare import scorer_of_spec
@@ -51,7 +51,7 @@ def test_a_flipped_byte_in_any_kind_of_entry_is_found_before_use_and_the_entry_m
     whole, harm = outcomes(spec), scorer_of_spec(spec).sensitivity(CHOICE, images=2).harm
     kinds = set(cache_report(spec.store()).kinds)
     assert kinds >= KINDS | {"sensitivity"}
-    for entry in [path for kind in kinds for path in (filled_cache / kind).iterdir() if path.is_dir()]:
+    for entry in [path for kind in kinds for path in (filled_cache / kind).iterdir() if (path / SEAL).exists()]:
         files = sorted(path for path in entry.rglob("*") if path.is_file())
         flip_a_byte(files[0], files[0].stat().st_size // 2)
     assert outcomes(spec.model_copy(update={"name": "again"})) == whole

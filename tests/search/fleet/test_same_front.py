@@ -13,7 +13,7 @@ from qpareto.search.study_file import load_study_file
 from qpareto.search.study_opening import open_study
 from shapes_study import shapes_study
 
-TRIALS = 6
+TRIALS = 4
 
 
 def found_by(workers: int, shapes: Path, folder: Path) -> Results:
