@@ -61,7 +61,7 @@ def show_results(results: Results) -> None:
     off_front = [point for point in results.baselines if point not in results.front]
     if off_front:
         console.print(points_table("Baselines beside it", off_front, width=console.width))
-    if console.is_terminal and (plot := plot_of_results(results, width=console.width)):
+    if is_watched(console) and (plot := plot_of_results(results, width=console.width)):
         console.print(plot, no_wrap=True)
     console.print(
         f"{counts['complete']} trials complete, {counts['pruned']} stopped early, {counts['failed']} failed; "

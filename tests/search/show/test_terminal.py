@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import sys
 
 import pytest
 
@@ -26,7 +27,8 @@ def test_the_front_and_the_baselines_beside_it_are_shown(capsys: pytest.CaptureF
 def test_a_terminal_gets_a_plot_and_tables_that_fit(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: str
 ) -> None:
-    monkeypatch.setenv("FORCE_COLOR", "1")  # rich's word for: take it for a terminal
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", columns)
     show_results(typical_results())
