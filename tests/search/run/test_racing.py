@@ -163,7 +163,7 @@ def test_a_real_study_stops_only_what_its_rivals_match_within_the_intervals(
         f"cache={shapes / 'cache'}",
         "space={calibration: {methods: [max], sizes: [4]}, mask: {groups: block}}",
         "latency={ci_width: 0.1, max_seconds: 0.5, max_wait_s: 0}",
-        "search={sampler: random, trials: 4, baselines: false}",
+        "search={sampler: random, trials: 4, baselines: false, warm_start: 0}",
     ]
     raced = run_study(load_study_file(study_file, [*overrides, "search.race={confidence: 0.8}"]))
     states = Counter(record.state for record in raced.records)
