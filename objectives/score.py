@@ -193,10 +193,11 @@ class Scorer:
     @property
     def reference(self) -> Path:
         """The folder of the reference engine: the one with an empty mask."""
-        return self.engine(self._reference_graph)
+        return self.engine(self.reference_graph)
 
     @cached_property
-    def _reference_graph(self) -> QuantizedModel:
+    def reference_graph(self) -> QuantizedModel:
+        """The graph without INT8."""
         nothing = LayerMask.none([layer.name for layer in self.layers])
         return self.quantize(Candidate(CalibrationChoice("max", 1), nothing))
 

@@ -43,6 +43,11 @@ class Point:
     baseline: str | None
     confirmed: Measurement | CandidateError | None = None
 
+    @property
+    def title(self) -> str:
+        """Its number, and the recipe's name if it is one: `2 ultralytics`."""
+        return f"{self.trial} {self.baseline}" if self.baseline else str(self.trial)
+
     def as_json(self) -> dict[str, Any]:
         """One object with `trial`, `baseline`, the fields of the measurement, and `confirmed`, or `refuted`."""
         told: dict[str, Any] = {"trial": self.trial, "baseline": self.baseline, **self.measurement.as_json()}
@@ -84,6 +89,11 @@ class Results:
         return tuple(sorted(chosen, key=lambda point: point.measurement.latency_ms))
 
     @property
+    def reference(self) -> Point | None:
+        """The engine without INT8, in the study's own float type; None before it is measured."""
+        return next((point for point in self.points if not point.measurement.int8_layers), None)
+
+    @cached_property
     def baselines(self) -> tuple[Point, ...]:
         """Every recipe's point, in the order in which they were begun; those of another float type last.
 

@@ -176,6 +176,12 @@ class SearchSpec(Section):
     seed: int = Field(0, description="of all that is drawn: same seed, same masks")
     baselines: bool = Field(True, description="measure the usual recipes first")
 
+    def limit_s(self, timeout_s: float | None) -> float | None:
+        """Seconds after which one run begins no trial: as asked for, else by `max_hours`; None for no limit."""
+        if timeout_s is None and self.max_hours is not None:
+            return self.max_hours * 3600
+        return timeout_s
+
     @field_validator("sampler")
     @classmethod
     def _known(cls, sampler: str) -> str:

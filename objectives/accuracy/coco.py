@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +56,17 @@ class MatchTable:
     correct: NDArray[np.bool_]
     counted: NDArray[np.bool_]
     truths: NDArray[np.int32]
+
+    def of_rows(self, rows: NDArray[np.bool_]) -> MatchTable:
+        """Some of the detections, with all true boxes: rows is [D]."""
+        return replace(
+            self,
+            images=self.images[rows],
+            classes=self.classes[rows],
+            scores=self.scores[rows],
+            correct=self.correct[:, rows],
+            counted=self.counted[:, rows],
+        )
 
 
 @dataclass(frozen=True)

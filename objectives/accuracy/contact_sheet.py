@@ -54,11 +54,12 @@ def contact_sheet(dataset: Dataset, images: Sequence[int], columns: Sequence[Col
     return np.vstack(rows)
 
 
-def save_picture(picture: Picture, path: Path) -> None:
-    """As the path's suffix says: .jpg or .png."""
+def save_picture(picture: Picture, path: Path, *, jpeg_quality: int = 95) -> None:
+    """As the path's suffix says: .jpg, of a quality of 0 to 100, or .png."""
     import cv2
 
-    encoded, content = cv2.imencode(path.suffix, picture)
+    options = [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality] if path.suffix == ".jpg" else []
+    encoded, content = cv2.imencode(path.suffix, picture, options)
     assert encoded  # a picture of ours, in a format that OpenCV has
     path.write_bytes(content.tobytes())
 

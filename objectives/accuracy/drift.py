@@ -215,18 +215,9 @@ def _finite(change: Interval) -> tuple[float, float] | None:
 
 
 def _of_class(table: MatchTable, index: int) -> MatchTable:
-    rows = table.classes == index
     truths = np.zeros_like(table.truths)
     truths[:, index] = table.truths[:, index]
-    return replace(
-        table,
-        images=table.images[rows],
-        classes=table.classes[rows],
-        scores=table.scores[rows],
-        correct=table.correct[:, rows],
-        counted=table.counted[:, rows],
-        truths=truths,
-    )
+    return replace(table.of_rows(table.classes == index), truths=truths)
 
 
 def _size_drifts(candidate: Accuracy, reference: Accuracy) -> tuple[PartDrift, ...]:

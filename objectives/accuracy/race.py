@@ -29,7 +29,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
@@ -269,22 +269,10 @@ def part_maps(table: MatchTable, part: NDArray[np.intp]) -> NDArray[np.float64]:
     weights[0, part] = 1
     np.put_along_axis(weights[1::2], drawn[:, : len(part) // 2], 1, axis=1)
     weights[2::2] = weights[0] - weights[1::2]
-    return map_of_weights(_rows_of_images(table, part), weights)
+    return map_of_weights(table.of_rows(np.isin(table.images, part)), weights)
 
 
 def _student_quantile(share: float, freedom: int = HALVES // 2) -> float:
     """By the expansion of Abramowitz & Stegun 26.7.5: within 0.01 up to a share of 0.999, at 16 degrees of freedom."""
     x = _quantile(share)
     return x + (x**3 + x) / (4 * freedom) + (5 * x**5 + 16 * x**3 + 3 * x) / (96 * freedom**2)
-
-
-def _rows_of_images(table: MatchTable, images: NDArray[np.intp]) -> MatchTable:
-    rows = np.isin(table.images, images)
-    return replace(
-        table,
-        images=table.images[rows],
-        classes=table.classes[rows],
-        scores=table.scores[rows],
-        correct=table.correct[:, rows],
-        counted=table.counted[:, rows],
-    )

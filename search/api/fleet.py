@@ -169,9 +169,8 @@ def _pins(fleet: Fleet, *, on_cpu: bool) -> tuple[Pin, ...]:
 
 def _deadline_s(spec: StudySpec, timeout_s: float | None) -> float | None:
     """By the monotonic clock; of the whole fleet, whenever a worker is started."""
-    if timeout_s is None and spec.search.max_hours is not None:
-        timeout_s = spec.search.max_hours * 3600
-    return None if timeout_s is None else time.monotonic() + timeout_s
+    limit_s = spec.search.limit_s(timeout_s)
+    return None if limit_s is None else time.monotonic() + limit_s
 
 
 def _left_s(deadline_s: float | None) -> float | None:

@@ -88,9 +88,7 @@ def _work(
     study = open_study(spec, identity=identity)
     objective = Pipeline(scorer=scorer, search=search, objectives=study.objectives)
     worker = Worker(spec=spec, study=study, objective=objective, space=space, listener=listener or Silence())
-    if timeout_s is None and search.max_hours is not None:
-        timeout_s = search.max_hours * 3600
-    worker.run(trials=trials or search.trials, timeout_s=timeout_s)
+    worker.run(trials=trials or search.trials, timeout_s=search.limit_s(timeout_s))
     return study
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,8 +26,6 @@ Overrides = Annotated[
 Trials = Annotated[int | None, typer.Option(min=1, help="Finished trials the study is to have.")]
 Timeout = Annotated[str | None, typer.Option(help="Begin no trial after this long: 90s, 30m, 8h.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
-
-INTERRUPTED = "interrupted; what is finished is kept, and the same command goes on from here."
 
 
 def example(command: str) -> str:
@@ -48,6 +48,16 @@ def seconds(text: str | None) -> float | None:
     if not found:
         raise QParetoError(f"--timeout {text}: write a number with s, m or h, such as 30m.")
     return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
+
+
+@contextmanager
+def resumable() -> Iterator[None]:
+    """Ctrl-C ends this process with a sentence, and exit code 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        say("interrupted; what is finished is kept, and the same command goes on from here.")
+        sys.exit(130)
 
 
 def show(results: Results, *, as_json: bool, with_others: bool = False) -> None:

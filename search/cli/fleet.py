@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
-from .family import INTERRUPTED, AsJson, Overrides, StudyFile, Timeout, Trials, example, say, seconds, show, spec_of
+from .family import AsJson, Overrides, StudyFile, Timeout, Trials, example, resumable, seconds, show, spec_of
 
 commands = typer.Typer()
 
@@ -35,12 +34,8 @@ def launch(  # noqa: PLR0913, PLR0917 - one parameter an option
 
     spec = spec_of(study, overrides)
     fleet = Fleet(workers=workers, ray=ray, cores=cores)
-    try:
-        with fleet_display() as watcher:
-            found = launch_study(spec, fleet, trials=trials, timeout_s=seconds(timeout), watcher=watcher)
-    except KeyboardInterrupt:
-        say(INTERRUPTED)
-        sys.exit(130)
+    with resumable(), fleet_display() as watcher:
+        found = launch_study(spec, fleet, trials=trials, timeout_s=seconds(timeout), watcher=watcher)
     show(found, as_json=as_json)
 
 
@@ -61,10 +56,6 @@ def worker(
     from ..show.terminal import progress
 
     spec = spec_of(study, overrides)
-    try:
-        with progress(total=trials or spec.search.trials) as listener, stoppable(listener) as told:
-            found = join_study(spec, trials=trials, timeout_s=seconds(timeout), listener=told)
-    except KeyboardInterrupt:
-        say(INTERRUPTED)
-        sys.exit(130)
+    with resumable(), progress(total=trials or spec.search.trials) as listener, stoppable(listener) as told:
+        found = join_study(spec, trials=trials, timeout_s=seconds(timeout), listener=told)
     show(found, as_json=as_json)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from .family import (
-    INTERRUPTED,
     AsJson,
     Overrides,
     StudyFile,
     Timeout,
     Trials,
     example,
-    say,
+    resumable,
     seconds,
     show,
     spec_of,
@@ -38,12 +36,8 @@ def run(
     from ..show.terminal import progress
 
     spec = spec_of(study, overrides)
-    try:
-        with progress(total=trials or spec.search.trials) as listener:
-            results = run_study(spec, trials=trials, timeout_s=seconds(timeout), listener=listener)
-    except KeyboardInterrupt:
-        say(INTERRUPTED)
-        sys.exit(130)
+    with resumable(), progress(total=trials or spec.search.trials) as listener:
+        results = run_study(spec, trials=trials, timeout_s=seconds(timeout), listener=listener)
     show(results, as_json=as_json)
 
 
@@ -58,15 +52,14 @@ def front(
     as_json: AsJson = False,
 ) -> None:
     """Show a study's front, its baselines and its hypervolume."""
-    from ..api import results, view_of_spec
+    from ..api import view_of_spec
     from ..show.plots import front_figure
     from ..show.plots.files import write_html
 
-    spec = spec_of(study, overrides)
-    found = results(spec)
+    view = view_of_spec(spec_of(study, overrides))
     if plot is not None:
-        write_html(front_figure(view_of_spec(spec)), plot)
-    show(found, as_json=as_json, with_others=with_others)
+        write_html(front_figure(view), plot)
+    show(view.results, as_json=as_json, with_others=with_others)
 
 
 @commands.command(epilog=example("qpareto confirm studies/quickstart/quickstart.yaml"))

@@ -90,7 +90,7 @@ class Proposer:
             asked = self._mirror.ask(sampler if first is None else held_to(sampler, first), self._distributions)
             if self._essence(asked.params) not in tried:
                 break
-        return Proposal(params=asked.params, system_attrs=asked.system_attrs)
+        return Proposal(params=dict(asked.params), system_attrs=dict(asked.system_attrs))
 
     def _essence(self, params: Mapping[str, Any]) -> tuple[str, ...]:
         """What decides a candidate's engine: its switches, and its calibration unless they are all off."""

@@ -44,7 +44,7 @@ class Mirror:
         """The trial that a sampler would begin; it is not kept."""
         self._study.sampler = sampler
         trial = self._study.ask(dict(distributions))
-        asked = copy.deepcopy(self._study.get_trials(deepcopy=False)[trial.number])
+        asked = self._study.get_trials(deepcopy=False)[trial.number]
         self._study.tell(trial, state=TrialState.FAIL)  # the real trial takes its place
         return asked
 

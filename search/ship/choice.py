@@ -135,10 +135,9 @@ def figures(measurement: Measurement) -> str:
 
 
 def _reference(results: Results) -> Point:
-    found = [point for point in results.points if not point.measurement.int8_layers]
-    if not found:
+    if results.reference is None:
         raise StudyError("The study has not measured the reference: run it with search.baselines=true.")
-    return found[0]
+    return results.reference
 
 
 def _of_number(results: Results, number: int) -> Point:

@@ -23,7 +23,6 @@ from ...objectives.quantization.graph import scales_hash
 from ...objectives.score import Scorer
 from ...objectives.store import made_aside
 from ...spaces.candidate import Candidate
-from ...spaces.masks import LayerMask
 from ..spec import DataSpec
 from .layouts import BuiltEngine, Layout, lay_out, layout_for
 from .manifest import (
@@ -146,7 +145,7 @@ def _manifest(
             recipe=scorer.kind.recipe,
             options=built.options,
             reference_options=_portable(scorer.build_options()),
-            reference_graph_hash=_reference_graph_hash(package),
+            reference_graph_hash=scorer.reference_graph.graph_hash,
             files=files,
         ),
         timing=TimingFacts(
@@ -199,11 +198,6 @@ def _data_facts(package: Package) -> DataFacts:
         limit=data.limit,
         bad_images=data.bad_images,
     )
-
-
-def _reference_graph_hash(package: Package) -> str:
-    nothing = LayerMask.none(package.candidate.mask.layers)
-    return package.scorer.quantize(replace(package.candidate, mask=nothing)).graph_hash
 
 
 def _kept_drift(scorer: Scorer, engine: Path) -> Drift | None:

@@ -43,7 +43,7 @@ def _figures(point: Point) -> dict[str, str]:
     low, high = found.latency_ratio_ci
     change_low, change_high = found.map50_95_change_ci
     return {
-        "trial": f"{point.trial} {point.baseline}" if point.baseline else str(point.trial),
+        "trial": point.title,
         "mAP50-95": f"{found.map50_95:.4f}",
         "change": f"{found.map50_95_change:+.4f}",
         "95 % of change": f"{change_low:+.4f}..{change_high:+.4f}",

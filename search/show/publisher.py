@@ -55,8 +55,7 @@ class Publisher:
 
     def publish(self) -> bool:
         """Write what has changed since the last time; whether there was anything to look at."""
-        ended = sum(record.state in FINISHED for record in self._study.records())
-        seen = ended, len(self._study.confirmations())
+        seen = self._study.look().finished, len(self._study.confirmations())
         if seen == self._seen:
             return False
         view, board = view_of_study(self._study), Board(self._study.study, self._study.storage)

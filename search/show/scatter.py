@@ -51,7 +51,7 @@ def plot_of_results(results: Results, *, width: int) -> Text | None:
     """
     if not results.front or width < NARROWEST:
         return None
-    reference = [point for point in results.points if not point.measurement.int8_layers]
+    reference = [] if results.reference is None else [results.reference]
     framing = [(RECIPE, results.baselines), (FRONT, results.front), (REFERENCE, reference)]
     framed = [point for _, points in framing for point in points]
     across, up = _range([_ms(point) for point in framed]), _range([_map(point) for point in framed])

@@ -72,7 +72,7 @@ def _row(point: Point) -> tuple[str, ...]:
     change_low, change_high = found.map50_95_change_ci
     ran = "" if found.int8_ran in (None, len(found.int8_layers)) else f" ({found.int8_ran} ran)"
     return (
-        f"{point.trial} {point.baseline}" if point.baseline else str(point.trial),
+        point.title,
         f"{found.map50_95:.4f}",
         f"{found.map50_95_change:+.4f} ({change_low:+.4f} to {change_high:+.4f})",
         f"{found.latency_ms:.3f}",

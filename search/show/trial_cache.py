@@ -7,16 +7,13 @@ from pathlib import Path
 
 from ...errors import EngineError
 from ...objectives.accuracy.coco import Accuracy
-from ...objectives.accuracy.contact_sheet import Column, contact_sheet
+from ...objectives.accuracy.contact_sheet import Column, contact_sheet, save_picture
 from ...objectives.accuracy.drift import Drift, drift_of
 from ...objectives.engines import EngineOptions
 from ...objectives.engines.build import find_engine
 from ...objectives.measurement import Measurement
 from ...objectives.score import Scorer
 from ...objectives.store import content_key
-from ...spaces.calibration import CalibrationChoice
-from ...spaces.candidate import Candidate
-from ...spaces.masks import LayerMask
 from ..ship.readme import CHANGED_IMAGES
 
 SHEET, DRAWING = "sheet.jpg", 1  # drawings of another number are made anew
@@ -71,8 +68,6 @@ class TrialCache:
         return (drawn / SHEET).read_bytes()
 
     def _draw(self, columns: Sequence[tuple[str, Path, EngineOptions]], kept: Sequence[Path], folder: Path) -> None:
-        import cv2
-
         scorer, drift = self._scorer, self._drift_of(kept)
         images = _shown_images(drift)
         picture = contact_sheet(
@@ -81,9 +76,7 @@ class TrialCache:
             [Column(title=title, found=scorer.detections(at, options, images)) for title, at, options in columns],
             confidence=drift.confidence.reference_best,
         )
-        written, jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-        assert written  # a picture of ours, in a format that OpenCV has
-        (folder / SHEET).write_bytes(jpeg.tobytes())
+        save_picture(picture, folder / SHEET, jpeg_quality=JPEG_QUALITY)
 
     def _drift_of(self, kept: Sequence[Path]) -> Drift:
         one, other = (Accuracy.load(folder) for folder in kept)
@@ -94,8 +87,7 @@ class TrialCache:
         return find_engine(graph_hash, scorer.build_options(float_type), scorer.store, build=scorer.build)
 
     def _reference(self) -> Path | None:
-        nothing = LayerMask.none([layer.name for layer in self._scorer.layers])
-        return self._find(self._scorer.quantize(Candidate(CalibrationChoice("max", 1), nothing)).graph_hash)
+        return self._find(self._scorer.reference_graph.graph_hash)
 
     def _accuracy(self, engine: Path) -> Path | None:
         return self._scorer.store.find("accuracy", self._scorer.accuracy_key(engine))

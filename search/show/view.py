@@ -46,11 +46,6 @@ class StudyView:
         """The front without those that break a constraint."""
         return tuple(point for point in self.results.front if point.trial not in self.infeasible)
 
-    @property
-    def reference(self) -> Point | None:
-        """The engine without INT8, in the study's own float type."""
-        return next((point for point in self.results.points if not point.measurement.int8_layers), None)
-
     def layers(self) -> list[str | None]:
         """Names of the layers that masks are told over, in the network's order; None for one that was never INT8."""
         found: dict[int, str] = {}
@@ -65,11 +60,12 @@ def view_of_study(study: SearchStudy, *, name: str | None = None) -> StudyView:
     Args:
         name: as readers know it, where that is not the study's own.
     """
-    trials = tuple(study.look().trials)
+    now = study.look()
+    trials = tuple(now.trials)
     searched = [trial for trial in trials if trial.distributions]
     return StudyView(
         name=name or study.study.study_name,
-        results=results_of_study(study),
+        results=results_of_study(study, now),
         identity=study.study.user_attrs["identity"],
         ended={trial.number: trial.datetime_complete for trial in trials if trial.datetime_complete},
         begun=min((trial.datetime_start for trial in trials if trial.datetime_start), default=None),

@@ -27,7 +27,7 @@ def front_figure(view: StudyView) -> Any:
     """
     import plotly.graph_objects as go
 
-    results, reference = view.results, view.reference
+    results, reference = view.results, view.results.reference
     front = view.feasible_front
     shown = {point.trial for point in (*front, *results.baselines)} | view.infeasible
     others = [point for point in results.points if point.trial not in shown][-MOST_OTHERS:]
@@ -78,9 +78,9 @@ def fronts_figure(views: Sequence[StudyView], *, relative: bool = False) -> Any:
         figure.add_trace(
             _points(front, name=view.name, mode="lines+markers", line=line, marker=marker, relative=relative)
         )
-        if view.reference and not relative:
+        if view.results.reference and not relative:
             star = {"color": colour, "size": 14, "symbol": "star"}
-            figure.add_trace(_points([view.reference], name=f"{view.name}: reference", marker=star))
+            figure.add_trace(_points([view.results.reference], name=f"{view.name}: reference", marker=star))
     title = "The fronts, each against its own reference" if relative else "The fronts"
     x, y = ("latency, of the reference's", "change of mAP50-95") if relative else (MS_AXIS, MAP_AXIS)
     figure.update_layout(layout(title=title, x=x, y=y))
