@@ -25,6 +25,9 @@ Overrides = Annotated[
 ]
 Trials = Annotated[int | None, typer.Option(min=1, help="Finished trials the study is to have.")]
 Timeout = Annotated[str | None, typer.Option(help="Begin no trial after this long: 90s, 30m, 8h.")]
+Device = Annotated[
+    str | None, typer.Option(help="The device model whose front to show, where the study file has one for each.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .family import AsJson, Overrides, StudyFile, example, print_json, say, spec_of
+from .family import AsJson, Device, Overrides, StudyFile, example, print_json, say, spec_of
 
 commands = typer.Typer()
 
@@ -37,9 +37,7 @@ def dashboard(
         str, typer.Option(help="Address to listen at; anything but this machine's own is seen by others.")
     ] = ("127.0.0.1"),
     port: Annotated[int, typer.Option(min=0, help="0 for any that is free.")] = 8080,
-    device: Annotated[
-        str | None, typer.Option(help="The device model whose front to show, where the study file has one for each.")
-    ] = None,
+    device: Device = None,
     overrides: Overrides = None,
 ) -> None:
     """Watch a study in optuna-dashboard: notes, our figures, the trials' files; Ctrl-C ends it.

@@ -9,6 +9,7 @@ import typer
 
 from .family import (
     AsJson,
+    Device,
     Overrides,
     StudyFile,
     Timeout,
@@ -48,6 +49,7 @@ def front(
     with_others: Annotated[
         bool, typer.Option("--all", help="With --json: also baselines off the front, and trials stopped early.")
     ] = False,
+    device: Device = None,
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
@@ -56,7 +58,7 @@ def front(
     from ..show.plots import front_figure
     from ..show.plots.files import write_html
 
-    view = view_of_spec(spec_of(study, overrides))
+    view = view_of_spec(spec_of(study, overrides), device=device)
     if plot is not None:
         write_html(front_figure(view), plot)
     show(view.results, as_json=as_json, with_others=with_others)

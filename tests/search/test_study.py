@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
@@ -7,6 +8,7 @@ from typing import Any, Literal
 import optuna
 import pytest
 
+from command_line import qpareto
 from made_up_trials import measured, stopped
 from qpareto.errors import StorageError, StudyError
 from qpareto.search.record import INTERRUPTED, VANISHED
@@ -162,6 +164,17 @@ def test_a_study_file_of_each_device_has_a_study_for_every_one(spec: StudySpec) 
     for unknown in (None, "A CPU"):
         with pytest.raises(StudyError, match="name one of 'A GPU', 'Another GPU'"):
             open_study(each, device=unknown)
+
+
+def test_the_front_of_one_of_several_device_models_is_shown_when_it_is_named(study_file: Path, space: Space) -> None:
+    spec = load_study_file(study_file, ["devices=each"])
+    for device, figures in (("A GPU", measured(0.4, 0.6)), ("Another GPU", measured(0.3, 0.5))):
+        study = open_study(spec, identity=IDENTITY | {"device": device})
+        assert study.finish(study.begin(space=space, candidate=CANDIDATE), figures)
+    front = "front", study_file, "--set", "devices=each", "--json"
+    assert "name one of 'A GPU', 'Another GPU'" in qpareto(*front).sentence
+    shown = json.loads(qpareto(*front, "--device", "Another GPU").out)
+    assert [point["map50_95"] for point in shown] == [0.3]
 
 
 def test_of_many_that_open_a_study_at_once_one_makes_it_and_all_have_it(spec: StudySpec) -> None:
