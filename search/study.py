@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -25,6 +27,22 @@ if TYPE_CHECKING:
 
 _CONFIRMED = "confirmed:"  # and a trial's number: a finished trial takes no more attributes, its study does
 _BEAT = "beat"
+
+
+@contextmanager
+def _long_lived() -> Iterator[None]:
+    """What is made here stays: Python's collector of cycles does not go through it, now or later.
+
+    Of 10,000 trials it would go through millions of objects, again and again: a sixth of the time to open them.
+    """
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was:
+            gc.enable()
 
 
 @dataclass(frozen=True)
@@ -97,6 +115,10 @@ class SearchStudy:
 
     def look(self) -> Snapshot:
         """Read all trials: those that have ended only once."""
+        with nullcontext() if self._ended else _long_lived():
+            return self._look()
+
+    def _look(self) -> Snapshot:
         trials = self.storage.get_all_trials(self.id, deepcopy=False)
         return Snapshot(trials, [self._ended.get(trial.number) or self._read(trial) for trial in trials])
 
