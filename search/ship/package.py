@@ -14,7 +14,7 @@ from typing import Any
 from ... import __version__
 from ...errors import StudyError
 from ...objectives.accuracy.coco import Accuracy
-from ...objectives.accuracy.contact_sheet import Column, Picture, contact_sheet, save_picture
+from ...objectives.accuracy.contact_sheet import save_picture
 from ...objectives.accuracy.drift import Drift, drift_of
 from ...objectives.engines import EngineOptions
 from ...objectives.measurement import Measurement
@@ -24,6 +24,7 @@ from ...objectives.score import Scorer
 from ...objectives.store import made_aside
 from ...spaces.candidate import Candidate
 from ..spec import DataSpec
+from .drift_shown import CHANGED_IMAGES, changed_picture
 from .layouts import BuiltEngine, Layout, lay_out, layout_for
 from .manifest import (
     CalibrationFacts,
@@ -37,7 +38,7 @@ from .manifest import (
     TimingFacts,
     sha256_of,
 )
-from .readme import CHANGED, CHANGED_IMAGES, readme
+from .readme import CHANGED, readme
 
 _LIBRARIES = ("numpy", "onnx", "onnxruntime-gpu", "opencv-python-headless", "pycocotools", "optuna")
 
@@ -106,7 +107,7 @@ def write_package(package: Package, measurement: Measurement, story: Story) -> M
         (folder / "quantized.onnx").write_bytes(quantized.model.SerializeToString())
         manifest = _manifest(package, built, files, measurement, story)
         if manifest.drift is not None and manifest.drift.images:
-            save_picture(_shown(package, built, manifest.drift), folder / CHANGED)
+            _draw(scorer, built, manifest.drift, folder / CHANGED)
         (folder / "README.md").write_text(readme(manifest), encoding="utf-8")
         manifest = manifest.model_copy(update={"files": _hashes(folder)}).sealed()
         manifest.save(folder)
@@ -208,14 +209,13 @@ def _kept_drift(scorer: Scorer, engine: Path) -> Drift | None:
     return drift_of(one, other, scorer.dataset) if one and other else None
 
 
-def _shown(package: Package, built: BuiltEngine, drift: Drift) -> Picture:
+def _draw(scorer: Scorer, built: BuiltEngine, drift: Drift, path: Path) -> None:
     """The images that changed most, as the reference and as this engine sees them."""
-    scorer, images = package.scorer, [image.index for image in drift.images[:CHANGED_IMAGES]]
-    columns = [
-        Column(title="reference", found=scorer.detections(scorer.reference, scorer.options, images)),
-        Column(title="this engine", found=scorer.detections(built.folder, built.options, images)),
-    ]
-    return contact_sheet(scorer.dataset, images, columns, confidence=drift.confidence.reference_best)
+    images = [image.index for image in drift.images[:CHANGED_IMAGES]]
+    picture = changed_picture(
+        scorer, images, drift, reference=scorer.reference, engine=built.folder, options=built.options
+    )
+    save_picture(picture, path)
 
 
 def _portable(options: EngineOptions) -> EngineOptions:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from ...objectives.accuracy.drift import Drift, PartDrift
+from ...objectives.accuracy.drift import Drift
 from ...objectives.measurement import Measurement
 from .choice import figures
+from .drift_shown import CHANGED_IMAGES, IMAGE_COLUMNS, PART_COLUMNS, WORST_CLASSES, image_cells, part_cells
 from .manifest import Manifest
 
-WORST_CLASSES = 5
-CHANGED_IMAGES = 6
-CHANGED = "changed.jpg"  # the picture that shows them
+CHANGED = "changed.jpg"  # the picture of the images that changed most
 
 
 def readme(manifest: Manifest) -> str:
@@ -99,30 +98,21 @@ def _drift(drift: Drift) -> str:
         f"{shift.f1_kept:.3f}.",
         f"- **Images**: of {drift.images_seen}, {drift.images_changed} changed at that confidence.",
     ]
-    tables = [_parts_table("object size", drift.sizes)]
-    tables.append(_parts_table("class (the greatest losses)", drift.classes[:WORST_CLASSES]))
+    worst = drift.classes[:WORST_CLASSES]
+    tables = [
+        _table(("object size", *PART_COLUMNS), map(part_cells, drift.sizes)),
+        _table(("class (the greatest losses)", *PART_COLUMNS), map(part_cells, worst)),
+    ]
     if drift.images:
-        tables += [_images_table(drift), f"![The reference's detections, and this engine's]({CHANGED})"]
+        tables.append(_table(IMAGE_COLUMNS, map(image_cells, drift.images[:CHANGED_IMAGES])))
+        tables.append(f"![The reference's detections, and this engine's]({CHANGED})")
     return "\n\n".join(["\n".join(lines), *tables])
 
 
-def _parts_table(title: str, parts: Sequence[PartDrift]) -> str:
-    rows = [f"| {title} | AP50-95 | change | 95 % of change |", "| --- | ---: | ---: | ---: |"]
-    for part in parts:
-        interval = f"{part.change_ci[0]:+.4f} to {part.change_ci[1]:+.4f}" if part.change_ci else ""
-        rows.append(f"| {part.name} | {part.ap:.4f} | {part.change:+.4f} | {interval} |")
-    return "\n".join(rows)
-
-
-def _images_table(drift: Drift) -> str:
-    rows = [
-        "| image that changed most | F1 | hits, misses, false alarms | the reference's |",
-        "| --- | ---: | ---: | ---: |",
-    ]
-    for image in drift.images[:CHANGED_IMAGES]:
-        here, there = (", ".join(map(str, counts)) for counts in (image.counts, image.reference_counts))
-        rows.append(f"| {image.file_name} | {image.f1_change:+.3f} | {here} | {there} |")
-    return "\n".join(rows)
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Names to the left, figures to the right."""
+    aligned = ["---", *["---:"] * (len(columns) - 1)]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (columns, aligned, *rows))
 
 
 def _contents(manifest: Manifest) -> str:

@@ -9,9 +9,9 @@ from html import escape
 from typing import Any
 
 from ...errors import CandidateError
-from ...objectives.accuracy.drift import Drift, PartDrift
+from ...objectives.accuracy.drift import Drift
 from ..front import knee
-from ..ship.readme import CHANGED_IMAGES, WORST_CLASSES
+from ..ship.drift_shown import CHANGED_IMAGES, IMAGE_COLUMNS, PART_COLUMNS, WORST_CLASSES, image_cells, part_cells
 from .plots.confidence import confidence_figure
 from .tables import html_table
 from .trial_cache import TrialCache
@@ -78,34 +78,15 @@ def html_of_changes(changes: Changes) -> str:
         f"({shift.best_f1:.3f}), the reference's from {shift.reference_best:.2f} ({shift.reference_best_f1:.3f}). Left "
         f"there, this engine's F1 is {shift.f1_kept:.3f}. Of {drift.images_seen} images {drift.images_changed} changed."
     )
+    classes = [(*part_cells(part), str(part.truths)) for part in drift.classes[:WORST_CLASSES]]
     tables = [
-        html_table(("object size", *PART_COLUMNS), [_part_row(part) for part in drift.sizes]),
-        html_table(CLASS_COLUMNS, [_class_row(part) for part in drift.classes[:WORST_CLASSES]]),
-        html_table(IMAGE_COLUMNS, _image_rows(drift)) if drift.images else "",
+        html_table(("object size", *PART_COLUMNS), [part_cells(part) for part in drift.sizes]),
+        html_table(("the greatest losses", *PART_COLUMNS, "true boxes"), classes),
+        html_table(IMAGE_COLUMNS, [image_cells(image) for image in drift.images[:CHANGED_IMAGES]])
+        if drift.images
+        else "",
     ]
     return "\n".join([f"<p>{told}</p>", *tables, _picture(changes)])
-
-
-PART_COLUMNS = ("AP50-95", "change")
-CLASS_COLUMNS = ("the greatest losses", *PART_COLUMNS, "95 % of change", "true boxes")
-IMAGE_COLUMNS = ("image that changed most", "F1", "hits, misses, false alarms", "the reference's")
-
-
-def _part_row(part: PartDrift) -> tuple[str, ...]:
-    return part.name, f"{part.ap:.4f}", f"{part.change:+.4f}"
-
-
-def _class_row(part: PartDrift) -> tuple[str, ...]:
-    interval = f"{part.change_ci[0]:+.4f} to {part.change_ci[1]:+.4f}" if part.change_ci else "-"
-    return *_part_row(part), interval, str(part.truths)
-
-
-def _image_rows(drift: Drift) -> list[tuple[str, ...]]:
-    rows: list[tuple[str, ...]] = []
-    for image in drift.images[:CHANGED_IMAGES]:
-        here, there = (", ".join(map(str, counts)) for counts in (image.counts, image.reference_counts))
-        rows.append((image.file_name, f"{image.f1_change:+.3f}", here, there))
-    return rows
 
 
 def _picture(changes: Changes) -> str:

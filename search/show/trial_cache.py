@@ -7,14 +7,13 @@ from pathlib import Path
 
 from ...errors import EngineError
 from ...objectives.accuracy.coco import Accuracy
-from ...objectives.accuracy.contact_sheet import Column, contact_sheet, save_picture
+from ...objectives.accuracy.contact_sheet import save_picture
 from ...objectives.accuracy.drift import Drift, drift_of
-from ...objectives.engines import EngineOptions
 from ...objectives.engines.build import find_engine
 from ...objectives.measurement import Measurement
 from ...objectives.score import Scorer
 from ...objectives.store import content_key
-from ..ship.readme import CHANGED_IMAGES
+from ..ship.drift_shown import CHANGED_IMAGES, changed_picture
 
 SHEET, DRAWING = "sheet.jpg", 1  # drawings of another number are made anew
 JPEG_QUALITY = 80  # six images of two engines are 0.6 MB then
@@ -59,24 +58,16 @@ class TrialCache:
         kept, engine, reference = self.accuracies(found), self.engine(found), self._reference()
         if kept is None or engine is None or reference is None:
             raise EngineError("The cache has lost the engine or the reference, so their detections cannot be shown.")
-        columns = (
-            ("reference", reference, self._scorer.build_options()),
-            ("this engine", engine, self._scorer.build_options(found.float_type)),
-        )
         key = content_key(accuracies=[folder.name for folder in kept], drawing=DRAWING)
-        drawn = self._scorer.store.local.make("contact-sheets", key, lambda folder: self._draw(columns, kept, folder))
-        return (drawn / SHEET).read_bytes()
 
-    def _draw(self, columns: Sequence[tuple[str, Path, EngineOptions]], kept: Sequence[Path], folder: Path) -> None:
-        scorer, drift = self._scorer, self._drift_of(kept)
-        images = _shown_images(drift)
-        picture = contact_sheet(
-            scorer.dataset,
-            images,
-            [Column(title=title, found=scorer.detections(at, options, images)) for title, at, options in columns],
-            confidence=drift.confidence.reference_best,
-        )
-        save_picture(picture, folder / SHEET, jpeg_quality=JPEG_QUALITY)
+        def draw(folder: Path) -> None:
+            scorer, drift = self._scorer, self._drift_of(kept)
+            images, options = _shown_images(drift), scorer.build_options(found.float_type)
+            picture = changed_picture(scorer, images, drift, reference=reference, engine=engine, options=options)
+            save_picture(picture, folder / SHEET, jpeg_quality=JPEG_QUALITY)
+
+        drawn = self._scorer.store.local.make("contact-sheets", key, draw)
+        return (drawn / SHEET).read_bytes()
 
     def _drift_of(self, kept: Sequence[Path]) -> Drift:
         one, other = (Accuracy.load(folder) for folder in kept)
