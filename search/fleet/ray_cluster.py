@@ -16,6 +16,7 @@ from .worker_process import WorkerProcess
 
 LOCAL = "local"
 _ANSWER_S = 10.0  # a living actor answers much sooner
+_BORN_S = 1.0  # on a busy machine a worker is at work for a moment before its birth is told here
 
 _log = logging.getLogger(__name__)
 
@@ -83,7 +84,7 @@ class RayCluster(Place):
 
     def stop(self, worker: int) -> None:
         started = self._started[worker]
-        if self._is_ready(started.born):
+        if self._is_ready(started.born, patience_s=_BORN_S):
             started.actor.stop.remote()
         else:
             self._ray.kill(started.actor)
@@ -110,8 +111,8 @@ class RayCluster(Place):
         self._started.clear()
         self._ray.shutdown()
 
-    def _is_ready(self, answer: Any) -> bool:
-        return bool(self._ray.wait([answer], timeout=0)[0])
+    def _is_ready(self, answer: Any, *, patience_s: float = 0) -> bool:
+        return bool(self._ray.wait([answer], timeout=patience_s)[0])
 
     def _check_room(self, share: Share) -> None:
         nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
