@@ -76,7 +76,7 @@ def validated(engine: Path, data: Path, out: Path) -> Any:
 
 
 def float_type_of_ultralytics() -> str:
-    """It leaves that to OpenVINO, which takes BF16 where the processor is fast in it: another engine than one in FP32."""
+    """It leaves that to OpenVINO, which takes BF16 where the processor is fast in it: no FP32 study's engine."""
     return engine_kind("openvino").faster_float_type(EngineOptions(kind="openvino", float_type="fp32")) or "fp32"
 
 
