@@ -12,14 +12,20 @@ from ...objectives.score import Scorer
 
 WORST_CLASSES = 5
 CHANGED_IMAGES = 6
-PART_COLUMNS = ("AP50-95", "change", "95 % of change")  # after the part's kind
+PART_COLUMNS = ("AP50-95", "change")  # after the part's kind
+CLASS_COLUMNS = (*PART_COLUMNS, "95 % of change")
 IMAGE_COLUMNS = ("image that changed most", "F1", "hits, misses, false alarms", "the reference's")
 
 
 def part_cells(part: PartDrift) -> tuple[str, ...]:
     """A class or a size: its name, then `PART_COLUMNS`."""
+    return part.name, f"{part.ap:.4f}", f"{part.change:+.4f}"
+
+
+def class_cells(part: PartDrift) -> tuple[str, ...]:
+    """A class, which has an interval as sizes have not: its name, then `CLASS_COLUMNS`."""
     interval = f"{part.change_ci[0]:+.4f} to {part.change_ci[1]:+.4f}" if part.change_ci else "-"
-    return part.name, f"{part.ap:.4f}", f"{part.change:+.4f}", interval
+    return *part_cells(part), interval
 
 
 def image_cells(image: ImageDrift) -> tuple[str, ...]:
@@ -39,6 +45,7 @@ def changed_picture(
 
     Raises:
         EngineError: an engine does not run here.
+        DatasetError: an image cannot be decoded any more.
     """
     columns = [
         Column(title="reference", found=scorer.detections(reference, scorer.build_options(), images)),

@@ -7,7 +7,16 @@ from collections.abc import Iterable, Sequence
 from ...objectives.accuracy.drift import Drift
 from ...objectives.measurement import Measurement
 from .choice import figures
-from .drift_shown import CHANGED_IMAGES, IMAGE_COLUMNS, PART_COLUMNS, WORST_CLASSES, image_cells, part_cells
+from .drift_shown import (
+    CHANGED_IMAGES,
+    CLASS_COLUMNS,
+    IMAGE_COLUMNS,
+    PART_COLUMNS,
+    WORST_CLASSES,
+    class_cells,
+    image_cells,
+    part_cells,
+)
 from .manifest import Manifest
 
 CHANGED = "changed.jpg"  # the picture of the images that changed most
@@ -101,7 +110,7 @@ def _drift(drift: Drift) -> str:
     worst = drift.classes[:WORST_CLASSES]
     tables = [
         _table(("object size", *PART_COLUMNS), map(part_cells, drift.sizes)),
-        _table(("class (the greatest losses)", *PART_COLUMNS), map(part_cells, worst)),
+        _table(("class (the greatest losses)", *CLASS_COLUMNS), map(class_cells, worst)),
     ]
     if drift.images:
         tables.append(_table(IMAGE_COLUMNS, map(image_cells, drift.images[:CHANGED_IMAGES])))

@@ -11,7 +11,16 @@ from typing import Any
 from ...errors import CandidateError
 from ...objectives.accuracy.drift import Drift
 from ..front import knee
-from ..ship.drift_shown import CHANGED_IMAGES, IMAGE_COLUMNS, PART_COLUMNS, WORST_CLASSES, image_cells, part_cells
+from ..ship.drift_shown import (
+    CHANGED_IMAGES,
+    CLASS_COLUMNS,
+    IMAGE_COLUMNS,
+    PART_COLUMNS,
+    WORST_CLASSES,
+    class_cells,
+    image_cells,
+    part_cells,
+)
 from .plots.confidence import confidence_figure
 from .tables import html_table
 from .trial_cache import TrialCache
@@ -78,13 +87,12 @@ def html_of_changes(changes: Changes) -> str:
         f"({shift.best_f1:.3f}), the reference's from {shift.reference_best:.2f} ({shift.reference_best_f1:.3f}). Left "
         f"there, this engine's F1 is {shift.f1_kept:.3f}. Of {drift.images_seen} images {drift.images_changed} changed."
     )
-    classes = [(*part_cells(part), str(part.truths)) for part in drift.classes[:WORST_CLASSES]]
+    classes = [(*class_cells(part), str(part.truths)) for part in drift.classes[:WORST_CLASSES]]
+    images = [image_cells(image) for image in drift.images[:CHANGED_IMAGES]]
     tables = [
         html_table(("object size", *PART_COLUMNS), [part_cells(part) for part in drift.sizes]),
-        html_table(("the greatest losses", *PART_COLUMNS, "true boxes"), classes),
-        html_table(IMAGE_COLUMNS, [image_cells(image) for image in drift.images[:CHANGED_IMAGES]])
-        if drift.images
-        else "",
+        html_table(("the greatest losses", *CLASS_COLUMNS, "true boxes"), classes),
+        html_table(IMAGE_COLUMNS, images) if images else "",
     ]
     return "\n".join([f"<p>{told}</p>", *tables, _picture(changes)])
 
