@@ -11,13 +11,16 @@
     └── CandidateError           one candidate cannot be measured: its trial fails, the study goes on
         ├── QuantizationError    ModelOpt refused, or the graph is not the mask that was asked for
         └── EngineError          an engine did not build, load or run, or ran out of time
+            └── NoKernelError    its library has no kernel for some layers as the graph has them: it never will build
 
 Anything else that escapes is a bug of ours and keeps its traceback.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 
 class QParetoError(Exception):
@@ -64,6 +67,10 @@ class CandidateError(QParetoError):
         super().__init__(message if log_path is None else f"{message} Its log: {log_path}")
         self.log_path = log_path
 
+    def with_log(self, log_path: Path) -> Self:
+        """The same, which also tells the log."""
+        return type(self)(str(self), log_path=log_path)
+
 
 class QuantizationError(CandidateError):
     """ModelOpt failed on this choice, or the effective mask is not the requested one."""
@@ -71,3 +78,18 @@ class QuantizationError(CandidateError):
 
 class EngineError(CandidateError):
     """An engine did not build, load or run, crashed, or outlasted its time limit."""
+
+
+class NoKernelError(EngineError):
+    """A library has no kernel for some of a graph's nodes in the precisions that the graph gives them.
+
+    Args:
+        nodes: their names; those that the library wanted to run in one kernel.
+    """
+
+    def __init__(self, message: str, *, nodes: Sequence[str] = (), log_path: Path | None = None) -> None:
+        super().__init__(message, log_path=log_path)
+        self.nodes = tuple(nodes)
+
+    def with_log(self, log_path: Path) -> Self:
+        return type(self)(str(self), nodes=self.nodes, log_path=log_path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -67,6 +67,10 @@ class Device:
         """Timing: nobody else of ours uses the device meanwhile."""
         with device_lock(self.kind.device_id(), exclusive=True):
             yield
+
+    def building(self) -> AbstractContextManager[None]:
+        """A build: alone where kernels are chosen by timing them, for what else uses the device spoils the choice."""
+        return self.alone() if self.kind.chooses_kernels else self.beside_timing()
 
     @contextmanager
     def beside_timing(self, *, on_host: bool = False) -> Iterator[None]:

@@ -52,6 +52,7 @@ class Measurement:
         readings: of the device while timing, by name with unit: clocks, temperature, power; empty where it tells none.
         energy_mj: millijoules of one run, the whole board's; None where the device does not tell.
         int8_ran: how many of `int8_layers` the engine really runs in INT8; None where it does not tell.
+        no_int8_kernel: layers that the candidate had in INT8, and that are float: the device has no kernel for them.
         reformats: layers of the engine that only turn a tensor's type or layout; None where it does not tell.
         reformat_share: part of the layers' time that those take, 0..1; None where layers were not timed.
         parity: how far the engine was from its graph on a few images, see accuracy/parity.py; empty if not compared.
@@ -94,6 +95,7 @@ class Measurement:
     latency_cold_ms: float | None = None
     energy_mj: float | None = None
     int8_ran: int | None = None
+    no_int8_kernel: tuple[str, ...] = ()
     reformats: int | None = None
     reformat_share: float | None = None
     format: int = FORMAT

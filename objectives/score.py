@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -10,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from .. import __version__
+from ..errors import NoKernelError
 from ..spaces.calibration import CalibrationChoice
 from ..spaces.candidate import Candidate
 from ..spaces.layers import Layer
@@ -27,6 +29,7 @@ from .device import Device
 from .engines import EngineKind, EngineOptions
 from .engines.build import engine_bytes, engine_from_onnx, find_engine
 from .engines.inspection import Inspection
+from .engines.missing_kernels import MissingKernels
 from .engines.profile import LayerTime, reformat_share
 from .latency.paired import LatencyBudget, PairedLatency
 from .latency.telemetry import HostLoad
@@ -36,6 +39,8 @@ from .quantization.calibrate import CalibrationSet, calibrated_model, structure_
 from .quantization.float_range import tensors_beyond_half
 from .quantization.sensitivity import Sensitivity, sensitivity_of_layers
 from .store import Store, content_key, disk_errors
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,17 +87,18 @@ class Scorer:
         return {**self.kind.versions(), "modelopt": version("nvidia-modelopt"), "qpareto": __version__}
 
     def quantize(self, candidate: Candidate) -> QuantizedModel:
-        """Calibrate, unless somebody has, and apply the mask.
+        """Calibrate, unless somebody has, and apply the mask, less the layers that have no INT8 kernel here.
 
         Raises:
             DatasetError: there are fewer calibration images than the choice asks for.
             QuantizationError: ModelOpt failed, or the effective mask is not the requested one.
         """
-        if not candidate.mask:
-            return structure_of_model(self.model, self.store).with_mask(candidate.mask)
+        mask = candidate.mask - LayerMask.from_names(candidate.mask.layers, self.missing_kernels.known())
+        if not mask:
+            return structure_of_model(self.model, self.store).with_mask(mask)
         with self.device.beside_timing(on_host=True):
             calibrated = calibrated_model(self.model, self.calibration, candidate.calibration, self.store)
-        return calibrated.with_mask(candidate.mask)
+        return calibrated.with_mask(mask)
 
     def sensitivity(self, choice: CalibrationChoice, *, images: int = 8) -> Sensitivity:
         """What turning each layer INT8 does to the outputs on the first calibration images; measured once.
@@ -109,6 +115,7 @@ class Scorer:
         """The engine's folder, built unless somebody has.
 
         Raises:
+            NoKernelError: some of its INT8 layers have no INT8 kernel here; they are float from now on.
             EngineError: it does not build, or does not compute its graph.
         """
         options = self.build_options(float_type)
@@ -118,12 +125,38 @@ class Scorer:
         with (
             disk_errors(temporary),
             tempfile.TemporaryDirectory(prefix="qpareto-") as folder,
-            self.device.beside_timing(),
+            self.device.building(),
         ):
             onnx_path = Path(folder) / "quantized.onnx"
             onnx_path.write_bytes(quantized.model.SerializeToString())
             proof = partial(steps.prove, images=self.pixels, head=self.head)
-            return engine_from_onnx(onnx_path, quantized.graph_hash, options, self.store, proof=proof, build=self.build)
+            try:
+                return engine_from_onnx(
+                    onnx_path, quantized.graph_hash, options, self.store, proof=proof, build=self.build
+                )
+            except NoKernelError as error:
+                raise self.missing_kernels.learned(error, tuple(quantized.mask)) or error from error
+
+    def all_int8(self, choice: CalibrationChoice) -> Path:
+        """The engine with every layer in INT8 that has an INT8 kernel here; learns which have none, a build each.
+
+        Raises:
+            QuantizationError, EngineError: as `quantize` and `engine`.
+        """
+        everything = Candidate(choice, LayerMask.all([layer.name for layer in self.layers]))
+        while True:
+            quantized = self.quantize(everything)
+            try:
+                return self.engine(quantized)
+            except NoKernelError as error:
+                if self.quantize(everything).mask == quantized.mask:
+                    raise
+                _log.info("%s", error)
+
+    @cached_property
+    def missing_kernels(self) -> MissingKernels:
+        """The layers that have no INT8 kernel here, as far as builds have told."""
+        return MissingKernels(self.options, model=self.model.content_hash)
 
     def measure(
         self,
@@ -170,14 +203,15 @@ class Scorer:
             foreign_load=latency.foreign_load,
             readings=latency.readings,
             energy_mj=latency.energy_mj,
-            int8_ran=inspection.ran_in_int8(tuple(candidate.mask)) if inspection else None,
+            int8_ran=inspection.ran_in_int8(tuple(quantized.mask)) if inspection else None,
+            no_int8_kernel=tuple(candidate.mask - quantized.mask),
             reformats=len(inspection.reformats) if inspection else None,
             reformat_share=share,
             parity=asdict(parity) if parity else {},
             engine_bytes=engine_bytes(engine),
-            mask=candidate.mask.word,
-            int8_layers=tuple(candidate.mask),
-            calibration=str(candidate.calibration) if candidate.mask else None,
+            mask=quantized.mask.word,
+            int8_layers=tuple(quantized.mask),
+            calibration=str(candidate.calibration) if quantized.mask else None,
             float_type=options.float_type,
             batch=options.batch,
             threads=options.threads,

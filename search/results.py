@@ -178,7 +178,7 @@ class Results:
 
     def remarks(self) -> tuple[str, ...]:
         """What a reader must know beside the figures: float types that beat the front, and doubtful timings."""
-        return (*self.verdict(), *self._beaten_by(), *self._doubtful())
+        return (*self.verdict(), *self._beaten_by(), *self._without_kernel(), *self._doubtful())
 
     def verdict(self) -> list[str]:
         """One sentence if no engine with INT8 layers is faster than the reference beyond its interval; else none."""
@@ -204,6 +204,21 @@ class Results:
                     "there INT8 does not pay."
                 )
         return found
+
+    def _without_kernel(self) -> list[str]:
+        """What runs in float in every candidate, since the device has no kernel for it: in the baselines too."""
+        measured = [point.measurement for point in (*self.points, *self.outside)]
+        layers = sorted({name for found in measured for name in found.no_int8_kernel})
+        if not layers:
+            return []
+        names = [p.baseline for p in self.baselines if p.baseline and p.measurement.no_int8_kernel]
+        told = f", in the baselines {', '.join(names)} too" if names else ""
+        found = next(found for found in measured if found.no_int8_kernel)
+        versions = ", ".join(f"{name} {version}" for name, version in found.versions.items() if name == found.engine)
+        return [
+            f"No INT8 kernel on {found.device} ({versions or found.engine}): {', '.join(layers)}. "
+            f"{'It runs' if len(layers) == 1 else 'They run'} in float in every candidate{told}."
+        ]
 
     def _doubtful(self) -> list[str]:
         found: dict[str, list[int]] = {}

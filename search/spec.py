@@ -104,6 +104,9 @@ class EngineSpec(Section):
     capability: str | None = Field(None, description="of the GPU to build for, such as '8.9'; null: the one here")
     optimization_level: int | None = Field(None, ge=0, le=5, description="how long a GPU's kernels are searched for")
     workspace_mib: Count | None = Field(None, description="GPU memory that a kernel may use for itself")
+    tactic_sources: tuple[str, ...] | None = Field(
+        None, description="where TensorRT takes kernels from, such as [edge_mask_convolutions, jit_convolutions]"
+    )
     build_route: str | None = Field(None, description="a way to build, by the library's own name, if it has several")
     build_timeout_s: float = Field(600.0, gt=0, description="a build that takes longer fails its trial")
     run_timeout_s: float = Field(3600.0, gt=0, description="so does a timing or an evaluation")
@@ -118,7 +121,7 @@ class EngineSpec(Section):
         known = engine_kind(self.kind).float_types
         if self.float_type not in known:
             raise ValueError(f"{self.kind} runs float layers in {' or '.join(known)}, not in '{self.float_type}'")
-        for name in ("capability", "optimization_level", "workspace_mib", "build_route"):
+        for name in ("capability", "optimization_level", "workspace_mib", "tactic_sources", "build_route"):
             if getattr(self, name) is not None and name not in engine_kind(self.kind).build_options:
                 raise ValueError(f"{self.kind} has no {name}: leave it out")
         return self

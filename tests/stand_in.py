@@ -72,6 +72,9 @@ class StandIn:
         del space
         return Prior()
 
+    def without_kernel(self) -> frozenset[str]:
+        return frozenset()
+
     def graph_hash(self, candidate: Candidate) -> str:
         return hashlib.sha256(str(candidate).encode()).hexdigest()[:16]
 

@@ -32,6 +32,8 @@ class EngineOptions:
         capability: compute capability of the GPU that an engine is built for, such as `8.9`; the present GPU's if None.
         optimization_level: how long a GPU kind searches for kernels, 0 to 5; the library's default if None.
         workspace_mib: GPU memory that a kernel may use for itself; the library's default if None.
+        tactic_sources: where a GPU kind takes kernels from, by its library's own names in small letters; its default
+            if None.
         build_route: TensorRT's own name of a way to build (11.1 and later); its default if None.
         shared_dir: where a kind may keep what speeds up later builds and loads, shared by processes; none kept if None.
         build_timeout_s, run_timeout_s: a build, or a timing or evaluation, that takes longer is killed and its
@@ -47,6 +49,7 @@ class EngineOptions:
     capability: str | None = None
     optimization_level: int | None = None
     workspace_mib: int | None = None
+    tactic_sources: tuple[str, ...] | None = None
     build_route: str | None = None
     shared_dir: Path | None = None
     build_timeout_s: float = 600.0
@@ -55,6 +58,8 @@ class EngineOptions:
     def identity(self) -> dict[str, object]:
         """What decides what an engine is and how it runs: all but paths and time limits."""
         left_out = {"shared_dir", "build_timeout_s", "run_timeout_s"}
+        if self.tactic_sources is None:
+            left_out.add("tactic_sources")  # engines and studies that are older than the option stay what they are
         return {name: value for name, value in asdict(self).items() if name not in left_out}
 
 
@@ -118,6 +123,7 @@ class EngineKind(ABC):
     name: ClassVar[str]
     float_types: ClassVar[tuple[str, ...]]  # the default first
     runs_on_host_cpu: ClassVar[bool]  # then whatever uses the CPU disturbs timing
+    chooses_kernels: ClassVar[bool] = False  # as it builds, by timing them; a layer may have none in INT8
     tells_energy: ClassVar[bool] = False  # whether its devices may count the energy that they use
     recipe: ClassVar[int] = 1  # raised when `build` makes another engine of the same graph than it did
     build_options: ClassVar[frozenset[str]] = frozenset()  # fields of EngineOptions that not every kind has

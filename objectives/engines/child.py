@@ -110,7 +110,7 @@ def _result(step: str, status: int, answer: bytes, log_path: Path) -> Any:
     if isinstance(value, MemoryError) or any(sign in str(value) for sign in _NO_MEMORY):
         raise EngineError(f"{step} ran out of memory: {_FREE_SOME}.", log_path=log_path)
     if isinstance(value, CandidateError) and value.log_path is None:
-        raise type(value)(str(value), log_path=log_path)
+        raise value.with_log(log_path)
     if isinstance(value, QParetoError):
         raise value
     reason = value if isinstance(value, str) else f"{type(value).__name__}: {str(value).strip()}"

@@ -1,13 +1,13 @@
-"""TensorRT 10 and 11 on NVIDIA GPUs: strongly typed engines, whose precisions are those that the graph says.
+"""TensorRT 8.5, 8.6, 10 and 11 on NVIDIA GPUs.
 
-An engine is TensorRT's plan, `engine.plan`, with a summary of what really runs in it, `inspection.json`. Float layers
-run in FP16 by casting the graph before it is built (`half.py`): version 11 has no precision flag left, and on version
-10 a strongly typed network obeys none.
+An engine is TensorRT's plan, `engine.plan`, with a summary of what really runs in it, `inspection.json`. How a version
+is told which precision each layer runs in is `tensorrt_typing.py`'s to know.
 """
 
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -15,10 +15,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import EngineError
+from ...errors import EngineError, NoKernelError
 from .base import Availability, Engine, EngineKind, EngineOptions
 from .gpu import NO_GPU, Gpu, NoGpu, present_gpu
+from .tensorrt_graph import graph_of_onnx, parser_reason
+from .tensorrt_libraries import advice_of_failure
 from .tensorrt_log import TensorRtLog, library_log
+from .tensorrt_typing import Typing, typing_of_version
 from .timing_cache import TimingCacheFile
 
 if TYPE_CHECKING:
@@ -28,7 +31,6 @@ if TYPE_CHECKING:
     from .tensorrt_program import TensorRtProgram
 
 PLAN = "engine.plan"
-_KNOWN_BAD = ("10.2.0",)  # told of in NVIDIA's issue threads
 
 
 class TensorRtKind(EngineKind):
@@ -41,10 +43,13 @@ class TensorRtKind(EngineKind):
     float_types: ClassVar[tuple[str, ...]] = ("fp16", "fp32")
     runs_on_host_cpu: ClassVar[bool] = False
     tells_energy: ClassVar[bool] = True
-    build_options: ClassVar[frozenset[str]] = frozenset({"optimization_level", "workspace_mib", "build_route"})
+    chooses_kernels: ClassVar[bool] = True
+    build_options: ClassVar[frozenset[str]] = frozenset(
+        {"optimization_level", "workspace_mib", "tactic_sources", "build_route"}
+    )
 
     title: ClassVar[str] = "TensorRT"
-    modules: ClassVar[tuple[str, ...]] = ("tensorrt",)
+    modules: ClassVar[tuple[str, ...]] = ("tensorrt", "tensorrt_bindings")
     install: ClassVar[str] = "pip install 'qpareto[tensorrt]', on a machine that reaches NVIDIA's package index"
 
     def availability(self) -> Availability:
@@ -83,20 +88,22 @@ class TensorRtKind(EngineKind):
         self._check(options)
         trt = self._trt()
         self._check_buildable()
-        content = _graph_of(onnx_path, options)
+        typing = self._typing(trt)
+        model = graph_of_onnx(onnx_path, options, typing)
         log = library_log(trt).start()
         builder: tensorrt.Builder = trt.Builder(log.logger)
-        network: tensorrt.INetworkDefinition = builder.create_network(_strongly_typed(trt))
+        network: tensorrt.INetworkDefinition = builder.create_network(typing.network_flags(trt))
         parser: tensorrt.OnnxParser = trt.OnnxParser(network, log.logger)
-        if not parser.parse(content):
-            raise EngineError(f"{self.title} cannot read {onnx_path.name}: {_parser_reason(parser)}.")
+        if not parser.parse(model.SerializeToString()):
+            raise EngineError(f"{self.title} cannot read {onnx_path.name}: {parser_reason(parser, model)}.")
         config = self._config(trt, builder, options)
+        typing.constrain(trt, network, config, options)
         cache = self._timing_cache(options)
         if cache is not None:
             cache.lend(config)
         plan = builder.build_serialized_network(network, config)
         if plan is None:
-            raise EngineError(f"{self.title} built no engine for {onnx_path.name}: {log.reason()}.")
+            raise self._build_error(onnx_path, log)
         if cache is not None:
             cache.take_back(config)
         (engine_dir / PLAN).write_bytes(bytes(plan))
@@ -131,21 +138,22 @@ class TensorRtKind(EngineKind):
 
     def _unsupported(self, gpu: Gpu) -> str | None:
         """Why a present GPU cannot run engines of this kind, or None."""
-        if gpu.capability < (7, 5):
-            return (
-                f"{gpu.name} has compute capability {gpu.capability_text}, and {self.title} needs 7.5: use another GPU."
-            )
-        return None
+        return self._typing(self._trt()).unsupported(gpu, self.title)
+
+    def _typing(self, trt: Any) -> Typing:
+        return typing_of_version(str(trt.__version__))
 
     def _config(self, trt: Any, builder: tensorrt.Builder, options: EngineOptions) -> tensorrt.IBuilderConfig:
-        config = builder.create_builder_config()
+        config, what = builder.create_builder_config(), f"{self.title} {trt.__version__}"
         config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED  # for the inspector
         if options.workspace_mib is not None:
             config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, options.workspace_mib << 20)
         if options.optimization_level is not None:
-            config.builder_optimization_level = options.optimization_level
+            _set_optimization_level(config, options.optimization_level, what)
+        if options.tactic_sources is not None:
+            config.set_tactic_sources(_tactic_sources(trt, options.tactic_sources, what))
         if options.build_route is not None:
-            _set_build_route(config, options.build_route, f"{self.title} {trt.__version__}")
+            _set_build_route(config, options.build_route, what)
         return config
 
     def _context(self, engine: tensorrt.ICudaEngine, options: EngineOptions) -> tensorrt.IExecutionContext | None:
@@ -174,9 +182,8 @@ class TensorRtKind(EngineKind):
                 break
             reasons.append(f"{name} holds no Builder")
         else:
-            raise EngineError(f"{self.title} does not load ({reasons[0]}): install it with {self.install}.")
-        if module.__version__.startswith(_KNOWN_BAD) and self.name == "tensorrt":
-            raise EngineError(f"TensorRT {module.__version__} is known to be bad: install 10.3 or later.")
+            raise EngineError(f"{self.title} does not load ({reasons[0]}): {advice_of_failure(reasons, self.install)}.")
+        self._typing(module)
         return module
 
     def _check(self, options: EngineOptions) -> None:
@@ -232,6 +239,15 @@ class TensorRtKind(EngineKind):
             raise EngineError(f"{self.title} cannot load {path} ({log.reason()}): build it again on this machine.")
         return engine
 
+    def _build_error(self, onnx_path: Path, log: TensorRtLog) -> EngineError:
+        """What a build without a plan said: often that it has no kernel for a layer in INT8 beside its neighbours."""
+        if nodes := log.nodes_without_kernel():
+            return NoKernelError(
+                f"{self.title} built no engine for {onnx_path.name}: it has no kernel here for {' with '.join(nodes)}.",
+                nodes=nodes,
+            )
+        return EngineError(f"{self.title} built no engine for {onnx_path.name}: {log.reason()}.")
+
     def _inspect(self, trt: Any, engine_dir: Path) -> None:
         """Leave what really runs beside the engine; a machine that cannot load the engine cannot tell."""
         from .inspection import Inspection
@@ -243,49 +259,21 @@ class TensorRtKind(EngineKind):
         Inspection.of_layers(layers_of_engine(trt, engine)).save(engine_dir)
 
 
-def _strongly_typed(trt: Any) -> int:
-    """Flags of a network whose types are the graph's: on version 11 and later all are, and the flag may be gone."""
-    flag = getattr(trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", None)
-    return 0 if flag is None else 1 << int(flag)
+def _set_optimization_level(config: Any, level: int, what: str) -> None:
+    if not hasattr(config, "builder_optimization_level"):
+        raise EngineError(f"{what} has no optimization levels (8.6 has): leave engine.optimization_level out.")
+    config.builder_optimization_level = level
 
 
-def _graph_of(onnx_path: Path, options: EngineOptions) -> bytes:
-    """The ONNX as it is to be built.
-
-    Raises:
-        EngineError: it is no ONNX, has another batch, or cannot be cast.
-    """
-    import onnx
-    from google.protobuf.message import DecodeError
-
-    from .half import half_precision
-
-    try:
-        model = onnx.load(onnx_path)
-    except DecodeError as error:
-        raise EngineError(f"{onnx_path.name} is no ONNX model ({error}).") from error
-    batch = model.graph.input[0].type.tensor_type.shape.dim[0].dim_value
-    if batch != options.batch:
+def _tactic_sources(trt: Any, names: Sequence[str], what: str) -> int:
+    """The bits of these sources of kernels, which the version must know."""
+    known = {name.lower(): int(value) for name, value in trt.TacticSource.__members__.items()}
+    if unknown := [name for name in names if name not in known]:
         raise EngineError(
-            f"{onnx_path.name} was exported for batch {batch} and cannot run batch {options.batch}: "
-            f"export it with batch={options.batch}."
+            f"{what} does not know the tactic source '{unknown[0]}' (it knows: {', '.join(known)}): "
+            "set engine.tactic_sources."
         )
-    if options.float_type == "fp16":
-        try:
-            model = half_precision(model, keep=options.keep_fp32)
-        except ValueError as error:
-            raise EngineError(
-                f"{onnx_path.name} cannot be cast to FP16 ({error}): set engine.float_type=fp32."
-            ) from error
-    return bytes(model.SerializeToString())
-
-
-def _parser_reason(parser: tensorrt.OnnxParser) -> str:
-    if not parser.num_errors:
-        return "its parser does not say why"
-    error = parser.get_error(0)
-    node = f" at node {error.node_name()} ({error.node_operator()})" if error.node_name() else ""
-    return f"{error.desc().strip().splitlines()[0].rstrip('.')[:300]}{node}"
+    return sum(1 << known[name] for name in names)
 
 
 def _set_build_route(config: Any, route: str, what: str) -> None:

@@ -27,17 +27,27 @@ def layers_from_json(text: str) -> tuple[EngineLayer, ...]:
     """What `EngineInspector.get_engine_information` gave.
 
     With less than detailed verbosity layers are mere names: then reformats are known by their names, INT8 is not.
+    Version 8.6 separates what it records of a layer's origin by control characters, which JSON does not allow.
     """
-    layers = (layer if isinstance(layer, dict) else {"Name": str(layer)} for layer in json.loads(text)["Layers"])
+    told = json.loads(text, strict=False)["Layers"]
+    layers = (layer if isinstance(layer, dict) else {"Name": str(layer)} for layer in told)
     return tuple(_layer(layer) for layer in layers)
 
 
 def _layer(layer: dict[str, Any]) -> EngineLayer:
     name = layer["Name"]
-    reformat = "Reformat" in layer.get("LayerType", "") or name.startswith("Reformatting CopyNode")
-    if reformat:
+    if layer.get("LayerType") == "NoOp":  # a reformat or reshape that needed no kernel
+        return EngineLayer(name=name, nodes=(), int8=False, reformat=False)
+    if _is_reformat(layer):
         return EngineLayer(name=name, nodes=(), int8=False, reformat=True)
     return EngineLayer(name=name, nodes=_origins(layer), int8=_reads_int8(layer), reformat=False)
+
+
+def _is_reformat(layer: dict[str, Any]) -> bool:
+    """A slice is run by the same kernels, and says so."""
+    if layer["Name"].startswith("Reformatting CopyNode"):
+        return True
+    return "Reformat" in layer.get("LayerType", "") and layer.get("Origin") != "SLICE"
 
 
 def _reads_int8(layer: dict[str, Any]) -> bool | None:

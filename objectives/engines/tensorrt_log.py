@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import Counter
 from functools import cache
 from typing import Any
+
+_NO_KERNEL = re.compile(r"Could not find any implementation for node (.+?)\.?\)?\s*$")
 
 
 @cache
@@ -36,6 +39,14 @@ class TensorRtLog:
         self._said[message] += 1
         if self._said[message] == 1:
             print(f"{severity}: {message}", file=sys.stderr)
+
+    def nodes_without_kernel(self) -> tuple[str, ...]:
+        """The graph's nodes, run as one, for which the builder found no kernel; none if that is not what was wrong."""
+        for message in self.errors:
+            found = _NO_KERNEL.search(message)
+            if found and "insufficient workspace" not in message and "ForeignNode" not in found[1]:
+                return tuple(part.strip() for part in found[1].split(" + "))
+        return ()
 
     def reason(self) -> str:
         """The last error as a part of a sentence: TensorRT says first where it was, and last what was wrong."""

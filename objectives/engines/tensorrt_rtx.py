@@ -9,6 +9,7 @@ from ...errors import EngineError
 from .base import Availability, EngineOptions
 from .gpu import Gpu, NoGpu, present_gpu
 from .tensorrt import TensorRtKind
+from .tensorrt_typing import StronglyTyped
 from .timing_cache import file_stem, replace_file
 
 _CAPABILITIES = ("7.5", "8.0", "8.6", "8.9", "12.0", "12.1")
@@ -18,7 +19,11 @@ class TensorRtRtxKind(TensorRtKind):
     """As TensorRT, but that an engine is built for named GPUs, which need not be here."""
 
     name: ClassVar[str] = "tensorrt_rtx"
-    build_options: ClassVar[frozenset[str]] = TensorRtKind.build_options - {"build_route"} | {"capability"}
+    build_options: ClassVar[frozenset[str]] = TensorRtKind.build_options - {
+        "build_route",
+        "tactic_sources",
+    } | {"capability"}
+    chooses_kernels: ClassVar[bool] = False  # they are chosen where the engine is loaded
     title: ClassVar[str] = "TensorRT for RTX"
     modules: ClassVar[tuple[str, ...]] = ("tensorrt_rtx_bindings", "tensorrt_rtx")
     install: ClassVar[str] = "pip install 'qpareto[tensorrt-rtx]'"
@@ -37,6 +42,9 @@ class TensorRtRtxKind(TensorRtKind):
             f"{gpu.name} has compute capability {gpu.capability_text}, but {self.title} runs on "
             f"{', '.join(_CAPABILITIES)} only: set engine.kind=tensorrt, or use another GPU."
         )
+
+    def _typing(self, trt: Any) -> StronglyTyped:
+        return StronglyTyped()
 
     def _config(self, trt: Any, builder: Any, options: EngineOptions) -> Any:
         config: Any = super()._config(trt, builder, options)

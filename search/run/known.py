@@ -15,7 +15,6 @@ from ...objectives.store import content_key
 from ...spaces.calibration import CalibrationChoice
 from ...spaces.candidate import Candidate
 from ...spaces.layers import edges_of_model
-from ...spaces.masks import LayerMask
 from ...spaces.space import Space
 from ..expected import Expected
 from ..samplers.encoding import Graph
@@ -110,7 +109,7 @@ def _harm(scorer: Scorer, choice: CalibrationChoice) -> dict[str, float]:
 def _gains(scorer: Scorer, choice: CalibrationChoice, names: Sequence[str]) -> dict[str, float]:
     """Milliseconds that each layer saves; kept, since a repeat would differ by noise and the proposals with it."""
     try:
-        everything = scorer.engine(scorer.quantize(Candidate(choice, LayerMask.all(names))))
+        everything = scorer.all_int8(choice)
         reference = scorer.reference
 
         def fill(folder: Path) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol, Self
 
+from ...errors import CandidateError
 from ...objectives.accuracy.race import Stopped
 from ...objectives.measurement import Measurement
 from ...objectives.quantization.apply_mask import QuantizedModel
 from ...objectives.score import Scorer
 from ...objectives.staged import StagedScorer
+from ...spaces.calibration import CalibrationChoice
 from ...spaces.candidate import Candidate
 from ...spaces.space import Space
 from ..samplers.encoding import Graph
@@ -19,6 +22,8 @@ from ..spec import SearchSpec
 from .baselines import Baseline, baselines
 from .known import graph_of_study, warm_start
 from .racing import staged_scorer
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +61,9 @@ class Objective(Protocol):
 
     def prior(self, space: Space) -> Prior:
         """What is known beforehand."""
+
+    def without_kernel(self) -> frozenset[str]:
+        """Layers that have no INT8 kernel here, as far as builds have told: float in every candidate."""
 
     def graph_hash(self, candidate: Candidate) -> str:
         """What tells which candidates make the same engine. Quick.
@@ -113,12 +121,17 @@ class Pipeline:
 
     def prior(self, space: Space) -> Prior:
         search = self.search
+        if self.scorer.kind.chooses_kernels:
+            self._learn_missing_kernels(space)
         if search.sampler != "auto" and not search.warm_start:
             return Prior()
         graph = graph_of_study(self.scorer, space, self.objectives)
         if not search.warm_start:
             return Prior(graph=graph)
         return Prior(graph=graph, first=warm_start(self.scorer, space, graph, self.objectives, count=search.warm_start))
+
+    def without_kernel(self) -> frozenset[str]:
+        return frozenset(self.scorer.missing_kernels.known())
 
     def graph_hash(self, candidate: Candidate) -> str:
         return self._quantized(candidate).graph_hash
@@ -130,6 +143,13 @@ class Pipeline:
         if rivals is not None and self._staged is not None:
             return self._staged.measure(candidate, quantized, rivals)
         return self.scorer.measure(candidate, quantized, float_type=float_type)
+
+    def _learn_missing_kernels(self, space: Space) -> None:
+        """Build the engine with all layers in INT8, before any trial fails of what that can tell."""
+        try:
+            self.scorer.all_int8(CalibrationChoice(space.methods[0], max(space.sizes)))
+        except CandidateError as error:
+            _log.warning("The search starts without the engine with all layers in INT8: %s", error)
 
     @cached_property
     def _staged(self) -> StagedScorer | None:

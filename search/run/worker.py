@@ -122,7 +122,8 @@ class Worker:
         ahead = max(self._turn - now.taken, 0)
         if ahead < len(planned):
             return planned[ahead]
-        proposal = self._proposer.propose(now.trials, ahead=ahead - len(planned))
+        floats = self.objective.without_kernel().union(*(m.no_int8_kernel for m in _measurements(now)))
+        proposal = self._proposer.propose(now.trials, ahead=ahead - len(planned), floats=floats)
         return Plan(candidate=self.space.candidate(proposal.params), system_attrs=proposal.system_attrs)
 
     def _unmeasured_baselines(self, now: Snapshot) -> Iterator[Plan]:
@@ -226,3 +227,7 @@ class Worker:
             if record.stopped and record.stopped_graph == graph_hash:
                 return record.stopped, record.number
         return None, None
+
+
+def _measurements(now: Snapshot) -> Iterator[Measurement]:
+    return (record.measurement for record in now.records if record.measurement is not None)

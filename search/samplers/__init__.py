@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import random
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ...spaces.space import INT8, Space
+from ...spaces.space import FLOAT, INT8, Space
 from .stock import sampler_of_name
 
 if TYPE_CHECKING:
@@ -68,7 +68,9 @@ class Proposer:
         self._seed, self._partial = seed, partial
         self._mirror = Mirror(directions)
 
-    def propose(self, trials: Sequence[FrozenTrial], *, ahead: int = 0) -> Proposal:
+    def propose(
+        self, trials: Sequence[FrozenTrial], *, ahead: int = 0, floats: Collection[str] = frozenset()
+    ) -> Proposal:
         """Suggest the next candidate: one that no trial has tried, unless the sampler finds none in `ASKS` asks.
 
         A sampler that comes back to what was measured already is asked again, then gives way to a random one.
@@ -76,18 +78,21 @@ class Proposer:
         Args:
             trials: all trials of the study, in any state.
             ahead: how many candidates other workers are about to begin, which are left to them.
+            floats: layers that cannot be INT8: a switch that turns only such ones is never proposed on.
         """
+        off = {group: FLOAT for group, names in self._space.groups.items() if set(names) <= set(floats)}
         inside = [trial for trial in trials if trial.params.keys() == self._distributions.keys()]
         self._mirror.follow(inside)  # the others (some baselines) teach nothing
         tried = {self._essence(trial.params) for trial in inside}
-        untried = [params for params in self._first if self._essence(params) not in tried]
+        untried = [params for params in self._first if self._essence({**params, **off}) not in tried]
         first = untried[ahead] if ahead < len(untried) else None
         for attempt in range(ASKS):
             own = attempt < ASKS // 2
             seen = len(tried) + ahead if own else len(trials)  # in a space that is used up, chance repeats
             seed = random.Random(f"{self._seed}:{seen}:{attempt}").getrandbits(32)
-            sampler = self._fresh(seed) if own else sampler_of_name("random", seed=seed)
-            asked = self._mirror.ask(sampler if first is None else held_to(sampler, first), self._distributions)
+            sampler = self._fresh(seed, off) if own else sampler_of_name("random", seed=seed)
+            held = {**(first or {}), **off}
+            asked = self._mirror.ask(held_to(sampler, held) if held else sampler, self._distributions)
             if self._essence(asked.params) not in tried:
                 break
         return Proposal(params=dict(asked.params), system_attrs=dict(asked.system_attrs))
@@ -97,13 +102,17 @@ class Proposer:
         switches = tuple(params[group] for group in self._space.groups)
         return (*switches, params["calibration.method"], params["calibration.size"]) if INT8 in switches else switches
 
-    def _fresh(self, seed: int) -> BaseSampler:
+    def _fresh(self, seed: int, off: Mapping[str, str]) -> BaseSampler:
         if self._sampler != "auto":
             return sampler_of_name(self._sampler, seed=seed, options=self._options)
         from .pareto import ParetoSampler
 
         return ParetoSampler(
-            space=self._distributions, graph=self._graph, key=self._essence, partial=self._partial, seed=seed
+            space=self._distributions,
+            graph=self._graph,
+            key=lambda params: self._essence({**params, **off}),
+            partial=self._partial,
+            seed=seed,
         )
 
 

@@ -13,6 +13,7 @@ from qpareto.objectives.engines.gpu import Gpu, NoGpu, present_gpu
 
 FILES = (
     "tensorrt.py",
+    "tensorrt_graph.py",
     "tensorrt_rtx.py",
     "tensorrt_layers.py",
     "tensorrt_log.py",
@@ -28,11 +29,12 @@ NEEDS_RTX = "needs TensorRT for RTX: pip install 'qpareto[tensorrt-rtx]'"
 USED = {
     "Builder": ("create_network", "create_builder_config", "build_serialized_network"),
     "OnnxParser": ("parse", "num_errors", "get_error"),
-    "ParserError": ("desc", "node_name", "node_operator"),
+    "ParserError": ("desc", "node"),
     "IBuilderConfig": (
         "profiling_verbosity",
         "set_memory_pool_limit",
         "builder_optimization_level",
+        "set_tactic_sources",
         "create_timing_cache",
         "set_timing_cache",
         "get_timing_cache",
@@ -86,20 +88,6 @@ def test_whatever_we_take_from_the_module_exists_in_the_rtx_bindings() -> None:
         for node in ast.walk(ast.parse(source)):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "trt":
                 assert hasattr(trt, node.attr), f"{name} uses {node.attr}"
-
-
-def test_a_network_is_strongly_typed_with_the_flag_or_without_it() -> None:
-    class Flags:
-        STRONGLY_TYPED = 1
-
-    class Version10:
-        NetworkDefinitionCreationFlag = Flags
-
-    class Version11:
-        NetworkDefinitionCreationFlag = object
-
-    assert tensorrt._strongly_typed(Version10) == 2
-    assert tensorrt._strongly_typed(Version11) == 0
 
 
 def test_without_tensorrt_the_reason_names_the_command_that_installs_it() -> None:

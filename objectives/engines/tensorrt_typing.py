@@ -1,0 +1,168 @@
+"""How a TensorRT is told which precision each layer runs in: the one thing in which its versions differ for us.
+
+From version 10 on a network is strongly typed: every tensor has the type that the graph gives it. In 8.x precisions are
+flags of the build, and the builder chooses among those that are allowed by timing them.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ...errors import EngineError
+from .base import EngineOptions
+from .gpu import Gpu
+
+if TYPE_CHECKING:
+    import tensorrt
+
+_VERSION = re.compile(r"(\d+)\.(\d+)")
+_KNOWN_BAD = ("10.2.0",)  # told of in NVIDIA's issue threads
+
+
+class Typing(ABC):
+    """One way to say precisions."""
+
+    @abstractmethod
+    def unsupported(self, gpu: Gpu, title: str) -> str | None:
+        """Why engines of these versions, named `title`, cannot run on a GPU; None if they can."""
+
+    @abstractmethod
+    def network_flags(self, trt: Any) -> int:
+        """Flags of `Builder.create_network`."""
+
+    @abstractmethod
+    def graph(self, model: Any, options: EngineOptions) -> Any:
+        """The Q/DQ graph in FP32, an onnx.ModelProto, as the parser is to get it: another one, or the same.
+
+        Raises:
+            ValueError: it cannot be brought into that form: what follows 'cannot be built'.
+        """
+
+    @abstractmethod
+    def constrain(
+        self,
+        trt: Any,
+        network: tensorrt.INetworkDefinition,
+        config: tensorrt.IBuilderConfig,
+        options: EngineOptions,
+    ) -> None:
+        """Tell the build what the graph does not say."""
+
+
+class StronglyTyped(Typing):
+    """TensorRT 10 and 11, and that for RTX: FP16 is cast into the graph, with what must stay FP32 left so."""
+
+    def unsupported(self, gpu: Gpu, title: str) -> str | None:
+        if gpu.capability < (7, 5):
+            return f"{gpu.name} has compute capability {gpu.capability_text}, and {title} needs 7.5: use another GPU."
+        return None
+
+    def network_flags(self, trt: Any) -> int:
+        """On version 11 and later all networks are strongly typed, and the flag may be gone."""
+        flag = getattr(trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", None)
+        return 0 if flag is None else 1 << int(flag)
+
+    def graph(self, model: Any, options: EngineOptions) -> Any:
+        from .half import half_precision
+
+        if options.float_type != "fp16":
+            return model
+        try:
+            return half_precision(model, keep=options.keep_fp32)
+        except ValueError as error:
+            raise ValueError(f"in FP16, since {error}: set engine.float_type=fp32") from error
+
+    def constrain(
+        self,
+        trt: Any,
+        network: tensorrt.INetworkDefinition,
+        config: tensorrt.IBuilderConfig,
+        options: EngineOptions,
+    ) -> None:
+        """Nothing: the graph says all."""
+
+
+class WeaklyTyped(Typing):
+    """TensorRT 8.5 and 8.6: the FP32 graph with flags for what else is allowed.
+
+    Its parser reads operators of opset 17. It would read FP16 scales as FP32. What must stay FP32 is a constraint of
+    its layers; every other float layer runs in FP16 or in FP32, whichever the builder finds faster.
+    """
+
+    OPSET: ClassVar[int] = 17
+    # With INT8 kernels, of NVIDIA's support matrices of 8.5.3 and 8.6.1; 7.2 and 8.7 are Jetsons.
+    CAPABILITIES: ClassVar[tuple[str, ...]] = ("6.1", "7.0", "7.2", "7.5", "8.0", "8.6", "8.7", "8.9", "9.0")
+
+    def unsupported(self, gpu: Gpu, title: str) -> str | None:
+        if gpu.capability_text in self.CAPABILITIES:
+            return None
+        return (
+            f"{gpu.name} has compute capability {gpu.capability_text}, and {title} 8 has INT8 kernels for "
+            f"{', '.join(self.CAPABILITIES)}: install {title} 10 or later, or use another GPU."
+        )
+
+    def network_flags(self, trt: Any) -> int:
+        return 1 << int(trt.NetworkDefinitionCreationFlag.EXPLICIT_BATCH)
+
+    def graph(self, model: Any, options: EngineOptions) -> Any:
+        from .opset import at_opset
+
+        try:
+            return at_opset(model, self.OPSET)
+        except ValueError as error:
+            raise ValueError(
+                f"by TensorRT 8, which reads operators of opset {self.OPSET}, since {error}: "
+                f"export the model with opset={self.OPSET} or older, or install TensorRT 10 or later"
+            ) from error
+
+    def constrain(
+        self,
+        trt: Any,
+        network: tensorrt.INetworkDefinition,
+        config: tensorrt.IBuilderConfig,
+        options: EngineOptions,
+    ) -> None:
+        layers = [network.get_layer(i) for i in range(network.num_layers)]
+        if any(layer.type == trt.LayerType.QUANTIZE for layer in layers):  # it builds no such graph without the flag
+            config.set_flag(trt.BuilderFlag.INT8)
+        if options.float_type != "fp16":
+            return
+        config.set_flag(trt.BuilderFlag.FP16)
+        dequantized = {layer.get_output(0).name for layer in layers if layer.type == trt.LayerType.DEQUANTIZE}
+        kept = [layer for layer in layers if not _outputs(layer).isdisjoint(options.keep_fp32)]
+        for layer in kept:
+            _keep_fp32(trt, layer, int8=layer.get_input(0) is not None and layer.get_input(0).name in dequantized)
+        if kept:
+            config.set_flag(trt.BuilderFlag.OBEY_PRECISION_CONSTRAINTS)
+
+
+def typing_of_version(version: str) -> Typing:
+    """What a version of TensorRT takes.
+
+    Raises:
+        EngineError: it is known to be bad, or none that we know how to ask.
+    """
+    found = _VERSION.match(version)
+    number = (int(found[1]), int(found[2])) if found else (0, 0)
+    if version.startswith(_KNOWN_BAD):
+        raise EngineError(f"TensorRT {version} is known to be bad: install 10.3 or later.")
+    if number in {(8, 5), (8, 6)}:
+        return WeaklyTyped()
+    if number < (10, 0):
+        raise EngineError(f"TensorRT {version} is not known here: install 8.5, 8.6, or 10.3 or later.")
+    return StronglyTyped()
+
+
+def _outputs(layer: tensorrt.ILayer) -> set[str]:
+    return {layer.get_output(i).name for i in range(layer.num_outputs)}
+
+
+def _keep_fp32(trt: Any, layer: tensorrt.ILayer, *, int8: bool) -> None:
+    """What it writes is FP32; so is what it computes in, unless it reads INT8: that is the mask's to say."""
+    floats = [i for i in range(layer.num_outputs) if layer.get_output(i).dtype == trt.float32]
+    for i in floats:
+        layer.set_output_type(i, trt.float32)
+    if floats and not int8:
+        layer.precision = trt.float32
