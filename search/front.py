@@ -1,4 +1,4 @@
-"""The front: the points that nothing beats, how much they gain, and which one to ship."""
+"""The front: the points that nothing beats, how much they gain, and the best bargain among them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-
-from ..errors import StudyError
 
 Points = NDArray[np.float64]
 
@@ -90,30 +88,3 @@ def knee(points: Points) -> int:
     span = np.ptp(points, axis=0)
     scaled = (points - points.min(axis=0)) / np.where(span > 0, span, 1.0)
     return int(np.argmin(scaled.sum(axis=1)))
-
-
-def most_accurate_within(maps: Sequence[float], latencies_ms: Sequence[float], *, max_latency_ms: float) -> int:
-    """Index of the highest mAP among points at or below a latency; of equals, the fastest.
-
-    Raises:
-        StudyError: no point is that fast; the fastest is named.
-    """
-    within = [i for i, latency in enumerate(latencies_ms) if latency <= max_latency_ms]
-    if not within:
-        fastest = min(latencies_ms)
-        raise StudyError(
-            f"No point of the front runs within {max_latency_ms:g} ms: the fastest takes {fastest:.3f} ms."
-        )
-    return max(within, key=lambda i: (maps[i], -latencies_ms[i]))
-
-
-def fastest_within(maps: Sequence[float], latencies_ms: Sequence[float], *, min_map: float) -> int:
-    """Index of the lowest latency among points at or above an mAP; of equals, the most accurate.
-
-    Raises:
-        StudyError: no point is that accurate; the most accurate is named.
-    """
-    within = [i for i, value in enumerate(maps) if value >= min_map]
-    if not within:
-        raise StudyError(f"No point of the front reaches mAP50-95 {min_map:.4f}: the best has {max(maps):.4f}.")
-    return min(within, key=lambda i: (latencies_ms[i], -maps[i]))

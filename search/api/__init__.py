@@ -8,7 +8,7 @@ from .draft import draft_study
 from .fleet import Fleet, launch_study
 from .layers import labelled_sensitivity_of_study, layers_of_study_or_model, sensitivity_of_study
 from .machine import self_test_of_engines
-from .seeing import OpenedStudy, dashboard_of_study, open_for_reading, view_of_spec, write_report
+from .seeing import OpenedStudy, answer_of_view, dashboard_of_study, open_for_reading, view_of_spec, write_report
 from .shipping import export_from_study, verify_folder
 from .storage import move_study, serve_proxy
 from .study import (
@@ -26,6 +26,7 @@ __all__ = [
     "Progress",
     "Watch",
     "WorkerSign",
+    "answer_of_view",
     "build_candidate",
     "confirm_study",
     "dashboard_of_study",

@@ -9,6 +9,8 @@ from typing import Any
 
 from ...errors import QParetoError
 from ...objectives.store import write_whole
+from ..compliance import Answer, answer
+from ..requirements import Requirements
 from ..results import Results
 from ..run.prepare import scorer_of_spec
 from ..show.artifacts import TrialFiles
@@ -50,6 +52,15 @@ class OpenedStudy:
             return rows
         return pd.DataFrame(rows).set_index("trial") if rows else pd.DataFrame()
 
+    def answer(self, *requirements: str) -> Answer:
+        """Whether a measured point keeps all requirements, such as `map_drop=0.01`, `latency_ratio=0.75`, `yolo-99`.
+
+        Raises:
+            QParetoError: a requirement is none.
+            StudyError: see `compliance.answer`.
+        """
+        return answer_of_view(self._view, Requirements.parse(requirements))
+
     def plots(self) -> dict[str, Any]:
         """Its plotly figures by name: `front`, `masks`, `worth`, `bargains`, `growth`, as far as they can be drawn."""
         return figures_of_view(self._view)
@@ -77,6 +88,15 @@ def view_of_spec(spec: StudySpec, *, device: str | None = None) -> StudyView:
         StorageError, StudyError: it cannot be read, or there is none.
     """
     return view_of_study(open_study(spec, device=device))
+
+
+def answer_of_view(view: StudyView, requirements: Requirements) -> Answer:
+    """Whether a study has what is required; trials that break a constraint of it do not count.
+
+    Raises:
+        StudyError: see `compliance.answer`.
+    """
+    return answer(view.results, requirements, infeasible=view.infeasible)
 
 
 def write_report(specs: Sequence[StudySpec], path: Path, *, png: bool = False) -> list[Path]:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from ...errors import StudyError
 from ...objectives.measurement import Measurement
-from ..front import fastest_within, knee, most_accurate_within
+from ..front import knee
+from ..requirements import Requirement
 from ..results import Point, Results
 
 NAMED = 3  # points, where none satisfies the wish
-ROUNDING = 1e-9  # of a difference of two mAPs: the reference itself loses 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,21 +48,40 @@ class Choice:
 
         A limit that its 95 % interval reaches is kept: on the limit itself half of all measurements are beyond it.
         """
+        limit = self.limit(results)
+        if limit is None or (found := limit.of(measurement)).is_possible:
+            return None
+        assert found.figure is not None  # every engine has a latency and a mAP
+        _, low, high = found.figure
         if self.max_latency_ms is not None:
-            fastest_ms = measurement.latency_ms * measurement.latency_ratio_ci[0] / measurement.latency_ratio
-            if fastest_ms > self.max_latency_ms:
-                return (
-                    f"it takes {measurement.latency_ms:.3f} ms (at least {fastest_ms:.3f}), not {self.max_latency_ms:g}"
-                )
-        if self.max_map_drop is not None:
-            name, least = least_map(results, self)
-            most = measurement.map50_95 - measurement.map50_95_change + measurement.map50_95_change_ci[1]
-            if most < least - ROUNDING:
-                return (
-                    f"its mAP50-95 is {measurement.map50_95:.4f} (at most {most:.4f}), not {least:.4f}, which is "
-                    f"{self.max_map_drop:g} below {name}"
-                )
-        return None
+            return f"it takes {measurement.latency_ms:.3f} ms (at least {low:.3f}), not {self.max_latency_ms:g}"
+        return (
+            f"its mAP50-95 is {measurement.map50_95:.4f} (at most {high:.4f}), not {limit.limit:.4f}, which is "
+            f"{self.max_map_drop:g} below {self.base(results)[0]}"
+        )
+
+    def limit(self, results: Results) -> Requirement | None:
+        """What is required of the engine; None where nothing is limited.
+
+        Raises:
+            StudyError: the study measured no baseline of the name `below`.
+        """
+        if self.max_latency_ms is not None:
+            return Requirement("latency_ms", self.max_latency_ms)
+        if self.max_map_drop is None:
+            return None
+        _, base = self.base(results)
+        return Requirement("map50_95", max(0.0, base - self.max_map_drop))
+
+    def base(self, results: Results) -> tuple[str, float]:
+        """What `max_map_drop` counts from, and its mAP50-95."""
+        if self.below is None:
+            return "the reference", results.front[0].measurement.reference_map50_95
+        found = {point.baseline: point.measurement.map50_95 for point in results.baselines}
+        if self.below not in found:
+            known = ", ".join(str(name) for name in found) or "none"
+            raise StudyError(f"The study has no baseline '{self.below}' for --below: it measured {known}.")
+        return self.below, found[self.below]
 
 
 def chosen(results: Results, choice: Choice) -> tuple[Point, str]:
@@ -78,50 +97,33 @@ def chosen(results: Results, choice: Choice) -> tuple[Point, str]:
     front = results.front
     if not front:
         raise StudyError("The study has no complete trial yet, so there is nothing to choose from.")
-    maps = [point.measurement.map50_95 for point in front]
-    latencies = [point.measurement.latency_ms for point in front]
-    if choice.max_latency_ms is not None:
-        _refuse_none(
-            front, [ms <= choice.max_latency_ms for ms in latencies], f"runs within {choice.max_latency_ms:g} ms"
-        )
-        winner = front[most_accurate_within(maps, latencies, max_latency_ms=choice.max_latency_ms)]
-        why = f"the most accurate within {choice.max_latency_ms:g} ms"
-    elif choice.max_map_drop is not None:
-        name, least = least_map(results, choice)
-        nearest = sorted(front, key=lambda point: -point.measurement.map50_95)
-        _refuse_none(nearest, [value >= least - ROUNDING for value in maps], f"reaches mAP50-95 {least:.4f}")
-        winner = front[fastest_within(maps, latencies, min_map=least - ROUNDING)]
-        allowed = f"{choice.max_map_drop:g} of {name}'s mAP50-95 {least + choice.max_map_drop:.4f}"
-        why = f"the fastest that loses at most {allowed}"
-    else:
+    limit = choice.limit(results)
+    if limit is None:
         winner, why = front[knee(results.losses(front))], "the knee of the front"
+    elif choice.max_latency_ms is not None:
+        kept = _kept(front, limit, f"runs within {choice.max_latency_ms:g} ms")
+        winner = max(kept, key=lambda point: (point.measurement.map50_95, -point.measurement.latency_ms))
+        why = f"the most accurate within {choice.max_latency_ms:g} ms"
+    else:
+        nearest = sorted(front, key=lambda point: -point.measurement.map50_95)
+        kept = _kept(nearest, limit, f"reaches mAP50-95 {limit.limit:.4f}")
+        winner = min(kept, key=lambda point: (point.measurement.latency_ms, -point.measurement.map50_95))
+        name, base = choice.base(results)
+        why = f"the fastest that loses at most {choice.max_map_drop:g} of {name}'s mAP50-95 {base:.4f}"
     return winner, f"Trial {winner.trial}: {why}; {figures(winner.measurement)}."
 
 
-def least_map(results: Results, choice: Choice) -> tuple[str, float]:
-    """What `max_map_drop` counts from, and the lowest mAP50-95 that it allows.
+def _kept(nearest: Sequence[Point], limit: Requirement, wish: str) -> list[Point]:
+    """The points that keep a limit.
+
+    Args:
+        nearest: the nearest to it first.
 
     Raises:
-        StudyError: the study measured no baseline of the name.
+        StudyError: none does; the nearest are named.
     """
-    drop = choice.max_map_drop or 0.0
-    if choice.below is None:
-        return "the reference", results.front[0].measurement.reference_map50_95 - drop
-    found = {point.baseline: point.measurement.map50_95 for point in results.baselines}
-    if choice.below not in found:
-        known = ", ".join(str(name) for name in found) or "none"
-        raise StudyError(f"The study has no baseline '{choice.below}' for --below: it measured {known}.")
-    return choice.below, found[choice.below] - drop
-
-
-def _refuse_none(nearest: Sequence[Point], satisfies: Sequence[bool], wish: str) -> None:
-    """Name the nearest points, the nearest first, where none satisfies a wish.
-
-    Raises:
-        StudyError: none does.
-    """
-    if any(satisfies):
-        return
+    if kept := [point for point in nearest if limit.of(point.measurement).is_met]:
+        return kept
     named = "; ".join(f"trial {point.trial}: {figures(point.measurement)}" for point in nearest[:NAMED])
     raise StudyError(f"No point of the front {wish}; the nearest are {named}.")
 

@@ -89,6 +89,21 @@ def test_a_study_that_was_never_run(study_file: Path, command: tuple[str, ...]) 
     assert "`qpareto run` makes one" in qpareto(command[0], study_file, *command[1:]).sentence
 
 
+@pytest.mark.parametrize(
+    ("required", "said"),
+    [
+        (("map_drp=0.01",), "the nearest is 'map_drop'"),
+        (("latency_ratio=75",), "latency_ratio=75 is out of range"),
+        (("latency_ratio=",), "it has no limit; write one such as latency_ratio=0.75"),
+        (("yolo-99", "map_share=0.9"), "map_share is required twice, by yolo-99 and by map_share=0.9"),
+        (("map_drop=0.01", "--all"), "--all lists more trials, but --require prints no list"),
+    ],
+)
+def test_a_requirement_that_makes_no_sense(study_file: Path, required: tuple[str, ...], said: str) -> None:
+    words = [word for text in required for word in (("--require", text) if "=" in text or "yolo" in text else (text,))]
+    assert said in qpareto("front", study_file, *words).sentence
+
+
 # The model
 
 

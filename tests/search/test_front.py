@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from qpareto.errors import StudyError
-from qpareto.search.front import fastest_within, front_of, hypervolume, knee, losses, most_accurate_within
+from qpareto.search.front import front_of, hypervolume, knee, losses
 
 Points = NDArray[np.float64]
 coordinates = st.integers(0, 6).map(float)  # few values, so that ties are common
@@ -80,16 +79,3 @@ def test_the_knee_is_the_bend_whatever_the_units() -> None:
     assert knee(bent) == 1
     assert knee(bent * [1000.0, 0.001]) == 1
     assert knee(bent[:1]) == 0
-
-
-def test_the_winner_is_the_best_that_satisfies_the_limit() -> None:
-    maps, latencies = [0.30, 0.35, 0.40], [10.0, 15.0, 30.0]
-    assert most_accurate_within(maps, latencies, max_latency_ms=20.0) == 1
-    assert fastest_within(maps, latencies, min_map=0.34) == 1
-
-
-def test_a_limit_that_nothing_satisfies_names_the_nearest_point() -> None:
-    with pytest.raises(StudyError, match=r"the fastest takes 10.000 ms"):
-        most_accurate_within([0.3], [10.0], max_latency_ms=9.0)
-    with pytest.raises(StudyError, match=r"the best has 0.3000"):
-        fastest_within([0.3], [10.0], min_map=0.31)

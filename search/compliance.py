@@ -1,0 +1,217 @@
+"""Compliance: which of a study's points keep what is required, how surely, and which one to ship."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ..errors import CandidateError, StudyError
+from ..objectives.measurement import Measurement
+from .requirements import Finding, Requirements
+from .results import Point, Results
+
+NEAREST = 3  # points that are told where none complies
+
+Role = Literal["reference", "front", "recipe", "other float type", "beaten"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compliance:
+    """How a point stands to all requirements.
+
+    Args:
+        role: what it is in its study: the reference; on the front; a recipe off it; in another float type; beaten.
+        findings: of the figures that decide: the confirmed ones where it was measured once more, else the search's.
+        searched: of the search's figures where others decide; else empty.
+    """
+
+    point: Point
+    role: Role
+    findings: tuple[Finding, ...]
+    searched: tuple[Finding, ...] = ()
+
+    @property
+    def decisive(self) -> Measurement:
+        """The measurement that decides."""
+        again = self.point.confirmed
+        return again if isinstance(again, Measurement) else self.point.measurement
+
+    @property
+    def is_confirmed(self) -> bool:
+        return isinstance(self.point.confirmed, Measurement)
+
+    @property
+    def refuted(self) -> str | None:
+        """Why it could not be measured once more; then it complies with nothing."""
+        again = self.point.confirmed
+        return str(again) if isinstance(again, CandidateError) else None
+
+    @property
+    def is_met(self) -> bool:
+        """Whether every deciding figure keeps its limit."""
+        return self.refuted is None and all(finding.is_met for finding in self.findings)
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether they do over the whole of their 95 % intervals."""
+        return self.refuted is None and all(finding.is_sure for finding in self.findings)
+
+    @property
+    def violations(self) -> tuple[float, ...]:
+        """Of every requirement, the one that is missed the most first, see `Finding.violation`; inf if refuted."""
+        found = (math.inf if self.refuted else finding.violation for finding in self.findings)
+        return tuple(sorted(found, reverse=True))
+
+    @property
+    def probability(self) -> float:
+        """That all limits are kept, 0..1, from the intervals of the deciding figures.
+
+        By a normal approximation (`Finding.probability`, which tells what that ignores). Limits on one source, such as
+        two on accuracy, are kept or broken together, so the stricter one counts; accuracy and latency are taken as
+        independent, so theirs are multiplied. Where a search picked the point by these very figures it is too high:
+        the luckiest of many candidates comes to the front. Recipes, and figures confirmed on other images, are free
+        of that.
+        """
+        if self.refuted:
+            return 0.0
+        of_source: dict[str, float] = {}
+        for finding in self.findings:
+            source = finding.requirement.quantity.source
+            of_source[source] = min(finding.probability, of_source.get(source, 1.0))
+        return math.prod(of_source.values())
+
+    def as_json(self) -> dict[str, Any]:
+        """The point as `front --json` has it, and how it complies.
+
+        `role`; `met`, `sure` and `probability` of all together; `findings`, see `Finding.as_json`, and `searched`,
+        the same by the search's figures, empty where those decide.
+        """
+        return {
+            **self.point.as_json(),
+            "role": self.role,
+            "met": self.is_met,
+            "sure": self.is_sure,
+            "probability": self.probability,
+            "findings": [finding.as_json() for finding in self.findings],
+            "searched": [finding.as_json() for finding in self.searched],
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """Whether a study has what is required.
+
+    Args:
+        best: the point to ship, or None: nothing complies.
+        nearest: where nothing does, at most three, the nearest first: those whose worst requirement is missed the
+            least, then their next worst.
+        measured, meeting: how many points were looked at, and how many of them comply.
+    """
+
+    requirements: Requirements
+    best: Compliance | None
+    nearest: tuple[Compliance, ...]
+    measured: int
+    meeting: int
+
+    @property
+    def is_met(self) -> bool:
+        return self.best is not None
+
+    def as_json(self) -> dict[str, Any]:
+        """One object: the answer, the point that gives it, or the nearest.
+
+        `met`; `requirements`, see `Requirement.as_json`; `point`, see `Compliance.as_json`, its `confidence` (the
+        probability, 0..1) and whether it is `confirmed`, all null if nothing complies; `nearest`, as `point`, empty if
+        something does; `measured` and `meeting`, numbers of points.
+        """
+        return {
+            "met": self.is_met,
+            "requirements": [requirement.as_json() for requirement in self.requirements],
+            "point": self.best.as_json() if self.best else None,
+            "confidence": self.best.probability if self.best else None,
+            "confirmed": self.best.is_confirmed if self.best else None,
+            "nearest": [compliance.as_json() for compliance in self.nearest],
+            "measured": self.measured,
+            "meeting": self.meeting,
+        }
+
+
+def answer(results: Results, requirements: Requirements, *, infeasible: Collection[int] = ()) -> Answer:
+    """Whether any measured point complies, and which one to ship.
+
+    All points count: the front's, beaten ones, recipes, and those of another float type. Of those that comply, first
+    come those that do so beyond all their 95 % intervals; of these those that were confirmed; and of these the
+    fastest, or the most accurate where accuracy is not limited. Where no interval is clear of its limit, the most
+    probable takes the fastest's place: who ships wants to keep the promise more than to beat it. The reference comes
+    last: it keeps every limit on accuracy for certain, and gains nothing.
+
+    Args:
+        infeasible: numbers of trials that break a constraint of their study: they do not count.
+
+    Raises:
+        StudyError: nothing was measured, the device does not tell what is limited, or a limit allows everything.
+    """
+    points = [point for point in (*results.points, *results.outside) if point.trial not in infeasible]
+    if not points:
+        raise StudyError("The study has no complete trial yet, so there is nothing that could keep a requirement.")
+    roles = _roles(results)
+    found = [_compliance(point, roles[point.trial], requirements) for point in points]
+    _refuse_untold(found)
+    _refuse_empty(points, requirements)
+    meeting = sorted((each for each in found if each.is_met), key=_merit)
+    nearest = sorted(found, key=lambda each: (each.violations, -each.probability, each.point.trial))
+    return Answer(
+        requirements=requirements,
+        best=meeting[0] if meeting else None,
+        nearest=() if meeting else tuple(nearest[:NEAREST]),
+        measured=len(found),
+        meeting=len(meeting),
+    )
+
+
+def _merit(compliance: Compliance) -> tuple[float, ...]:
+    """Smaller is better: the order of those that comply, see `answer`."""
+    found = compliance.decisive
+    limits_accuracy = any(each.requirement.quantity.source == "accuracy" for each in compliance.findings)
+    taste = (found.latency_ms, -found.map50_95) if limits_accuracy else (-found.map50_95, found.latency_ms)
+    doubt = 0.0 if compliance.is_sure else 1 - compliance.probability
+    order = (compliance.role == "reference", not compliance.is_sure, not compliance.is_confirmed, doubt)
+    return (*order, *taste, compliance.point.trial)
+
+
+def _compliance(point: Point, role: Role, requirements: Requirements) -> Compliance:
+    searched, again = requirements.of(point.measurement), point.confirmed
+    if isinstance(again, Measurement):
+        return Compliance(point=point, role=role, findings=requirements.of(again), searched=searched)
+    return Compliance(point=point, role=role, findings=searched)
+
+
+def _roles(results: Results) -> dict[int, Role]:
+    """What every point is, by trial number; where it is several things, the one that is named last here."""
+    roles: dict[int, Role] = {point.trial: "recipe" if point.baseline else "beaten" for point in results.points}
+    roles.update((point.trial, "other float type") for point in results.outside)
+    roles.update((point.trial, "front") for point in results.front)
+    if results.reference is not None:
+        roles[results.reference.trial] = "reference"
+    return roles
+
+
+def _refuse_untold(found: Sequence[Compliance]) -> None:
+    for findings in zip(*(compliance.findings for compliance in found), strict=True):
+        if all(finding.figure is None for finding in findings):
+            device, name = found[0].decisive.device, findings[0].requirement.name
+            raise StudyError(f"{device} told no {name} of any engine of this study: leave that requirement out.")
+
+
+def _refuse_empty(points: Iterable[Point], requirements: Requirements) -> None:
+    """A drop by all that there is allows an engine that finds nothing: it was meant in points."""
+    whole = next(iter(points)).measurement.reference_map50_95
+    for requirement in requirements:
+        if requirement.name == "map_drop" and 0 < whole <= requirement.limit:
+            raise StudyError(
+                f"The requirement {requirement} allows all of the reference's mAP50-95 {whole:.4f} to be lost: it is "
+                f"absolute, and one point is 0.01, so perhaps map_drop={requirement.limit / 100:g} is meant."
+            )

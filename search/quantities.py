@@ -1,0 +1,150 @@
+"""Quantities: what of a measurement may be limited, with its unit, its direction and its 95 % interval."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from ..objectives.accuracy.bootstrap import Interval
+from ..objectives.measurement import Measurement
+
+ROUNDING = 1e-9  # of a difference of two figures: the reference itself loses 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantity:
+    """A figure that may be limited.
+
+    Args:
+        meaning: with its unit.
+        sense: on which side of its limit a figure must lie; the limit itself is kept.
+        span: what limits make sense, in words and as a rule.
+        example: a limit as one would write it.
+        digits: behind the point, where a figure is shown.
+        source: figures of one source (accuracy, latency, ...) are right or wrong together.
+        read: the figure and its 95 % interval, or the figure three times if it has none; None where the device tells
+            none.
+        of_reference: what the reference has, in the same unit; 0 where that is not told.
+    """
+
+    meaning: str
+    sense: Literal["at most", "at least"]
+    span: tuple[str, Callable[[float], bool]]
+    example: float
+    digits: int
+    source: str
+    read: Callable[[Measurement], Interval | None]
+    of_reference: Callable[[Measurement], float] = lambda _: 0.0
+
+
+def _change(found: Measurement) -> Interval:
+    """Of mAP50-95 against the reference, its interval drawn out to the figure where a bootstrap's does not hold it."""
+    value, (low, high) = found.map50_95_change, found.map50_95_change_ci
+    return Interval(value, min(low, value), max(high, value))
+
+
+def _drop(found: Measurement) -> Interval:
+    value, low, high = _change(found)
+    return Interval(0.0 - value, 0.0 - high, 0.0 - low)  # never -0.0
+
+
+def _share(found: Measurement) -> Interval:
+    """Of a reference that finds nothing all is left."""
+    whole = found.reference_map50_95
+    return Interval(*(1 + change / whole if whole > ROUNDING else 1.0 for change in _change(found)))
+
+
+def _map(found: Measurement) -> Interval:
+    return Interval(*(found.reference_map50_95 + change for change in _change(found)))
+
+
+def _ratio(found: Measurement) -> Interval:
+    value, (low, high) = found.latency_ratio, found.latency_ratio_ci
+    return Interval(value, min(low, value), max(high, value))
+
+
+def _ms(found: Measurement) -> Interval:
+    return Interval(*(ratio * _reference_ms(found) for ratio in _ratio(found)))
+
+
+def _reference_ms(found: Measurement) -> float:
+    """In the study's own milliseconds."""
+    return found.latency_ms / found.latency_ratio
+
+
+def _exact(value: float | None) -> Interval | None:
+    return None if value is None else Interval(value, value, value)
+
+
+_PART = ("from 0 to 1", lambda limit: 0 <= limit <= 1)
+_POSITIVE = ("above 0", lambda limit: limit > 0)
+QUANTITIES = {
+    "map_drop": Quantity(
+        meaning="absolute mAP50-95 below the reference (one point is 0.01)",
+        sense="at most",
+        span=("from 0 and below 1", lambda limit: 0 <= limit < 1),
+        example=0.01,
+        digits=4,
+        source="accuracy",
+        read=_drop,
+    ),
+    "map_share": Quantity(
+        meaning="part of the reference's mAP50-95",
+        sense="at least",
+        span=_PART,
+        example=0.99,
+        digits=4,
+        source="accuracy",
+        read=_share,
+        of_reference=lambda _: 1.0,
+    ),
+    "map50_95": Quantity(
+        meaning="mAP50-95 itself",
+        sense="at least",
+        span=_PART,
+        example=0.4,
+        digits=4,
+        source="accuracy",
+        read=_map,
+        of_reference=lambda found: found.reference_map50_95,
+    ),
+    "latency_ratio": Quantity(
+        meaning="part of the reference's latency",
+        sense="at most",
+        span=("above 0 and up to 10", lambda limit: 0 < limit <= 10),  # 75 is meant in percent
+        example=0.75,
+        digits=3,
+        source="latency",
+        read=_ratio,
+        of_reference=lambda _: 1.0,
+    ),
+    "latency_ms": Quantity(
+        meaning="milliseconds of one run",
+        sense="at most",
+        span=_POSITIVE,
+        example=12.5,
+        digits=3,
+        source="latency",
+        read=_ms,
+        of_reference=_reference_ms,
+    ),
+    "engine_mib": Quantity(
+        meaning="MiB of the engine's files",
+        sense="at most",
+        span=_POSITIVE,
+        example=8.0,
+        digits=2,
+        source="size",
+        read=lambda found: _exact(found.engine_bytes / 2**20),
+    ),
+    "energy_mj": Quantity(
+        meaning="millijoules of one run, where the device tells them",
+        sense="at most",
+        span=_POSITIVE,
+        example=150.0,
+        digits=1,
+        source="energy",
+        read=lambda found: _exact(found.energy_mj),
+    ),
+}

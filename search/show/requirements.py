@@ -1,0 +1,164 @@
+"""The answer to `qpareto front --require`: yes with the point to ship, or no with the nearest."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from ..compliance import Answer, Compliance
+from ..requirements import Finding
+from ..results import DOUBTS
+from .terminal import is_watched, terminal
+
+ROLES = {
+    "reference": "the reference itself",
+    "front": "on the front",
+    "recipe": "a recipe off the front",
+    "beaten": "off the front",
+}
+
+
+def show_answer(answer: Answer, study: Sequence[str]) -> None:
+    """The answer on stdout.
+
+    Args:
+        study: how commands name the study: its file, and options such as `--set`.
+    """
+    console = terminal()
+    for_a_pipe = not is_watched(console)  # where a sentence is a line
+    best = answer.best
+    console.print(_no(answer) if best is None else _yes(best, answer), style="bold", soft_wrap=for_a_pipe)
+    if best is None:
+        _show_nearest(console, answer.nearest)
+        return
+    console.print(_findings_table(best))
+    named = shlex.join(study)
+    for line in _remarks(best, answer, named):
+        console.print(line, soft_wrap=for_a_pipe)
+    console.print(f"  qpareto export {named} -o best --trial {best.point.trial}", soft_wrap=True)  # to be copied
+
+
+def _no(answer: Answer) -> str:
+    return f"No: none of the {answer.measured} measured points keeps {answer.requirements}. The nearest:"
+
+
+def _yes(best: Compliance, answer: Answer) -> str:
+    sure = "Yes" if best.is_sure else "Yes, but not surely"
+    confirmed = "confirmed" if best.is_confirmed else "not confirmed"
+    return (
+        f"{sure}: trial {best.point.title} keeps {answer.requirements} "
+        f"(probability {_percent(best.probability)}, {confirmed})."
+    )
+
+
+def _findings_table(best: Compliance) -> Table:
+    """A row a requirement."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("required", "measured", "95 % interval"):
+        table.add_column(name, justify="left" if name == "required" else "right", no_wrap=True)
+    table.add_column("met", overflow="fold")
+    for finding in best.findings:
+        table.add_row(_limit(finding), _figure(finding), _interval(finding), finding.verdict)
+    return table
+
+
+def _remarks(best: Compliance, answer: Answer, study: str) -> Iterator[str]:
+    """What the point is, whether it was held to account, what is doubtful, and how many others there are."""
+    found = best.decisive
+    layers = f"{len(found.int8_layers)} INT8 layers" if found.int8_layers else "no INT8 layer"
+    yield (
+        f"Trial {best.point.title}, {_role(best)}: mAP50-95 {found.map50_95:.4f} ({found.map50_95_change:+.4f}), "
+        f"{found.latency_ms:.3f} ms ({found.latency_ratio:.3f} of the reference), "
+        f"{found.engine_bytes / 2**20:.2f} MiB, {layers}."
+    )
+    yield _account(best, study)
+    if found.flags and any(finding.requirement.quantity.source == "latency" for finding in best.findings):
+        yield f"Doubtful timing: {'; '.join(DOUBTS.get(flag, flag) for flag in found.flags)}."
+    yield f"Points that keep all that is required: {answer.meeting} of {answer.measured}. To ship this one:"
+
+
+def _account(best: Compliance, study: str) -> str:
+    """Whether the figures are of a second measurement, and what makes one if not."""
+    searched = best.point.measurement
+    if best.is_confirmed:
+        images = f"{best.decisive.images} other images"
+        if best.decisive.dataset_hash == searched.dataset_hash:
+            images = f"the same {searched.images} images (`data.confirm` names others, on which mAP cannot be luck)"
+        before = ", ".join(f"{finding.requirement.name} {_figure(finding)}" for finding in best.searched)
+        return f"Confirmed: built and measured once more, on {images}, which decides; the search had {before}."
+    if best.point.baseline is not None:
+        return "Not confirmed, but no search picked this recipe for its figures; `export` measures it anew."
+    command = f"`qpareto confirm {study}` measures the front once more" if best.role == "front" else "`export` does"
+    return f"Not confirmed: a search picks lucky figures, so the probability is too high until {command}."
+
+
+def _show_nearest(console: Console, nearest: Sequence[Compliance]) -> None:
+    """A row a point, a line each in a pipe: what it misses by how much, then what it keeps."""
+    rows = [(f"trial {compliance.point.title}", _shortfall(compliance)) for compliance in nearest]
+    if not is_watched(console):
+        for row in rows:
+            console.print("  " + ": ".join(row), soft_wrap=True)
+        return
+    table = Table(box=None, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
+def _shortfall(compliance: Compliance) -> str:
+    if compliance.refuted:
+        return f"{_role(compliance)}; could not be measured once more: {compliance.refuted}"
+    told = [_missed(finding) for finding in compliance.findings if not finding.is_met]
+    kept = [f"{f.requirement.name} ({_figure(f)})" for f in compliance.findings if f.is_met]
+    if kept:
+        told.append(f"keeps {' and '.join(kept)}")
+    confirmed = "confirmed" if compliance.is_confirmed else "not confirmed"
+    if compliance.searched and all(finding.is_met for finding in compliance.searched):
+        confirmed = "kept all in the search, but not when it was confirmed"
+    return f"{'; '.join(told)}; {_role(compliance)}, {confirmed}"
+
+
+def _missed(finding: Finding) -> str:
+    """Such as `latency_ratio 0.441 is 0.041 above 0.4 (beyond its 95 % interval)`."""
+    if finding.figure is None:
+        return f"{finding.requirement.name} is not told"
+    quantity, limit = finding.requirement.quantity, finding.requirement.limit
+    side = "above" if quantity.sense == "at most" else "below"
+    told = f"{finding.requirement.name} {_figure(finding)} is {finding.excess:.{quantity.digits}f} {side} {limit:g}"
+    if finding.figure.low == finding.figure.high:
+        return told
+    return f"{told} ({'within' if finding.is_possible else 'beyond'} its 95 % interval)"
+
+
+def _role(compliance: Compliance) -> str:
+    own = compliance.point.measurement.float_type
+    return ROLES.get(compliance.role) or f"in {own}, not the study's own float type"
+
+
+def _limit(finding: Finding) -> str:
+    sign = "<=" if finding.requirement.quantity.sense == "at most" else ">="
+    return f"{finding.requirement.name} {sign} {finding.requirement.limit:g}"
+
+
+def _figure(finding: Finding) -> str:
+    return "-" if finding.figure is None else f"{finding.figure.value:z.{finding.requirement.quantity.digits}f}"
+
+
+def _interval(finding: Finding) -> str:
+    if finding.figure is None or finding.figure.low == finding.figure.high:
+        return "-"
+    digits = finding.requirement.quantity.digits
+    return f"{finding.figure.low:z.{digits}f}..{finding.figure.high:z.{digits}f}"
+
+
+def _percent(probability: float) -> str:
+    """In whole percent, never 0 or 100."""
+    if probability > 0.99:
+        return "over 99 %"
+    return "under 1 %" if probability < 0.01 else f"{probability:.0%}".replace("%", " %")
