@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 _DOMAINS = ("", "ai.onnx")
-_COUNTS_OUTPUTS = "num_outputs"  # which a node shows anyway; that they are equal, the shapes must show
+_COUNTS_OUTPUTS = "num_outputs"  # of Split, which a node shows anyway
 
 
 def at_opset(model: Any, version: int) -> Any:
@@ -36,6 +36,7 @@ def at_opset(model: Any, version: int) -> Any:
     for node in lowered.graph.node:
         if node.domain in _DOMAINS:
             _lower(node, entry.version, version, constants)
+            _refuse_unequal_parts(node, shapes)
     entry.version = version
     if _shapes(lowered) != shapes:
         raise ValueError(f"its shapes are others in opset {version}")
@@ -64,6 +65,12 @@ def _lower(node: Any, newer: int, older: int, constants: dict[str, Any]) -> None
         node.attribute.remove(attribute)
 
 
+def _refuse_unequal_parts(node: Any, shapes: dict[str, tuple[int, ...]]) -> None:
+    """Without sizes, an older Split makes equal parts only."""
+    if node.op_type == "Split" and len(node.input) == 1 and len({shapes.get(part) for part in node.output}) > 1:
+        raise ValueError(f"'{node.name}' (Split) makes unequal parts without naming their sizes")
+
+
 def _take_axes_back(node: Any, older: int, constants: dict[str, Any]) -> None:
     """Axes as the attribute that they were; axes that are not there mean all, or none by `noop_with_empty_axes`."""
     import onnx
@@ -77,7 +84,7 @@ def _take_axes_back(node: Any, older: int, constants: dict[str, Any]) -> None:
 
 
 def _says_nothing(attribute: Any, schema: Any, node: Any) -> bool:
-    """Whether leaving it out changes nothing: it has its default, or counts the node's outputs, which are equal."""
+    """Whether leaving it out changes nothing: it has its default, or counts the node's outputs."""
     import onnx
 
     value = onnx.helper.get_attribute_value(attribute)
