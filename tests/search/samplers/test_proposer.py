@@ -65,6 +65,31 @@ def test_what_is_left_to_others_is_what_they_would_begin(study: optuna.Study, sp
     assert [space.candidate(proposer.propose(begun, ahead=i).params).mask.word for i in range(3)] == alone[2:]
 
 
+@pytest.mark.parametrize("sampler", [*SAMPLERS, "optuna.samplers.QMCSampler"])
+def test_a_layer_that_cannot_be_int8_is_never_proposed_so_and_the_others_are(
+    study: optuna.Study, space: Space, sampler: str
+) -> None:
+    missing = {LAYERS[3].name}
+    proposer = Proposer(space, directions=study.directions, sampler=sampler, seed=1, first=_first(space, [4095, 8]))
+    candidates = []
+    for _ in range(12):
+        proposal = proposer.propose(study.trials, floats=missing)
+        study.add_trial(_trial(space, proposal))
+        candidates.append(space.candidate(proposal.params))
+    assert len(set(candidates)) == len(candidates)
+    assert {name for each in candidates for name in each.mask} == {layer.name for layer in LAYERS} - missing
+
+
+def test_a_switch_of_several_layers_stays_free_while_one_of_them_can_be_int8(study: optuna.Study) -> None:
+    pair = [Layer(name=name, op="Conv", block="model.0", macs=1, weights=1) for name in ("/model.0/a", "/model.0/b")]
+    space = space_of_layers([*LAYERS[1:], *pair], methods=["max"], sizes=[8], groups="block")
+    proposer = Proposer(space, directions=study.directions, sampler="random", seed=1)
+    asked = [proposer.propose([], ahead=i, floats={"/model.0/a"}).params for i in range(12)]
+    assert any("/model.0/b" in space.candidate(params).mask for params in asked)
+    asked = [proposer.propose([], ahead=i, floats={"/model.0/a", "/model.0/b"}).params for i in range(12)]
+    assert not any("/model.0/b" in space.candidate(params).mask for params in asked)
+
+
 def _first(space: Space, bits: Sequence[int]) -> list[dict[str, Any]]:
     return [space.params(Candidate(space.calibrations[0], LayerMask(space.layers, each))) for each in bits]
 
