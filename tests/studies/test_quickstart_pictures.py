@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import importlib
 import json
 from collections.abc import Iterator
@@ -14,6 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 QUICKSTART = Path(__file__).resolve().parents[2] / "studies" / "quickstart"
+
+# SHA-256 of the objects in the first three pictures of each seed.
+RECORDED = "7f88d23d8cc796c75abee013eeb31d96790fa7510e16a98d8f6a7f0339e0df54"
 
 
 def _pictures() -> Any:
@@ -74,16 +78,29 @@ def test_no_two_splits_share_a_picture() -> None:
     assert len(set(drawn)) == len(drawn) == 3 * len(pictures.SEEDS)
 
 
+def test_the_quickstarts_pictures_hold_the_objects_that_its_figures_are_of() -> None:
+    seen = [pictures.draw_picture(seed, i)[1] for seed in pictures.SEEDS.values() for i in range(3)]
+    assert hashlib.sha256(repr(seen).encode()).hexdigest() == RECORDED
+
+
+@pytest.mark.parametrize("size", [pictures.SIZE, 640])
 @pytest.mark.parametrize("index", range(8))
-def test_boxes_lie_in_the_picture(index: int) -> None:
-    pixels, things = pictures.draw_picture(11, index)
-    assert pixels.shape == (pictures.SIZE, pictures.SIZE, 3)
+def test_boxes_lie_in_the_picture(index: int, size: int) -> None:
+    pixels, things = pictures.draw_picture(11, index, size)
+    assert pixels.shape == (size, size, 3)
     assert pixels.dtype == np.uint8
     for thing in things:
         left, top, width, height = thing.box
         assert min(left, top) >= 0
-        assert max(left + width, top + height) <= pictures.SIZE
+        assert max(left + width, top + height) <= size
         assert 0 < thing.area <= width * height
+
+
+def test_a_larger_picture_holds_more_objects_and_larger_ones() -> None:
+    small, large = ([pictures.draw_picture(11, i, size)[1] for i in range(8)] for size in (pictures.SIZE, 640))
+    assert 1.5 < sum(map(len, large)) / sum(map(len, small)) < 2.5
+    assert max(t.box[2] for things in large for t in things) > 160
+    assert min(t.box[2] for things in large for t in things) < 30
 
 
 @given(
@@ -125,28 +142,33 @@ def test_an_object_that_is_mostly_covered_bears_no_box() -> None:
     assert [thing.label for thing in scene.things()] == [2]
 
 
-def test_labels_for_ultralytics_hold_the_same_boxes_as_the_coco_file() -> None:
-    seen = [pictures.draw_picture(5, i)[1] for i in range(3)]
-    coco = pictures.coco_instances(seen)
+@pytest.mark.parametrize("size", [pictures.SIZE, 640])
+def test_labels_for_ultralytics_hold_the_same_boxes_as_the_coco_file(size: int) -> None:
+    seen = [pictures.draw_picture(5, i, size)[1] for i in range(3)]
+    coco = pictures.coco_instances(seen, size)
+    assert {(image["width"], image["height"]) for image in coco["images"]} == {(size, size)}
     assert [c["name"] for c in coco["categories"]] == list(pictures.CLASSES)
-    rows = [np.array(line.split(), float) for things in seen for line in pictures.yolo_labels(things).splitlines()]
+    rows = [
+        np.array(line.split(), float) for things in seen for line in pictures.yolo_labels(things, size).splitlines()
+    ]
     assert len(rows) == len(coco["annotations"]) > 10
     for row, annotation in zip(rows, coco["annotations"], strict=True):
-        middle, size = row[1:3] * pictures.SIZE, row[3:5] * pictures.SIZE
+        middle, extent = row[1:3] * size, row[3:5] * size
         assert row[0] == annotation["category_id"] - 1
-        assert np.allclose([*(middle - size / 2), *size], annotation["bbox"])
+        assert np.allclose([*(middle - extent / 2), *extent], annotation["bbox"])
 
 
 def test_the_study_data_is_drawn_whole_and_only_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pictures, "ProcessPoolExecutor", ThreadPoolExecutor)
-    pictures.draw_study_data(tmp_path / "data", scored=2, calibration=1)
+    pictures.draw_study_data(tmp_path / "data", {"eval": 2, "confirm": 2, "calib": 1})
     for split in ("eval", "confirm"):
         instances = json.loads((tmp_path / "data" / split / "instances.json").read_text())
         names = sorted(path.name for path in (tmp_path / "data" / split / "images").iterdir())
         assert [image["file_name"] for image in instances["images"]] == names == ["000000.jpg", "000001.jpg"]
     (calibration,) = (tmp_path / "data" / "calib" / "images").iterdir()
+    assert len(json.loads((tmp_path / "data" / "calib" / "instances.json").read_text())["images"]) == 1
     written = calibration.stat().st_mtime_ns
-    pictures.draw_study_data(tmp_path / "data", scored=3, calibration=3)
+    pictures.draw_study_data(tmp_path / "data", {"eval": 3, "confirm": 3, "calib": 3})
     assert calibration.stat().st_mtime_ns == written
     assert list(tmp_path.iterdir()) == [tmp_path / "data"]
 
@@ -158,7 +180,7 @@ def test_study_data_that_cannot_be_drawn_leaves_nothing(tmp_path: Path, monkeypa
     monkeypatch.setattr(pictures, "ProcessPoolExecutor", ThreadPoolExecutor)
     monkeypatch.setattr(pictures, "coco_instances", refuse)
     with pytest.raises(OSError, match="no space left"):
-        pictures.draw_study_data(tmp_path / "data", scored=1, calibration=1)
+        pictures.draw_study_data(tmp_path / "data", {"eval": 1, "calib": 1})
     assert not list(tmp_path.iterdir())
 
 
