@@ -10,12 +10,13 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from ...errors import NoKernelError
 from ...spaces.candidate import Candidate
+from ...spaces.masks import LayerMask
 from ..engines import EngineOptions
 from ..engines.build import build_engine, engine_bytes, engine_from_onnx
 from ..engines.child import run_in_child
 from ..engines.inspection import Inspection
-from ..latency.lock import device_lock
 from ..store import disk_errors
 from .check import expect, expect_refusal
 from .subject import CALIBRATION, Built, Subject
@@ -44,30 +45,44 @@ def builds(subject: Subject, name: str) -> str:
 
     As a trial does, but without comparing outputs: an engine that gives wrong ones is to be looked at further.
     """
-    scorer, mask = subject.scorer, subject.masks[name]
-    quantized = scorer.quantize(Candidate(CALIBRATION, mask))
+    scorer = subject.scorer
     onnx_path = subject.store.root / "graphs" / f"{name}.onnx"
-    with disk_errors(subject.store.root):
-        onnx_path.parent.mkdir(exist_ok=True)
-        onnx_path.write_bytes(quantized.model.SerializeToString())
-    options = scorer.build_options()
-    with device_lock(subject.kind.device_id(), exclusive=False):
-        folder = engine_from_onnx(onnx_path, quantized.graph_hash, options, subject.store)
+    mask, folder = _built(subject, name, onnx_path)
     subject.engines[name] = Built(
         name=name,
         folder=folder,
-        options=options,
+        options=scorer.build_options(),
         onnx_path=onnx_path,
         input_shape=scorer.model.input_shape,
         pixels=scorer.pixels,
         head=scorer.head,
     )
     size = f"{engine_bytes(folder) / 2**20:.1f} MiB, {len(mask)} of {len(scorer.layers)} layers set to INT8"
+    if missing := ", ".join(subject.masks[name] - mask):
+        size += f", no INT8 kernel for {missing}"
     inspection = Inspection.load(folder)
     if inspection is None:
         return size
     ran = inspection.ran_in_int8(tuple(mask))
     return f"{size}, {'untold' if ran is None else ran} run so, {len(inspection.reformats)} reformats"
+
+
+def _built(subject: Subject, name: str, onnx_path: Path) -> tuple[LayerMask, Path]:
+    """The engine of a mask, less the layers that turn out to have no INT8 kernel here: its mask, and its folder."""
+    scorer = subject.scorer
+    while True:
+        quantized = scorer.quantize(Candidate(CALIBRATION, subject.masks[name]))
+        with disk_errors(subject.store.root):
+            onnx_path.parent.mkdir(exist_ok=True)
+            onnx_path.write_bytes(quantized.model.SerializeToString())
+        try:
+            with scorer.device.building():
+                folder = engine_from_onnx(onnx_path, quantized.graph_hash, scorer.build_options(), subject.store)
+        except NoKernelError as error:
+            if scorer.missing_kernels.learned(error, tuple(quantized.mask)) is None:
+                raise
+        else:
+            return quantized.mask, folder
 
 
 def stops_a_build_that_takes_too_long(subject: Subject) -> str:

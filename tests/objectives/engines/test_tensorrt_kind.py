@@ -63,8 +63,7 @@ class TestTensorRtKindInFp32(InspectedEngineContract):
 
 def beyond_half(path: Path) -> Path:
     """A network whose inner tensor no FP16 holds: images times 1e6, taken back at once."""
-    factors = [numpy_helper.from_array(np.array(value, np.float32), name) for name, value in (("up", 1e6), ("down", 1e-6))]
-    weight = numpy_helper.from_array(np.ones((4, 3, 1, 1), np.float32), "weight")
+    constants = {"up": 1e6, "down": 1e-6, "weight": np.ones((4, 3, 1, 1))}
     graph = helper.make_graph(
         [
             helper.make_node("Mul", ["images", "up"], ["large"], name="up"),
@@ -74,7 +73,7 @@ def beyond_half(path: Path) -> Path:
         "beyond half",
         [helper.make_tensor_value_info("images", TensorProto.FLOAT, SHAPE)],
         [helper.make_tensor_value_info("boxes", TensorProto.FLOAT, (1, 4, *SHAPE[2:]))],
-        [*factors, weight],
+        [numpy_helper.from_array(np.array(value, np.float32), name) for name, value in constants.items()],
     )
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
     return path

@@ -3,7 +3,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import optuna_dashboard
 import pytest
 
 from qpareto.search.show.board import MARK, Board, merged
@@ -13,6 +12,8 @@ from qpareto.search.storage import open_storage
 from qpareto.search.study_file import load_study_file
 from qpareto.search.study_opening import open_study
 from recorded_study import recorded_study
+
+optuna_dashboard = pytest.importorskip("optuna_dashboard", reason="needs the extra dashboard")
 
 
 @pytest.fixture
