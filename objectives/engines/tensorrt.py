@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Sequence
+from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,7 +92,7 @@ class TensorRtKind(EngineKind):
         typing = self._typing(trt)
         model = graph_of_onnx(onnx_path, options, typing)
         log = library_log(trt).start()
-        builder: tensorrt.Builder = trt.Builder(log.logger)
+        builder = _builder(trt)
         network: tensorrt.INetworkDefinition = builder.create_network(typing.network_flags(trt))
         parser: tensorrt.OnnxParser = trt.OnnxParser(network, log.logger)
         if not parser.parse(model.SerializeToString()):
@@ -257,6 +258,12 @@ class TensorRtKind(EngineKind):
             return
         engine = self._deserialized(trt, library_log(trt).start(), engine_dir / PLAN)
         Inspection.of_layers(layers_of_engine(trt, engine)).save(engine_dir)
+
+
+@cache
+def _builder(trt: Any) -> tensorrt.Builder:
+    """One a process: version 8.6 takes 10 s to load the kernels that it chooses from."""
+    return cast("tensorrt.Builder", trt.Builder(library_log(trt).logger))
 
 
 def _set_optimization_level(config: Any, level: int, what: str) -> None:

@@ -23,7 +23,7 @@ from qpareto.spaces.masks import LayerMask
 from qpareto.spaces.model import read_model
 
 KIND = engine_kind("tensorrt")
-OPTIONS = EngineOptions(kind="tensorrt", float_type="fp16")
+OPTIONS = EngineOptions(kind="tensorrt", float_type="fp16", optimization_level=0)  # quick; which kernels is no matter
 
 GPU = present_gpu()
 IS_8_ON_HOPPER = (
@@ -46,6 +46,10 @@ class TestTensorRtKindInFp16(InspectedEngineContract):
     @pytest.fixture
     def kind(self) -> EngineKind:
         return KIND
+
+    @pytest.fixture
+    def options(self) -> EngineOptions:
+        return OPTIONS
 
 
 class TestTensorRtKindInFp32(InspectedEngineContract):
@@ -115,9 +119,8 @@ def test_a_layer_without_an_int8_kernel_is_told_back_by_its_name(shared: Path, t
     structure = structure_of_model(read_model(shared / "models" / "yolo11n.onnx"), Store(tmp_path / "store"))
     everything = structure.with_mask(LayerMask.all(structure.layers)).model
     (tmp_path / "all.onnx").write_bytes(everything.SerializeToString())
-    quickly = dataclasses.replace(OPTIONS, optimization_level=0)
     with pytest.raises(NoKernelError, match="has no kernel here for") as failure:
-        run_in_child(build, tmp_path / "all.onnx", tmp_path, quickly, timeout_s=300, log_path=tmp_path / "log")
+        run_in_child(build, tmp_path / "all.onnx", tmp_path, OPTIONS, timeout_s=300, log_path=tmp_path / "log")
     assert [name for name in failure.value.nodes if name in structure.layers] == ["/model.10/m/m.0/attn/pe/conv/Conv"]
 
 
