@@ -19,6 +19,7 @@ from ...spaces.calibration import CalibrationChoice
 from ...spaces.layers import Layer, layers_of_model
 from ...spaces.model import DetectorModel
 from ..engines.child import run_in_child
+from ..libraries import onnxruntime_version
 from ..store import Store, content_key
 from ..tensors import tensor_from_pixels
 from .apply_mask import CalibratedModel
@@ -61,7 +62,11 @@ def calibrated_model(
         model=model.content_hash,
         images=images.hashes[: choice.size],
         method=choice.method,
-        tools={name: version(name) for name in ("nvidia-modelopt", "onnxruntime-gpu", "onnx")},
+        tools={
+            "nvidia-modelopt": version("nvidia-modelopt"),
+            "onnxruntime-gpu": onnxruntime_version(),  # the key's name, whichever is installed
+            "onnx": version("onnx"),
+        },
     )
 
     def fill(folder: Path) -> None:

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -18,6 +17,7 @@ from ...spaces.calibration import CalibrationChoice
 from ...spaces.masks import LayerMask
 from ...spaces.model import DetectorModel
 from ..engines.child import run_in_child
+from ..libraries import onnxruntime_version
 from ..store import Store, content_key
 from .calibrate import CalibrationFeeds, CalibrationSet, calibrated_model
 from .graph import graph_hash
@@ -212,7 +212,7 @@ def sensitivity_of_layers(
         images=images.hashes[:count],
         error=repr(error),
         version=_VERSION,
-        onnxruntime=version("onnxruntime-gpu"),
+        onnxruntime=onnxruntime_version(),
     )
     log_path = store.root / "logs" / f"sensitivity-{key}.log"
 

@@ -17,6 +17,7 @@ from ...objectives.accuracy.coco import Accuracy
 from ...objectives.accuracy.contact_sheet import save_picture
 from ...objectives.accuracy.drift import Drift, drift_of
 from ...objectives.engines import EngineOptions
+from ...objectives.libraries import onnxruntime_distribution
 from ...objectives.measurement import Measurement
 from ...objectives.quantization.apply_mask import QuantizedModel
 from ...objectives.quantization.graph import scales_hash
@@ -40,7 +41,7 @@ from .manifest import (
 )
 from .readme import CHANGED, readme
 
-_LIBRARIES = ("numpy", "onnx", "onnxruntime-gpu", "opencv-python-headless", "pycocotools", "optuna")
+_LIBRARIES = ("numpy", "onnx", "opencv-python-headless", "pycocotools", "optuna")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,7 +225,7 @@ def _portable(options: EngineOptions) -> EngineOptions:
 
 
 def _versions(measured: Mapping[str, str]) -> dict[str, str]:
-    libraries: dict[str, Any] = {name: version(name) for name in _LIBRARIES}
+    libraries: dict[str, Any] = {name: version(name) for name in _LIBRARIES} | dict([onnxruntime_distribution()])
     return {**measured, **libraries, "python": platform.python_version(), "system": platform.platform()}
 
 
