@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from .. import __version__
 from ..errors import NoKernelError
@@ -35,6 +36,7 @@ from .latency.paired import LatencyBudget, PairedLatency
 from .latency.telemetry import HostLoad
 from .measurement import Measurement
 from .quantization.apply_mask import QuantizedModel
+from .quantization.batch import with_batch
 from .quantization.calibrate import CalibrationSet, calibrated_model, structure_of_model
 from .quantization.float_range import tensors_beyond_half
 from .quantization.sensitivity import Sensitivity, sensitivity_of_layers
@@ -127,9 +129,10 @@ class Scorer:
             tempfile.TemporaryDirectory(prefix="qpareto-") as folder,
             self.device.building(),
         ):
-            onnx_path = Path(folder) / "quantized.onnx"
-            onnx_path.write_bytes(quantized.model.SerializeToString())
-            proof = partial(steps.prove, images=self.pixels, head=self.head)
+            onnx_path, graph = Path(folder) / "quantized.onnx", Path(folder) / "searched.onnx"
+            onnx_path.write_bytes(self.built_graph(quantized).SerializeToString())
+            graph.write_bytes(quantized.model.SerializeToString())
+            proof = partial(steps.prove, images=self.pixels, head=self.head, graph=graph)
             try:
                 return engine_from_onnx(
                     onnx_path, quantized.graph_hash, options, self.store, proof=proof, build=self.build
@@ -157,6 +160,14 @@ class Scorer:
     def missing_kernels(self) -> MissingKernels:
         """The layers that have no INT8 kernel here, as far as builds have told."""
         return MissingKernels(self.options, model=self.model.content_hash)
+
+    def built_graph(self, quantized: QuantizedModel) -> Any:
+        """The onnx.ModelProto that an engine is built from: with the engine's batch, where the model has another.
+
+        Raises:
+            ModelError: it cannot be given that batch.
+        """
+        return with_batch(quantized.model, self.options.batch)
 
     def measure(
         self,

@@ -29,13 +29,19 @@ from .latency.telemetry import HostLoad
 from .tensors import tensor_from_pixels
 
 
-def prove(engine: Engine, onnx_path: Path, folder: Path, *, images: LetterboxedImages, head: Head) -> None:
+def prove(
+    engine: Engine, onnx_path: Path, folder: Path, *, images: LetterboxedImages, head: Head, graph: Path | None = None
+) -> None:
     """Refuse an engine, just built into the folder, that does not compute its graph; leave there how near it was.
+
+    Args:
+        onnx_path: what it was built from.
+        graph: that before it was given the engine's batch: it runs few images, whatever the batch, and mixes none.
 
     Raises:
         EngineError: it does not.
     """
-    parity_of_engine(engine, onnx_path, images, head).save(folder)
+    parity_of_engine(engine, graph or onnx_path, images, head).save(folder)
 
 
 def check_parity(

@@ -97,7 +97,7 @@ class EngineSpec(Section):
     """How engines are built and run."""
 
     kind: str = Field("openvino", description=f"one of {', '.join(KINDS)}")
-    batch: Count = Field(1, description="images that an inference takes; an .onnx has its own")
+    batch: Count = Field(1, description="images that an inference takes; a model of batch 1 is given any")
     float_type: str = Field("fp32", description="what layers outside the mask run in")
     threads: Count = Field(2, description="CPU threads of one inference")
     range_guard: bool = Field(True, description="with fp16: leave in FP32 what FP16 cannot hold well")

@@ -48,7 +48,7 @@ from .images import LetterboxedImages
 from .nms import unsuppressed
 
 PARITY = "parity.json"  # in an engine's folder
-IMAGES = 8  # or the next whole number of batches
+IMAGES = 8  # or the next whole number of batches; of a graph of a smaller batch, still so few different ones
 
 CONFIDENT = 0.1  # boxes of this score are compared: the more there are, the less rounding moves their median
 CANDIDATE = 0.05  # with boxes of this score: one that is just below CONFIDENT on one side is not lost
@@ -128,7 +128,7 @@ def parity_of_engine(engine: Engine, onnx_path: Path, images: LetterboxedImages,
     """Run an engine and its graph on the first images, and compare what they find.
 
     Args:
-        onnx_path: the graph that the engine was built from: FP32 with Q/DQ.
+        onnx_path: the graph that the engine was built from: FP32 with Q/DQ; or the same of another batch.
         images: letterboxed to the engine's size; repeated where they are fewer than are compared.
 
     Raises:
@@ -136,11 +136,10 @@ def parity_of_engine(engine: Engine, onnx_path: Path, images: LetterboxedImages,
     """
     run_graph, graph_batch = _graph(onnx_path)
     batch = engine.input_shape[0]
-    whole = math.lcm(batch, graph_batch)
-    count = math.ceil(IMAGES / whole) * whole
-    inputs = tensor_from_pixels(images.pixels[np.arange(count) % len(images)])
-    found = _head_output(engine.infer, inputs, batch, head)
-    parity = parity_of_outputs(found, _head_output(run_graph, inputs, graph_batch, head), head)
+    inputs = tensor_from_pixels(images.pixels[np.arange(_whole(graph_batch)) % len(images)])
+    rows = _rows(_whole(batch), len(inputs))
+    expected = _head_output(run_graph, inputs, graph_batch, head)
+    parity = parity_of_outputs(_head_output(engine.infer, inputs[rows], batch, head), expected[rows], head)
     parity.check()
     return parity
 
@@ -184,6 +183,18 @@ def _graph(onnx_path: Path) -> tuple[Run, int]:
     session: Any = onnxruntime.InferenceSession(str(onnx_path), options, providers=["CPUExecutionProvider"])
     port = session.get_inputs()[0]
     return lambda images: session.run(None, {port.name: images}), port.shape[0]
+
+
+def _whole(batch: int) -> int:
+    """As many images as are compared at least, in whole batches."""
+    return math.ceil(IMAGES / batch) * batch
+
+
+def _rows(count: int, different: int) -> NDArray[np.intp]:
+    """[count] which of the different images to take: all in order, then in another order, so that a mix-up shows."""
+    places = np.arange(count)
+    rows: NDArray[np.intp] = (places + places // different) % different
+    return rows
 
 
 def _head_output(run: Run, inputs: Tensor, batch: int, head: Head) -> Tensor:

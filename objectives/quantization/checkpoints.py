@@ -15,14 +15,13 @@ TIMEOUT_S = 1800.0
 OPSET = 17
 
 
-def onnx_from_checkpoint(path: Path, *, imgsz: int, batch: int, store: Store) -> Path:
-    """Export a checkpoint, unless that was done before: static shapes, float32, nothing fused away.
+def onnx_from_checkpoint(path: Path, *, imgsz: int, store: Store) -> Path:
+    """Export a checkpoint, unless that was done before: static shapes, batch 1, float32, nothing fused away.
 
     Ultralytics (AGPL-3.0, the extra `yolo`) is used through its public interface, in a child process.
 
     Args:
         imgsz: height and width in pixels, a multiple of 32.
-        batch: images an inference takes.
 
     Raises:
         ModelError: the file is missing, Ultralytics is not installed, or it cannot export the checkpoint.
@@ -33,11 +32,11 @@ def onnx_from_checkpoint(path: Path, *, imgsz: int, batch: int, store: Store) ->
         raise ModelError(
             f"{path.name} is exported by Ultralytics, which is not installed: pip install 'qpareto[yolo]'."
         )
-    key = content_key(checkpoint=file_hash(path), imgsz=imgsz, batch=batch, opset=OPSET, ultralytics=_ultralytics())
+    key = content_key(checkpoint=file_hash(path), imgsz=imgsz, batch=1, opset=OPSET, ultralytics=_ultralytics())
     log_path = store.root / "logs" / f"export-{key}.log"
 
     def fill(folder: Path) -> None:
-        run_in_child(_export, path, imgsz, batch, folder, timeout_s=TIMEOUT_S, log_path=log_path)
+        run_in_child(_export, path, imgsz, folder, timeout_s=TIMEOUT_S, log_path=log_path)
 
     return store.make("exported", key, fill, kept=True) / f"{path.stem}.onnx"
 
@@ -51,7 +50,7 @@ def _ultralytics() -> str:
     return "unknown"
 
 
-def _export(path: Path, imgsz: int, batch: int, folder: Path) -> None:
+def _export(path: Path, imgsz: int, folder: Path) -> None:
     """Run in a child process: leaves `<stem>.onnx` in the folder."""
     from ultralytics import YOLO
 
@@ -59,7 +58,7 @@ def _export(path: Path, imgsz: int, batch: int, folder: Path) -> None:
     shutil.copyfile(path, copy)
     try:
         YOLO(copy).export(
-            format="onnx", imgsz=imgsz, batch=batch, opset=OPSET, dynamic=False, simplify=False, half=False, nms=False
+            format="onnx", imgsz=imgsz, batch=1, opset=OPSET, dynamic=False, simplify=False, half=False, nms=False
         )
     except Exception as error:  # the border to Ultralytics and torch, which raise whatever they met
         raise ModelError(f"Ultralytics could not export {path.name} ({type(error).__name__}: {error}).") from error

@@ -91,7 +91,7 @@ RUNNING: Mapping[str, Step] = {
     "refuses to be timed without input": in_child(running.refuses_a_run_without_input, "INT8"),
     "refuses another shape": in_child(running.refuses_another_shape, "INT8"),
     "refuses to run when closed": in_child(running.refuses_to_run_closed, "INT8"),
-    "runs a larger batch, or refuses it": in_child(running.runs_a_larger_batch_or_refuses_it, "float"),
+    "runs a larger batch": in_child(running.runs_a_larger_batch, "float"),
     "runs again after a process was killed": _runs_again_after_a_kill,
     "evaluates images": timing.scores_images,
     "times the float engine against itself": timing.times_the_float_engine_against_itself,

@@ -44,7 +44,7 @@ def build_candidate(
     if keep is not None:
         with disk_errors(keep.absolute().parent):
             shutil.copytree(engine, keep / "engine")
-            (keep / "quantized.onnx").write_bytes(quantized.model.SerializeToString())
+            (keep / "quantized.onnx").write_bytes(scorer.built_graph(quantized).SerializeToString())
     return {
         "engine_bytes": engine_bytes(engine),
         "seconds": round(seconds, 3),

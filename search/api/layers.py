@@ -36,7 +36,7 @@ def layers_of_study_or_model(path: Path, overrides: Sequence[str] = ()) -> list[
     else:
         spec = load_study_file(path, overrides)
         store = spec.store()
-        model = detector_model(spec.model, store, imgsz=spec.imgsz, batch=spec.engine.batch)
+        model = detector_model(spec.model, store, imgsz=spec.imgsz)
     able = {layer.name for layer in quantizable_layers(model, store)}
     return [asdict(layer) | {"quantizable": layer.name in able} for layer in layers_of_model(model.path)]
 

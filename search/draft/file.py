@@ -129,7 +129,7 @@ def _engine(engine: EngineSpec) -> str:
         f"# For this machine, on which the study runs. Other kinds of engines: {others} (see `qpareto doctor`).",
         "engine:",
         f"  kind: {engine.kind}",
-        f"  batch: {engine.batch} # images an inference takes; the model's own",
+        f"  batch: {engine.batch} # images an inference takes; a model of batch 1 is given any",
         f"  float_type: {engine.float_type} # {types}: what layers outside of INT8 run in",
     ]
     if engine_kind(engine.kind).runs_on_host_cpu:

@@ -13,8 +13,10 @@ from ...objectives.accuracy.dataset import Dataset, dataset_from_coco, dataset_f
 from ...objectives.accuracy.heads import head_of_model
 from ...objectives.accuracy.image_files import BadImages, ImageFile, check_images, list_images, some_of
 from ...objectives.accuracy.images import letterboxed_images
+from ...objectives.device import Device
 from ...objectives.latency.paired import LatencyBudget
 from ...objectives.latency.telemetry import HostLoad
+from ...objectives.quantization.batch_proof import prove_batch, refuse_batch
 from ...objectives.quantization.calibrate import CalibrationSet, quantizable_layers
 from ...objectives.quantization.checkpoints import onnx_from_checkpoint
 from ...objectives.score import Scorer
@@ -38,12 +40,14 @@ def scorer_of_spec(spec: StudySpec, *, calibration_size: int | None = None) -> S
         calibration_size: calibration images to have ready; the space's largest size if None.
 
     Raises:
-        ModelError, QuantizationError: the model cannot be read, exported or quantized, or its head is not recognised.
+        ModelError, QuantizationError: the model cannot be read, exported or quantized, its head is not recognised, or
+            it cannot be given the engine's batch.
         DatasetError: images or annotations are missing, corrupt or too few, or calibration images are evaluated on.
         DiskError: the cache cannot be written.
     """
     store = spec.store()
-    model = detector_model(spec.model, store, imgsz=spec.imgsz, batch=spec.engine.batch)
+    model = detector_model(spec.model, store, imgsz=spec.imgsz)
+    refuse_batch(model, spec.engine.batch)
     names = model.class_names
     head = head_of_model(
         model.output_shapes, names, model.metadata, override=None if spec.head == "auto" else spec.head
@@ -53,14 +57,21 @@ def scorer_of_spec(spec: StudySpec, *, calibration_size: int | None = None) -> S
     _tell_skipped(dataset.skipped, dataset.name)
     _, _, height, width = model.input_shape
     size = calibration_size or max(spec.space.calibration.sizes)
+    calibration = _calibration_set(spec, dataset, store, size=size, height=height, width=width)
+    pixels = letterboxed_images([image.path for image in dataset.images], height=height, width=width, store=store)
+    options = replace(spec.engine.options(), shared_dir=spec.cache / "engine-caches")
+    if options.batch != model.input_shape[0]:
+        with Device(options, store).beside_timing(on_host=True):
+            most = calibration.pixels if len(calibration.hashes) > len(pixels) else pixels.path
+            prove_batch(model, most, options.batch, store)
     return Scorer(
         model=model,
         dataset=dataset,
-        calibration=_calibration_set(spec, dataset, store, size=size, height=height, width=width),
+        calibration=calibration,
         layers=quantizable_layers(model, store),
-        pixels=letterboxed_images([image.path for image in dataset.images], height=height, width=width, store=store),
+        pixels=pixels,
         head=head,
-        options=replace(spec.engine.options(), shared_dir=spec.cache / "engine-caches"),
+        options=options,
         budget=LatencyBudget(ci_width=spec.latency.ci_width, max_seconds=spec.latency.max_seconds),
         load=HostLoad(max_wait_s=spec.latency.max_wait_s),
         profile=spec.latency.profile,
@@ -79,18 +90,18 @@ def check_runs(scorer: Scorer) -> None:
         raise StudyFileError(f"engine.kind={scorer.options.kind} cannot run here. {found.reason}")
 
 
-def detector_model(path: Path, store: Store, *, imgsz: int = 640, batch: int = 1) -> DetectorModel:
-    """The model in an .onnx file, or in a checkpoint, which is exported first.
+def detector_model(path: Path, store: Store, *, imgsz: int = 640) -> DetectorModel:
+    """The model in an .onnx file, or in a checkpoint, which is exported first, for batch 1.
 
     Args:
-        imgsz, batch: what a checkpoint is exported for; an .onnx has its own.
+        imgsz: what a checkpoint is exported for; an .onnx has its own.
 
     Raises:
         ModelError: it cannot be read or exported.
     """
     if path.suffix != ".pt":
         return read_model(path)
-    return read_model(onnx_from_checkpoint(path, imgsz=imgsz, batch=batch, store=store))
+    return read_model(onnx_from_checkpoint(path, imgsz=imgsz, store=store))
 
 
 def space_of_spec(spec: StudySpec, layers: tuple[Layer, ...]) -> Space:

@@ -31,7 +31,7 @@ class BuiltEngine:
         folder: as it was built.
         class_names: by class index.
         graph: the quantized onnx.ModelProto that it was built from.
-        graph_hash: of that.
+        graph_hash: under which its figures are shared: of that graph before it was given the engine's batch.
     """
 
     folder: Path

@@ -20,7 +20,7 @@ from ...objectives.engines import EngineOptions
 from ...objectives.libraries import onnxruntime_distribution
 from ...objectives.measurement import Measurement
 from ...objectives.quantization.apply_mask import QuantizedModel
-from ...objectives.quantization.graph import scales_hash
+from ...objectives.quantization.graph import graph_hash, scales_hash
 from ...objectives.score import Scorer
 from ...objectives.store import made_aside
 from ...spaces.candidate import Candidate
@@ -100,12 +100,12 @@ def write_package(package: Package, measurement: Measurement, story: Story) -> M
         model=scorer.model,
         head=scorer.head,
         class_names=scorer.model.class_names or scorer.dataset.category_names,
-        graph=quantized.model,
+        graph=scorer.built_graph(quantized),
         graph_hash=quantized.graph_hash,
     )
     with made_aside(package.folder) as folder:
         files = lay_out(package.chosen_layout, built, folder)
-        (folder / "quantized.onnx").write_bytes(quantized.model.SerializeToString())
+        (folder / "quantized.onnx").write_bytes(built.graph.SerializeToString())
         manifest = _manifest(package, built, files, measurement, story)
         if manifest.drift is not None and manifest.drift.images:
             _draw(scorer, built, manifest.drift, folder / CHANGED)
@@ -147,7 +147,7 @@ def _manifest(
             recipe=scorer.kind.recipe,
             options=built.options,
             reference_options=_portable(scorer.build_options()),
-            reference_graph_hash=scorer.reference_graph.graph_hash,
+            reference_graph_hash=graph_hash(scorer.built_graph(scorer.reference_graph)),
             files=files,
         ),
         timing=TimingFacts(

@@ -26,9 +26,9 @@ class TrialCache:
         self._scorer = scorer
 
     def onnx(self, found: Measurement) -> bytes:
-        """The quantized model of a trial, in ONNX's own format."""
+        """The quantized model that a trial's engine was built from, in ONNX's own format."""
         candidate = found.candidate([layer.name for layer in self._scorer.layers])
-        packed: bytes = self._scorer.quantize(candidate).model.SerializeToString()
+        packed: bytes = self._scorer.built_graph(self._scorer.quantize(candidate)).SerializeToString()
         return packed
 
     def engine(self, found: Measurement) -> Path | None:

@@ -16,6 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from qpareto.errors import EngineError
 from qpareto.objectives.engines import Engine, EngineKind, EngineOptions
+from qpareto.objectives.quantization.batch import with_batch
 
 SHAPE = (1, 3, 32, 64)  # height and width differ, so that swapping them shows
 Images = NDArray[np.float32]
@@ -169,6 +170,15 @@ class BuildContract:
         with pytest.raises(EngineError, match=r"graph\.onnx"):
             kind.build(path, tmp_path, options)
 
+    def test_a_graph_that_was_given_a_batch_builds(
+        self, kind: EngineKind, options: EngineOptions, int8_onnx: Path, tmp_path: Path
+    ) -> None:
+        batched, path = dataclasses.replace(options, batch=8), tmp_path / "batched.onnx"
+        onnx.save(with_batch(onnx.load(int8_onnx), 8), path)
+        (tmp_path / "engine").mkdir()
+        kind.build(path, tmp_path / "engine", batched)
+        assert any((tmp_path / "engine").iterdir())
+
     def test_an_empty_folder_is_refused(self, kind: EngineKind, options: EngineOptions, tmp_path: Path) -> None:
         with pytest.raises(EngineError, match="holds no"):
             kind.load(tmp_path, options)
@@ -266,14 +276,19 @@ class EngineContract(BuildContract):
             with pytest.raises(EngineError, match="closed"):
                 use()
 
+    @pytest.mark.parametrize("given", [False, True])
     def test_a_batch_runs_each_image_as_if_it_were_alone_or_is_refused(
-        self, kind: EngineKind, options: EngineOptions, engine: Engine, int8_onnx: Path, tmp_path: Path
+        self, kind: EngineKind, options: EngineOptions, engine: Engine, int8_onnx: Path, tmp_path: Path, given: bool
     ) -> None:
+        """A graph that was given the batch is never refused."""
         batched = dataclasses.replace(options, batch=2)
+        if given:
+            onnx.save(with_batch(onnx.load(int8_onnx), 2), int8_onnx)
         try:
             kind.build(int8_onnx, tmp_path, batched)
         except EngineError as error:
             assert "batch" in str(error)  # noqa: PT017 - either outcome is right
+            assert not given
             return
         images = random_images(10, (2, *SHAPE[1:]))
         with kind.load(tmp_path, batched) as two:

@@ -15,6 +15,7 @@ from onnx import numpy_helper
 
 from command_line import qpareto, refusal
 from networks import NetworkWriter
+from qpareto.objectives.quantization.batch import with_batch
 
 Change = Callable[[dict[str, Any]], None]
 
@@ -143,6 +144,37 @@ def test_a_model_of_dynamic_or_odd_shape(
     del model.graph.value_info[:]
     onnx.save(model, tmp_path / "odd.onnx")
     assert said in refusal(study_file, f"model={tmp_path / 'odd.onnx'}")
+
+
+def fixed_to_one_image(assets: Path, path: Path) -> Path:
+    """The model with a Softmax over the images of a batch in front of its output."""
+    model = onnx.load(assets / "model.onnx")
+    last = model.graph.node[-1]
+    output, last.output[0] = last.output[0], "apart"
+    model.graph.node.append(onnx.helper.make_node("Softmax", ["apart"], [output], name="/best", axis=0))
+    onnx.save(model, path)
+    return path
+
+
+def exported_for(batch: int, assets: Path, path: Path) -> Path:
+    onnx.save(with_batch(onnx.load(assets / "model.onnx"), batch), path)
+    return path
+
+
+@pytest.mark.parametrize("command", [("run",), ("measure", "--mask", "all", "--calibration", "max:2")])
+def test_a_model_that_cannot_be_given_the_engines_batch_before_anything_is_calibrated(
+    assets: Path, study_file: Path, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    said = "The model cannot be given engine.batch=8, since"
+    for model, why in (
+        (fixed_to_one_image(assets, tmp_path / "fixed.onnx"), "its Softmax '/best' works along the batch: set engine."),
+        (exported_for(4, assets, tmp_path / "four.onnx"), "it was exported for batch 4, and only a model of batch 1"),
+    ):
+        overrides = ["engine.batch=8", f"model={model}", f"cache={tmp_path / 'cache'}"]
+        outcome = qpareto(command[0], study_file, *command[1:], *(word for o in overrides for word in ("--set", o)))
+        assert f"{said} {why}" in outcome.sentence
+        assert "export it with batch=8" in outcome.sentence
+    assert not (tmp_path / "cache" / "calibrated").exists()
 
 
 def test_a_model_without_a_layer_that_can_be_quantized(study_file: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import onnx
 import pytest
 
 from qpareto.errors import StudyError, StudyFileError
@@ -28,6 +29,14 @@ def test_it_leaves_the_engine_and_the_graph_that_it_was_built_from(spec: StudySp
     assert built["int8_layers"]
     assert built["engine_bytes"] == (tmp_path / "kept" / "engine" / "engine.plan").stat().st_size
     assert (tmp_path / "kept" / "quantized.onnx").is_file()
+
+
+def test_it_builds_for_a_larger_batch_what_was_exported_for_one_image(study_file: Path, tmp_path: Path) -> None:
+    spec = load_study_file(study_file, ["engine={kind: tensorrt_rtx, float_type: fp16, capability: '8.6', batch: 8}"])
+    built = build_candidate(spec, mask="all", calibration="max:2", keep=tmp_path / "kept")
+    assert built["engine_bytes"] > 0
+    (port,) = onnx.load(tmp_path / "kept" / "quantized.onnx").graph.input
+    assert port.type.tensor_type.shape.dim[0].dim_value == 8
 
 
 def test_a_folder_that_is_there_is_left_alone(spec: StudySpec, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from onnx import numpy_helper
 from contracts.engines import onnxruntime_outputs
 from made_up_outputs import HEADS, Objects, objects, outputs, pictures
 from qpareto.errors import EngineError
+from qpareto.objectives.accuracy import parity
 from qpareto.objectives.accuracy.heads import Head, head_of_model
 from qpareto.objectives.accuracy.images import LetterboxedImages, letterboxed_images
 from qpareto.objectives.accuracy.parity import (
@@ -240,6 +241,38 @@ def test_images_of_a_batch_are_each_compared_with_their_own(quickstart: Detector
     mixed_up = Running(one, engine.input_shape, batch=4, backwards=True)
     with pytest.raises(EngineError, match=r"boxes are off by .* and its scores are off by"):
         quickstart.parity(mixed_up, graph)
+
+
+def test_a_large_batch_is_compared_with_a_graph_that_runs_no_more_images_than_for_a_small_one(
+    quickstart: Detector, graph: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And still a mix-up shows, of images that lie as far apart as there are different ones too."""
+    runs: list[int] = []
+    real = parity._graph
+
+    def counted(path: Path) -> tuple[Callable[[Tensor], Any], int]:
+        run, batch = real(path)
+
+        def counting(images: Tensor) -> Any:
+            runs.append(len(images))
+            return run(images)
+
+        return counting, batch
+
+    monkeypatch.setattr(parity, "_graph", counted)
+
+    def one(image: Tensor) -> Tensor:
+        return engine.infer(image)[0]
+
+    found = quickstart.parity(Running(one, engine.input_shape, batch=3 * IMAGES), graph)
+    assert (found.images, sum(runs)) == (3 * IMAGES, IMAGES)
+
+    class Shifted(Running):
+        def infer(self, images: Tensor) -> tuple[Tensor, ...]:
+            return super().infer(np.roll(images, IMAGES, axis=0))
+
+    with pytest.raises(EngineError, match="boxes are off by"):
+        quickstart.parity(Shifted(one, engine.input_shape, batch=2 * IMAGES), graph)
 
 
 def test_too_few_images_are_repeated(quickstart: Detector, graph: Path, engine: Engine, tmp_path: Path) -> None:

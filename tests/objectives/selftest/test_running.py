@@ -28,7 +28,7 @@ HONEST = (
     running.refuses_a_run_without_input,
     running.refuses_another_shape,
     running.refuses_to_run_closed,
-    running.runs_a_larger_batch_or_refuses_it,
+    running.runs_a_larger_batch,
     building.refuses_what_it_cannot_build,
     building.refuses_an_empty_folder,
 )

@@ -92,6 +92,19 @@ def test_an_ultralytics_data_yaml_is_a_data_set_too(assets: Path, study_file: Pa
     assert [a["bbox"] for a in found.annotations] == [[24.0, 24.0, 16.0, 16.0]]
 
 
+def test_an_engines_batch_is_proven_once_and_calibrates_nothing_anew(study_file: Path, tmp_path: Path) -> None:
+    cache = f"cache={tmp_path / 'cache'}"
+    before = scorer_of_spec(load_study_file(study_file, [cache]))
+    kept = sorted((tmp_path / "cache").glob("*/*"))
+    assert not list((tmp_path / "cache").glob("batch-proofs/*"))
+    for _ in range(2):
+        spec = load_study_file(study_file, [cache, "engine.batch=8"])
+        scorer = scorer_of_spec(spec)
+        (proof,) = (tmp_path / "cache").glob("batch-proofs/*")
+        assert sorted((tmp_path / "cache").glob("*/*")) == sorted([*kept, proof, *(tmp_path / "cache/logs").glob("b*")])
+    assert (scorer.model, scorer.layers, scorer.options.batch) == (before.model, before.layers, 8)
+
+
 def test_layers_are_in_graph_order(spec: StudySpec) -> None:
     store = Store(spec.cache)
     names = [layer.name for layer in quantizable_layers(detector_model(spec.model, store), store)]
@@ -126,6 +139,7 @@ def identity_of(study_file: Path, *overrides: str) -> dict[str, object]:
         ("space.mask.keep_float=[model.0]", "space"),
         ("engine.threads=2", "engine"),
         ("engine.float_type=bf16", "engine"),
+        ("engine.batch=2", "engine"),
     ],
 )
 def test_what_would_make_figures_incomparable_is_part_of_a_studys_identity(

@@ -16,9 +16,11 @@ from qpareto.errors import StudyError
 from qpareto.objectives.measurement import Measurement
 from qpareto.objectives.quantization.apply_mask import float_graph
 from qpareto.objectives.score import Scorer
-from qpareto.search.run.prepare import scorer_of_spec
+from qpareto.search.run.prepare import dataset_of_spec, scorer_of_spec
+from qpareto.search.ship.layouts import Layout
 from qpareto.search.ship.manifest import Manifest, read_manifest, sha256_of
 from qpareto.search.ship.package import Package, Story, write_package
+from qpareto.search.ship.verify import verify_package
 from qpareto.search.spec import StudySpec
 from qpareto.search.study_file import load_study_file
 from qpareto.spaces.calibration import CalibrationChoice
@@ -91,6 +93,39 @@ def test_a_manifest_tells_what_it_takes_to_repeat_the_measurement(package: Packa
     assert float_graph(package.folder / "quantized.onnx").graph_hash == found.engine.reference_graph_hash
     assert {"openvino", "python", "system", "onnxruntime-gpu", "pycocotools"} <= found.versions.keys()
     assert "sqlite" not in (package.folder / "manifest.json").read_text(), "a storage's address may hold a password"
+
+
+@pytest.mark.parametrize("layout", ["raw", "ultralytics", "triton"])
+def test_a_package_says_and_verifies_the_engines_batch(
+    study_file: Path, tmp_path: Path, layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qpareto.search.ship.layouts.why_not_ultralytics", lambda *_: None)
+    spec = load_study_file(study_file, ["engine.batch=2"])
+    scorer = scorer_of_spec(spec)
+    everything = LayerMask.all([layer.name for layer in scorer.layers])
+    candidate, folder = Candidate(CalibrationChoice("max", 2), everything), tmp_path / "best"
+    package = Package(folder=folder, scorer=scorer, candidate=candidate, data=spec.data, layout=layout)
+    manifest = write_package(package, replace(measurement_of(package), batch=2), STORY)
+    assert (manifest.engine.options.batch, manifest.model.input_shape[0]) == (2, 1)
+    (port,) = onnx.load(folder / "quantized.onnx").graph.input
+    assert [dim.dim_value for dim in port.type.tensor_type.shape.dim] == [2, 3, 64, 64]
+    assert float_graph(folder / "quantized.onnx").graph_hash == manifest.engine.reference_graph_hash
+    readme = (folder / "README.md").read_text()
+    said = {
+        "raw": (readme, "input `images` is [2, 3, 64, 64]"),
+        "triton": ((folder / "triton/best/config.pbtxt").read_text() if layout == "triton" else "", "2, 3, 64, 64"),
+        "ultralytics": (
+            (folder / "best_openvino_model/metadata.yaml").read_text() if layout == "ultralytics" else "",
+            "batch: 2\n",
+        ),
+    }
+    text, words = said[layout]
+    assert words in text
+    assert "batch 2" in readme
+    checks = list(verify_package(folder, lambda data, store, limit: dataset_of_spec(spec.data, store), quick=True))
+    assert [(check.name, check.outcome) for check in checks] == [
+        (name, "passed") for name in ("manifest", "files", "parity")
+    ]
 
 
 def test_scales_of_another_calibration_have_another_hash(package: Package, tmp_path: Path) -> None:
