@@ -44,6 +44,18 @@ def at_opset(model: Any, version: int) -> Any:
     return lowered
 
 
+def with_kernel_shapes(model: Any) -> Any:
+    """The same graph, whose convolutions all tell the shape of their kernel, which ONNX leaves to be found."""
+    import onnx
+
+    shapes = _shapes(model) | {weight.name: tuple(weight.dims) for weight in model.graph.initializer}
+    for node in model.graph.node:
+        told = {attribute.name for attribute in node.attribute}
+        if node.op_type in ("Conv", "ConvTranspose") and "kernel_shape" not in told and node.input[1] in shapes:
+            node.attribute.append(onnx.helper.make_attribute("kernel_shape", shapes[node.input[1]][2:]))
+    return model
+
+
 def _lower(node: Any, newer: int, older: int, constants: dict[str, Any]) -> None:
     import onnx
 

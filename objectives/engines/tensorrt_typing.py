@@ -87,7 +87,8 @@ class StronglyTyped(Typing):
 class WeaklyTyped(Typing):
     """TensorRT 8.5 and 8.6: the FP32 graph with flags for what else is allowed.
 
-    Its parser reads operators of opset 17. It would read FP16 scales as FP32. What must stay FP32 is a constraint of
+    Its parser reads operators of opset 17, wants every convolution's kernel shape where the kernel is dequantized, and
+    would read FP16 scales as FP32. What must stay FP32 is a constraint of
     its layers; every other float layer runs in FP16 or in FP32, whichever the builder finds faster.
     """
 
@@ -107,10 +108,10 @@ class WeaklyTyped(Typing):
         return 1 << int(trt.NetworkDefinitionCreationFlag.EXPLICIT_BATCH)
 
     def graph(self, model: Any, options: EngineOptions) -> Any:
-        from .opset import at_opset
+        from .opset import at_opset, with_kernel_shapes
 
         try:
-            return at_opset(model, self.OPSET)
+            return with_kernel_shapes(at_opset(model, self.OPSET))
         except ValueError as error:
             raise ValueError(
                 f"by TensorRT 8, which reads operators of opset {self.OPSET}, since {error}: "
