@@ -37,7 +37,10 @@ class Measurement:
         latency_median_ms, latency_p95_ms: as timed, in this measurement.
         latency_cold_ms: the first run after loading; None in measurements made before it was kept.
         latency_ratio: median over pairs of this engine's time over the reference's; below 1 is faster.
-        latency_ratio_ci: 95 % interval of the ratio, low <= high.
+        latency_ratio_ci: where a new timing of this candidate, built anew and in a new process, lies with 95 %, low <=
+            high; of measurements without `latency_spread`, the timing's own interval.
+        latency_own_ci: 95 % interval of the ratio within its own process; None where it was not told apart.
+        latency_spread: standard deviation of the ratio's logarithm between processes and builds, see latency/spread.py.
         reference_ms: the reference's median in the same breath.
         pairs: timed pairs of reference and candidate.
         flags: what disturbed the timing, such as `foreign_load`; empty if nothing did.
@@ -93,6 +96,8 @@ class Measurement:
     readings: Mapping[str, float | str] = field(default_factory=dict)
     parity: Mapping[str, float] = field(default_factory=dict)
     latency_cold_ms: float | None = None
+    latency_own_ci: tuple[float, float] | None = None
+    latency_spread: float | None = None
     energy_mj: float | None = None
     int8_ran: int | None = None
     no_int8_kernel: tuple[str, ...] = ()

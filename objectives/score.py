@@ -26,13 +26,15 @@ from .accuracy.heads import Detections, Head
 from .accuracy.images import LetterboxedImages
 from .accuracy.output_error import OutputError
 from .accuracy.parity import Parity
+from .clock import Clock
 from .device import Device
 from .engines import EngineKind, EngineOptions
 from .engines.build import engine_bytes, engine_from_onnx, find_engine
 from .engines.inspection import Inspection
 from .engines.missing_kernels import MissingKernels
-from .engines.profile import LayerTime, reformat_share
+from .engines.profile import reformat_share
 from .latency.paired import LatencyBudget, PairedLatency
+from .latency.spread import Spread
 from .latency.telemetry import HostLoad
 from .measurement import Measurement
 from .quantization.apply_mask import QuantizedModel
@@ -190,9 +192,9 @@ class Scorer:
         engine = self.engine(quantized, float_type=float_type)
         accuracy, reference = self.accuracy(engine, options), self.accuracy(self.reference, self.options)
         change, low, high = map_difference(accuracy.matches, reference.matches)
-        latency = latency or self.latency(engine, options)
+        latency = latency or self.clock.latency(engine, options)
         inspection, parity = Inspection.load(engine), Parity.load(engine)
-        share = reformat_share(self.layer_times(engine, options)) if self.profile else None
+        share = reformat_share(self.clock.layer_times(engine, options)) if self.profile else None
         return Measurement(
             map50_95=accuracy.score.map50_95,
             map50=accuracy.score.map50,
@@ -207,7 +209,9 @@ class Scorer:
             latency_p95_ms=latency.candidate_p95_ms,
             latency_cold_ms=latency.candidate_cold_ms,
             latency_ratio=latency.ratio,
-            latency_ratio_ci=latency.ratio_ci,
+            latency_ratio_ci=self.spread.around(latency.ratio, latency.ratio_ci),
+            latency_own_ci=latency.ratio_ci,
+            latency_spread=self.spread.deviation,
             reference_ms=latency.reference_ms,
             pairs=latency.pairs,
             flags=latency.flags,
@@ -248,19 +252,26 @@ class Scorer:
 
     @cached_property
     def reference_ms(self) -> float:
-        """The reference's milliseconds: the unit in which latencies are told.
+        """The reference's milliseconds: the unit in which latencies are told; see `Clock.reference_ms`."""
+        return self.clock.reference_ms() if self.unit_ms is None else self.unit_ms
 
-        Timed against itself, and kept in the store for later processes on this machine unless the timing was disturbed.
-        """
-        if self.unit_ms is not None:
-            return self.unit_ms
-        store, key = self.store.local, content_key(reference=self.reference.name, machine=self.device.this_very())
-        if found := store.find("reference-ms", key):
-            return float((found / "ms.txt").read_text(encoding="ascii"))
-        timed = self.latency(self.reference, self.options)
-        if not timed.flags:
-            store.make("reference-ms", key, lambda f: _write(f / "ms.txt", repr(timed.reference_ms)))
-        return timed.reference_ms
+    @cached_property
+    def spread(self) -> Spread:
+        """How far timings of one engine lie apart on this machine, by the reference and a second build of it."""
+        again = replace(self, build=self.build + 1)
+        return self.clock.spread([self.reference, again.engine(self.reference_graph)])
+
+    @cached_property
+    def clock(self) -> Clock:
+        """What times engines against the reference."""
+        return Clock(
+            device=self.device,
+            reference=self.reference,
+            options=self.options,
+            pixels=self.pixels,
+            budget=self.budget,
+            load=self.load,
+        )
 
     def accuracy(self, engine: Path, options: EngineOptions) -> Accuracy:
         """What the engine scores on the evaluation images; measured once, since it does not vary.
@@ -301,26 +312,6 @@ class Scorer:
             shown = (engine, options, self.pixels, self.head, list(images))
             return self.device.run(steps.detections, *shown, log=f"detections-{engine.name}")
 
-    def latency(self, engine: Path, options: EngineOptions) -> PairedLatency:
-        """The engine timed against the reference, while nobody else of ours uses the device.
-
-        Raises:
-            EngineError: an engine does not load or run, or takes too long.
-        """
-        reference = self.reference
-        with self.device.alone():
-            timed = ((reference, self.options), (engine, options), self.pixels, self.budget, self.load)
-            return self.device.run(steps.time, *timed, log=f"latency-{engine.name}")
-
-    def layer_times(self, engine: Path, options: EngineOptions) -> tuple[LayerTime, ...]:
-        """What each layer of an engine takes on real images, while nobody else of ours uses the device.
-
-        Raises:
-            EngineError: the engine does not load or run, takes too long, or does not tell of its layers.
-        """
-        with self.device.alone():
-            return self.device.run(steps.profile, engine, options, self.pixels, log=f"profile-{engine.name}")
-
     def _options(self, float_type: str | None) -> EngineOptions:
         return replace(self.options, float_type=float_type) if float_type else self.options
 
@@ -335,7 +326,3 @@ class Scorer:
             return options
         with self.device.beside_timing(on_host=True):
             return replace(options, keep_fp32=tensors_beyond_half(self.model, self.calibration, self.store))
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="ascii")

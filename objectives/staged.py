@@ -79,7 +79,7 @@ class StagedScorer:
             Rival(
                 trial=trial,
                 map50_95=found.map50_95,
-                latency_ratio=Interval(found.latency_ratio, *found.latency_ratio_ci),
+                latency_ratio=Interval(found.latency_ratio, *(found.latency_own_ci or found.latency_ratio_ci)),
                 accuracy=self._accuracy_of(found),
             )
             for trial, found in front.items()

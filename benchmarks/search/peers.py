@@ -131,8 +131,8 @@ def _engine(scorer: Scorer, recipe: Recipe, timeout_s: float) -> Path:
 
 def _scored(scorer: Scorer, engine: Path) -> Row:
     accuracy, reference = (scorer.accuracy(each, scorer.options) for each in (engine, scorer.reference))
-    latency = scorer.latency(engine, scorer.options)
-    ran = Inspection.of_layers(scorer.layer_times(engine, scorer.options))
+    latency = scorer.clock.latency(engine, scorer.options)
+    ran = Inspection.of_layers(scorer.clock.layer_times(engine, scorer.options))
     change, *change_ci = map_difference(accuracy.matches, reference.matches)
     return {
         "map50_95": accuracy.score.map50_95,

@@ -60,7 +60,7 @@ def scores_images(subject: Subject) -> str:
 def _timed(subject: Subject, name: str) -> PairedLatency:
     subject.built("float")  # what it is timed against
     built = subject.built(name)
-    timed = subject.scorer.latency(built.folder, built.options)
+    timed = subject.scorer.clock.latency(built.folder, built.options)
     subject.timings[name] = timed
     return timed
 

@@ -87,7 +87,7 @@ def profile_candidate(spec: StudySpec, *, mask: str, calibration: str | None = N
     """
     scorer, candidate = _scorer_and_candidate(spec, mask, calibration)
     check_runs(scorer)
-    return scorer.layer_times(scorer.engine(scorer.quantize(candidate)), scorer.options)
+    return scorer.clock.layer_times(scorer.engine(scorer.quantize(candidate)), scorer.options)
 
 
 def _scorer_and_candidate(spec: StudySpec, mask: str, calibration: str | None) -> tuple[Scorer, Candidate]:

@@ -113,8 +113,8 @@ def _gains(scorer: Scorer, choice: CalibrationChoice, names: Sequence[str]) -> d
         reference = scorer.reference
 
         def fill(folder: Path) -> None:
-            of_float = scorer.layer_times(reference, scorer.options)
-            gains = gains_of_profiles(of_float, scorer.layer_times(everything, scorer.options), names)
+            of_float = scorer.clock.layer_times(reference, scorer.options)
+            gains = gains_of_profiles(of_float, scorer.clock.layer_times(everything, scorer.options), names)
             (folder / "gains.json").write_text(json.dumps(gains), encoding="utf-8")
 
         folder = scorer.store.make("gains", content_key(engines=[reference.name, everything.name]), fill)

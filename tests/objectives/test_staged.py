@@ -81,7 +81,7 @@ def measured(scorer: Scorer, tmp_path_factory: pytest.TempPathFactory) -> dict[s
 
 def timed_at(found: Measurement, ratio: float) -> Measurement:
     """The same engine, had it been so fast."""
-    return replace(found, latency_ratio=ratio, latency_ratio_ci=(ratio, ratio))
+    return replace(found, latency_ratio=ratio, latency_ratio_ci=(ratio, ratio), latency_own_ci=None)
 
 
 def forget(scorer: Scorer, candidate: Candidate) -> Accuracy | None:

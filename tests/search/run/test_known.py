@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from qpareto.errors import EngineError
-from qpareto.objectives.score import Scorer
+from qpareto.objectives.clock import Clock
 from qpareto.search.run import known
 from qpareto.search.run.known import graph_of_study, warm_start
 from qpareto.search.run.prepare import scorer_of_spec, space_of_spec
@@ -49,10 +49,10 @@ def test_a_block_has_the_sum_of_its_layers(study_file: Path) -> None:
 def test_where_layers_cannot_be_timed_the_search_starts_without_and_says_so(
     study_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def untold(self: Scorer, *arguments: object) -> None:
+    def untold(self: Clock, *arguments: object) -> None:
         raise EngineError("This kind does not tell of its layers.")
 
-    monkeypatch.setattr(Scorer, "layer_times", untold)
+    monkeypatch.setattr(Clock, "layer_times", untold)
     spec = load_study_file(study_file, [f"cache={tmp_path / 'cache'}"])
     scorer = scorer_of_spec(spec)
     with caplog.at_level(logging.WARNING):

@@ -1,0 +1,103 @@
+"""Engines timed against one reference on one device: their latency, their layers, and how far timings lie apart."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from . import steps
+from .accuracy.images import LetterboxedImages
+from .device import Device
+from .engines import EngineOptions
+from .engines.profile import LayerTime
+from .latency.paired import LatencyBudget, PairedLatency
+from .latency.spread import Spread
+from .latency.telemetry import HostLoad
+from .store import content_key
+
+PROCESSES = 3  # in which each build of the reference is timed for the spread
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clock:
+    """Holds the device alone for each timing, which runs in a child process of its own.
+
+    Args:
+        reference: the folder of the engine that latencies are ratios to.
+        options: how it was built.
+        pixels: images to run engines on.
+        budget, load: as of `Scorer`.
+    """
+
+    device: Device
+    reference: Path
+    options: EngineOptions
+    pixels: LetterboxedImages
+    budget: LatencyBudget
+    load: HostLoad
+
+    def latency(self, engine: Path, options: EngineOptions) -> PairedLatency:
+        """The engine timed against the reference.
+
+        Raises:
+            EngineError: an engine does not load or run, or takes too long.
+        """
+        with self.device.alone():
+            timed = ((self.reference, self.options), (engine, options), self.pixels, self.budget, self.load)
+            return self.device.run(steps.time, *timed, log=f"latency-{engine.name}")
+
+    def layer_times(self, engine: Path, options: EngineOptions) -> tuple[LayerTime, ...]:
+        """What each layer of an engine takes.
+
+        Raises:
+            EngineError: the engine does not load or run, takes too long, or does not tell of its layers.
+        """
+        with self.device.alone():
+            return self.device.run(steps.profile, engine, options, self.pixels, log=f"profile-{engine.name}")
+
+    def reference_ms(self) -> float:
+        """The reference's milliseconds, timed against itself.
+
+        Kept for later processes on this machine unless the timing was disturbed.
+
+        Raises:
+            EngineError: as `latency`.
+        """
+        if (found := self._kept("reference-ms")) is not None:
+            return float(found)
+        timed = self.latency(self.reference, self.options)
+        if not timed.flags:
+            self._keep("reference-ms", repr(timed.reference_ms))
+        return timed.reference_ms
+
+    def spread(self, builds: Sequence[Path]) -> Spread:
+        """How far timings of the reference lie apart, in `PROCESSES` processes for each of its builds.
+
+        Kept for later processes on this machine unless a timing was disturbed.
+
+        Raises:
+            EngineError: as `latency`.
+        """
+        if (found := self._kept("spread")) is not None:
+            return Spread(**json.loads(found))
+        timed = [self.latency(build, self.options) for build in builds for _ in range(PROCESSES)]
+        spread = Spread.of_ratios([each.ratio for each in timed])
+        if not any(each.is_disturbed for each in timed):
+            self._keep("spread", json.dumps(asdict(spread)))
+        return spread
+
+    def _kept(self, what: str) -> str | None:
+        found = self.device.store.local.find(what, self._key)
+        return None if found is None else (found / "value.txt").read_text(encoding="ascii")
+
+    def _keep(self, what: str, value: str) -> None:
+        def fill(folder: Path) -> None:
+            (folder / "value.txt").write_text(value, encoding="ascii")
+
+        self.device.store.local.make(what, self._key, fill)
+
+    @property
+    def _key(self) -> str:
+        return content_key(reference=self.reference.name, machine=self.device.this_very())

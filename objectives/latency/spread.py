@@ -1,0 +1,61 @@
+"""How far apart timings of one engine lie: between processes and builds, which no interval of a single timing holds.
+
+A process that loads an engine gives it memory of its own, and a build may choose other kernels: the ratio to the
+reference then differs by more than one timing's own interval tells. Of 7 finalists of YOLO11n on a processor, each told
+with +-0.4 %, none was within its interval when it was built and timed again: they were 1 to 4 % off.
+
+So the spread is measured: the reference against itself, again and again, each time in a new process, of two builds.
+With the standard deviation s of the logarithms of n such ratios, a new timing of an engine that was timed m times lies
+with 95 % within
+
+    ratio * exp(+-t s sqrt(1 + 1 / m)),     t: the 97.5 % point of Student's t with n - 1 degrees of freedom,
+
+the prediction interval for a normal sample (Hahn & Meeker, 'Statistical Intervals', 1991, chapter 4). The timing's own
+interval is added to that in quadrature, so that a disturbed one is told wider.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spread:
+    """What timings of one engine showed.
+
+    Args:
+        deviation: standard deviation of the logarithm of the ratio, at least 0: 0.01 is about 1 %.
+        timings: that it was estimated from, at least 2.
+    """
+
+    deviation: float
+    timings: int
+
+    def __post_init__(self) -> None:
+        if not (self.deviation >= 0 and math.isfinite(self.deviation)) or self.timings < 2:
+            raise ValueError(f"a spread needs 2 timings and a deviation from 0, got {self.timings}, {self.deviation}")
+
+    @classmethod
+    def of_ratios(cls, ratios: Sequence[float]) -> Spread:
+        """From ratios of one engine to the reference, each above 0 and of a process of its own; at least 2."""
+        return cls(deviation=float(np.log(ratios).std(ddof=1)), timings=len(ratios))
+
+    def around(self, ratio: float, own: Interval, *, timings: int = 1) -> Interval:
+        """Where a new timing of an engine lies with 95 %.
+
+        Args:
+            ratio: of its latency to the reference's; of several timings their geometric mean.
+            own: the ratio's own interval, low <= ratio <= high, which the result holds.
+            timings: that the ratio is of, at least 1.
+        """
+        from scipy.special import stdtrit
+
+        reach = float(stdtrit(self.timings - 1, 0.975)) * self.deviation * math.sqrt(1 + 1 / timings)
+        below, above = (math.hypot(reach, math.log(ratio / own[0])), math.hypot(reach, math.log(own[1] / ratio)))
+        return ratio * math.exp(-below), ratio * math.exp(above)

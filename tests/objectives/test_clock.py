@@ -1,0 +1,65 @@
+"""The reference's milliseconds and the spread of its timings, found by really timing it, once a machine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from qpareto.objectives.clock import PROCESSES, Clock
+from qpareto.objectives.latency.paired import PairedLatency
+from qpareto.objectives.score import Scorer
+from qpareto.search.run.prepare import scorer_of_spec
+from qpareto.search.study_file import load_study_file
+from shapes_study import shapes_study
+
+
+@pytest.fixture
+def scorer(shapes: Path, tmp_path: Path) -> Scorer:
+    study = shapes_study(
+        shapes,
+        tmp_path,
+        space={"calibration": {"methods": ["max"], "sizes": [4]}},
+        engine={"threads": 1},
+        latency={"ci_width": 0.5, "max_seconds": 0.3, "max_wait_s": 0},
+    )
+    return scorer_of_spec(load_study_file(study))
+
+
+@pytest.fixture
+def timed(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The engines that were timed; none counts as disturbed, as on a machine of its own."""
+    engines: list[Path] = []
+    latency = Clock.latency
+
+    def counted(self: Clock, engine: Path, *arguments: object) -> PairedLatency:
+        engines.append(engine)
+        return replace(latency(self, engine, *arguments), flags=())  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Clock, "latency", counted)
+    return engines
+
+
+def test_the_spread_is_of_two_builds_in_processes_of_their_own_and_is_found_once(
+    scorer: Scorer, timed: list[Path]
+) -> None:
+    kept = replace(scorer, store=replace(scorer.store, root=scorer.store.root / "alone"))
+    first = kept.spread
+    assert len(timed) == first.timings == 2 * PROCESSES
+    assert len(set(timed)) == 2
+    assert 0 < first.deviation < 1
+    assert replace(kept).spread == first
+    assert len(timed) == 2 * PROCESSES
+
+
+def test_a_measurement_tells_the_interval_of_a_new_timing_and_its_own(scorer: Scorer) -> None:
+    from qpareto.spaces.calibration import CalibrationChoice
+    from qpareto.spaces.candidate import Candidate
+    from qpareto.spaces.masks import LayerMask
+
+    candidate = Candidate(CalibrationChoice("max", 4), LayerMask.all([layer.name for layer in scorer.layers]))
+    found = scorer.measure(candidate, scorer.quantize(candidate))
+    assert found.latency_own_ci is not None
+    assert found.latency_ratio_ci[0] <= found.latency_own_ci[0] <= found.latency_own_ci[1] <= found.latency_ratio_ci[1]
+    assert found.latency_spread == scorer.spread.deviation
