@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import platform
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,10 +27,12 @@ class Device:
     Args:
         options: whose time limit a step has.
         store: gets the steps' logs.
+        seconds: by step, what it took so far; steps add to it.
     """
 
     options: EngineOptions
     store: Store
+    seconds: dict[str, float] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def kind(self) -> EngineKind:
@@ -53,7 +56,7 @@ class Device:
             EngineError: it crashed or took too long.
             DiskError: the disk is full.
         """
-        with disk_errors(self.store.root):
+        with disk_errors(self.store.root), self.counting(step.__name__):
             return run_in_child(
                 step,
                 *arguments,
@@ -61,6 +64,15 @@ class Device:
                 limit="engine.run_timeout_s",
                 log_path=self.store.root / "logs" / f"{log}.log",
             )
+
+    @contextmanager
+    def counting(self, step: str) -> Iterator[None]:
+        """Add to `seconds` what is done meanwhile, whether it succeeds or not."""
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[step] = self.seconds.get(step, 0.0) + time.monotonic() - start
 
     @contextmanager
     def alone(self) -> Iterator[None]:
