@@ -7,6 +7,7 @@
     ├── StudyError               a study that cannot be opened, continued or exported from
     ├── VerificationError        an exported folder is not what its manifest says: one failed check of `verify`
     ├── StorageError             the database cannot be reached
+    ├── DeviceError              the device that engines run on is gone: stops this worker, its trial is tried elsewhere
     ├── DiskError                the cache or an output folder cannot be written: stops the run
     └── CandidateError           one candidate cannot be measured: its trial fails, the study goes on
         ├── QuantizationError    ModelOpt refused, or the graph is not the mask that was asked for
@@ -49,6 +50,10 @@ class VerificationError(QParetoError):
 
 class StorageError(QParetoError):
     """The study's database cannot be reached or read."""
+
+
+class DeviceError(QParetoError):
+    """The device that engines run on no longer answers. No later trial would fare better here."""
 
 
 class DiskError(QParetoError):

@@ -10,12 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .engines import EngineKind, EngineOptions, engine_kind
+from ..errors import DeviceError
+from .engines import EngineKind, EngineOptions, availability, engine_kind
 from .engines.child import run_in_child
 from .latency.lock import device_lock
 from .store import Store, disk_errors
 
 T = TypeVar("T")
+
+_ANSWERS_WITHIN_S = 120.0  # a driver that hangs
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -64,6 +67,19 @@ class Device:
                 limit="engine.run_timeout_s",
                 log_path=self.store.root / "logs" / f"{log}.log",
             )
+
+    def refuse_if_gone(self) -> None:
+        """After an engine failed: whether it was the device, asked in a process of its own, that has seen none of it.
+
+        Raises:
+            DeviceError: engines can no longer run here.
+        """
+        if self.kind.runs_on_host_cpu:
+            return
+        log_path = self.store.root / "logs" / "device.log"
+        found = run_in_child(availability, self.options.kind, timeout_s=_ANSWERS_WITHIN_S, log_path=log_path)
+        if not found.can_run:
+            raise DeviceError(f"{self.kind.name} can no longer run here, so this worker stops. {found.reason}")
 
     @contextmanager
     def counting(self, step: str) -> Iterator[None]:

@@ -7,10 +7,15 @@ from importlib import import_module
 from ...errors import StudyFileError
 from .base import Availability, Engine, EngineKind, EngineOptions
 
-__all__ = ["KINDS", "Availability", "Engine", "EngineKind", "EngineOptions", "engine_kind"]
+__all__ = ["KINDS", "Availability", "Engine", "EngineKind", "EngineOptions", "availability", "engine_kind"]
 
 # kind -> class in the module of the same name, imported when asked for
 KINDS = {"openvino": "OpenVinoKind", "tensorrt": "TensorRtKind", "tensorrt_rtx": "TensorRtRtxKind"}
+
+
+def availability(name: str) -> Availability:
+    """What the kind of this name can do here, as a child process can be asked to tell."""
+    return engine_kind(name).availability()
 
 
 def engine_kind(name: str) -> EngineKind:

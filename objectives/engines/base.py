@@ -148,6 +148,10 @@ class EngineKind(ABC):
     def faster_float_type(self, options: EngineOptions) -> str | None:
         """A float type that this device runs faster than the study's, and that the study should beat."""
 
+    def quickest(self, options: EngineOptions) -> EngineOptions:
+        """The same, but built as soon as the library can: for a test, to which it is no matter how fast engines are."""
+        return options
+
     @abstractmethod
     def build(self, onnx_path: Path, engine_dir: Path, options: EngineOptions) -> None:
         """Build an engine from a Q/DQ graph into an existing, empty folder. Called in a child process.

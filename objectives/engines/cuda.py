@@ -174,7 +174,7 @@ class _Memory:
         from cuda.core import LegacyPinnedMemoryResource
 
         self._stream = stream
-        self._on_device = device.allocate(port.bytes, stream=stream)
+        self._on_device = _allocated(device, port.bytes, stream)
         self._pinned = LegacyPinnedMemoryResource().allocate(port.bytes)
         raw = (ctypes.c_float * math.prod(port.shape)).from_address(int(self._pinned.handle))
         self.host: Floats = np.ctypeslib.as_array(raw).reshape(port.shape)
@@ -190,6 +190,13 @@ class _Memory:
     def close(self) -> None:
         self._on_device.close(self._stream)
         self._pinned.close()
+
+
+def _allocated(device: Any, size: int, stream: Any) -> Any:
+    try:
+        return device.allocate(size, stream=stream)
+    except SystemError as lost:  # cuda-core 1.2 loses the error of an allocation that fails, on CPython 3.11
+        raise MemoryError(f"{size >> 20} MiB of GPU memory were not to be had") from lost
 
 
 def replays_for(one_ms: float) -> int:
@@ -209,8 +216,8 @@ def cuda_errors(what: str) -> Iterator[None]:
     except EngineError:
         raise
     except Exception as error:
-        if not is_cuda_error(error):
+        if not is_cuda_error(error) and not isinstance(error, MemoryError):
             raise
-        if "OUT_OF_MEMORY" in str(error):
+        if isinstance(error, MemoryError) or "OUT_OF_MEMORY" in str(error):
             raise EngineError(f"{what}: its memory ran out. Lower engine.batch, or free the GPU.") from error
         raise EngineError(f"{what}: {first_line(error)}.") from error

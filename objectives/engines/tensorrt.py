@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -84,6 +85,10 @@ class TensorRtKind(EngineKind):
 
     def faster_float_type(self, options: EngineOptions) -> str | None:
         return "fp16" if options.float_type == "fp32" else None
+
+    def quickest(self, options: EngineOptions) -> EngineOptions:
+        levels = hasattr(self._trt().IBuilderConfig, "builder_optimization_level")  # not so in 8.5
+        return replace(options, optimization_level=0) if levels else options
 
     def build(self, onnx_path: Path, engine_dir: Path, options: EngineOptions) -> None:
         self._check(options)

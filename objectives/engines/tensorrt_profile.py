@@ -27,14 +27,15 @@ def layer_runs_ms(trt: Any, program: TensorRtProgram, images: Floats, *, runs: i
 
     found: list[dict[str, float]] = []
     profiler = _profiler(trt, found)
-    with CudaEngine(program) as engine, cuda_errors("The GPU cannot profile the engine"):
+    with CudaEngine(program) as engine:
         engine.infer(images)  # warms up, and leaves the images where the program reads them
-        program.report_to(profiler)
-        stream = Device(0).create_stream()
-        for _ in range(1 + runs):
-            found.append({})
-            program.enqueue(int(stream.handle))
-        stream.close()
+        with cuda_errors("The GPU cannot profile the engine"):
+            program.report_to(profiler)
+            stream = Device(0).create_stream()
+            for _ in range(1 + runs):
+                found.append({})
+                program.enqueue(int(stream.handle))
+            stream.close()
     if not all(found):
         raise EngineError("TensorRT's profiler told nothing of this engine's layers: time whole engines instead.")
     return found[1:]  # the first run also makes the events

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...errors import EngineError
@@ -88,8 +89,9 @@ class WeaklyTyped(Typing):
     """TensorRT 8.5 and 8.6: the FP32 graph with flags for what else is allowed.
 
     Its parser reads operators of opset 17, wants every convolution's kernel shape where the kernel is dequantized, and
-    would read FP16 scales as FP32. What must stay FP32 is a constraint of
-    its layers; every other float layer runs in FP16 or in FP32, whichever the builder finds faster.
+    would read FP16 scales as FP32. A float layer is held to FP16, or to FP32 if it must stay so, wherever there is a
+    kernel for it: so `float_type` says the same as for later versions, and the builder has half the formats to try
+    (YOLO11n on an H200: 136 s instead of 233, and 33 instead of 51 from a full timing cache).
     """
 
     OPSET: ClassVar[int] = 17
@@ -131,12 +133,11 @@ class WeaklyTyped(Typing):
         if options.float_type != "fp16":
             return
         config.set_flag(trt.BuilderFlag.FP16)
+        config.set_flag(trt.BuilderFlag.PREFER_PRECISION_CONSTRAINTS)
         dequantized = {layer.get_output(0).name for layer in layers if layer.type == trt.LayerType.DEQUANTIZE}
-        kept = [layer for layer in layers if not _outputs(layer).isdisjoint(options.keep_fp32)]
-        for layer in kept:
-            _keep_fp32(trt, layer, int8=layer.get_input(0) is not None and layer.get_input(0).name in dequantized)
-        if kept:
-            config.set_flag(trt.BuilderFlag.OBEY_PRECISION_CONSTRAINTS)
+        for layer in layers:
+            if layer.type not in _untyped(trt):
+                _hold(trt, layer, int8=_reads(layer, dequantized), kept=_writes(layer, options.keep_fp32))
 
 
 def typing_of_version(version: str) -> Typing:
@@ -156,14 +157,28 @@ def typing_of_version(version: str) -> Typing:
     return StronglyTyped()
 
 
-def _outputs(layer: tensorrt.ILayer) -> set[str]:
-    return {layer.get_output(i).name for i in range(layer.num_outputs)}
+def _untyped(trt: Any) -> set[Any]:
+    """Layers whose types are not the build's to choose."""
+    kinds = trt.LayerType
+    return {kinds.QUANTIZE, kinds.DEQUANTIZE, kinds.CONSTANT, kinds.SHAPE}
 
 
-def _keep_fp32(trt: Any, layer: tensorrt.ILayer, *, int8: bool) -> None:
-    """What it writes is FP32; so is what it computes in, unless it reads INT8: that is the mask's to say."""
+def _reads(layer: tensorrt.ILayer, tensors: Collection[str]) -> bool:
+    inputs = [layer.get_input(i) for i in range(layer.num_inputs)]
+    return any(tensor is not None and tensor.name in tensors for tensor in inputs)
+
+
+def _writes(layer: tensorrt.ILayer, tensors: Collection[str]) -> bool:
+    return any(layer.get_output(i).name in tensors for i in range(layer.num_outputs))
+
+
+def _hold(trt: Any, layer: tensorrt.ILayer, *, int8: bool, kept: bool) -> None:
+    """What it computes in: FP16, or FP32 if it is kept so; of a layer that reads INT8 that is the mask's to say."""
     floats = [i for i in range(layer.num_outputs) if layer.get_output(i).dtype == trt.float32]
-    for i in floats:
-        layer.set_output_type(i, trt.float32)
-    if floats and not int8:
-        layer.precision = trt.float32
+    if len(floats) < layer.num_outputs:  # indices or shapes
+        return
+    if kept:
+        for i in floats:
+            layer.set_output_type(i, trt.float32)
+    if not int8:
+        layer.precision = trt.float32 if kept else trt.float16

@@ -112,7 +112,7 @@ class Subject:
         return self.engines[name]
 
     def _options(self, batch: int) -> EngineOptions:
-        return EngineOptions(
+        options = EngineOptions(
             kind=self.kind.name,
             batch=batch,
             float_type=self.kind.float_types[0],
@@ -120,3 +120,4 @@ class Subject:
             shared_dir=self.store.root / "engine-caches",
             run_timeout_s=STEP_TIMEOUT_S,
         )
+        return self.kind.quickest(options)

@@ -9,6 +9,7 @@ from typing import Any
 
 from ...errors import StudyFileError
 from ...objectives.accuracy.bootstrap import Interval
+from ...objectives.engines.missing_kernels import MissingKernels
 from ...objectives.quantization.calibrate import quantizable_layers
 from ...objectives.quantization.sensitivity import Sensitivity
 from ...objectives.score import Scorer
@@ -16,13 +17,16 @@ from ...objectives.store import Store
 from ...spaces.calibration import CalibrationChoice
 from ...spaces.layers import layers_of_model
 from ..run.labelled import labelled_changes
-from ..run.prepare import MODEL_SUFFIXES, check_runs, detector_model, scorer_of_spec
+from ..run.prepare import MODEL_SUFFIXES, check_runs, detector_model, engine_options, scorer_of_spec
 from ..spec import DEFAULT_CACHE
 from ..study_file import load_study_file
 
 
 def layers_of_study_or_model(path: Path, overrides: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """The layers of a study's model, or of a model: `name`, `op`, `block`, `macs`, `weights`, `quantizable`.
+    """Layers of a study's model, or of a model: `name`, `op`, `block`, `macs`, `weights`, `quantizable`, `no_kernel`.
+
+    `quantizable` is whether ModelOpt puts it into INT8; `no_kernel` what a build said of a layer for which the study's
+    engines have no INT8 kernel on this device, otherwise None.
 
     Args:
         path: an .onnx, a .pt, or else a study file.
@@ -31,14 +35,18 @@ def layers_of_study_or_model(path: Path, overrides: Sequence[str] = ()) -> list[
     if path.suffix in MODEL_SUFFIXES:
         if overrides:
             raise StudyFileError(f"--set replaces keys of a study file, but {path.name} is a model: leave it out.")
-        store = Store(DEFAULT_CACHE.expanduser())
+        store, missing = Store(DEFAULT_CACHE.expanduser()), {}
         model = detector_model(path, store)
     else:
         spec = load_study_file(path, overrides)
         store = spec.store()
         model = detector_model(spec.model, store, imgsz=spec.imgsz)
+        missing = MissingKernels(engine_options(spec), model=model.content_hash).known()
     able = {layer.name for layer in quantizable_layers(model, store)}
-    return [asdict(layer) | {"quantizable": layer.name in able} for layer in layers_of_model(model.path)]
+    return [
+        asdict(layer) | {"quantizable": layer.name in able, "no_kernel": missing.get(layer.name)}
+        for layer in layers_of_model(model.path)
+    ]
 
 
 def sensitivity_of_study(

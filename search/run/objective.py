@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol, Self
 
-from ...errors import CandidateError
+from ...errors import CandidateError, EngineError
 from ...objectives.accuracy.race import Stopped
 from ...objectives.measurement import Measurement
 from ...objectives.quantization.apply_mask import QuantizedModel
@@ -83,6 +83,7 @@ class Objective(Protocol):
 
         Raises:
             CandidateError: it cannot be measured.
+            DeviceError: nothing can be measured here any more.
         """
 
 
@@ -141,9 +142,13 @@ class Pipeline:
     ) -> Measurement | Stopped:
         self.scorer.seconds.clear()  # what a trial that was stopped or failed before this one took
         quantized = self._quantized(candidate)
-        if rivals is not None and self._staged is not None:
-            return self._staged.measure(candidate, quantized, rivals)
-        return self.scorer.measure(candidate, quantized, float_type=float_type)
+        try:
+            if rivals is not None and self._staged is not None:
+                return self._staged.measure(candidate, quantized, rivals)
+            return self.scorer.measure(candidate, quantized, float_type=float_type)
+        except EngineError:
+            self.scorer.device.refuse_if_gone()
+            raise
 
     def _learn_missing_kernels(self, space: Space) -> None:
         """Build the engine with all layers in INT8, before any trial fails of what that can tell."""

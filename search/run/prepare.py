@@ -14,6 +14,7 @@ from ...objectives.accuracy.heads import head_of_model
 from ...objectives.accuracy.image_files import BadImages, ImageFile, check_images, list_images, some_of
 from ...objectives.accuracy.images import letterboxed_images
 from ...objectives.device import Device
+from ...objectives.engines import EngineOptions
 from ...objectives.latency.paired import LatencyBudget
 from ...objectives.latency.telemetry import HostLoad
 from ...objectives.quantization.batch_proof import prove_batch, refuse_batch
@@ -59,7 +60,7 @@ def scorer_of_spec(spec: StudySpec, *, calibration_size: int | None = None) -> S
     size = calibration_size or max(spec.space.calibration.sizes)
     calibration = _calibration_set(spec, dataset, store, size=size, height=height, width=width)
     pixels = letterboxed_images([image.path for image in dataset.images], height=height, width=width, store=store)
-    options = replace(spec.engine.options(), shared_dir=spec.cache / "engine-caches")
+    options = engine_options(spec)
     if options.batch != model.input_shape[0]:
         with Device(options, store).beside_timing(on_host=True):
             most = calibration.pixels if len(calibration.hashes) > len(pixels) else pixels.path
@@ -77,6 +78,11 @@ def scorer_of_spec(spec: StudySpec, *, calibration_size: int | None = None) -> S
         profile=spec.latency.profile,
         store=store,
     )
+
+
+def engine_options(spec: StudySpec) -> EngineOptions:
+    """How a study's engines are built and run, with what its cache keeps for all of them."""
+    return replace(spec.engine.options(), shared_dir=spec.cache / "engine-caches")
 
 
 def check_runs(scorer: Scorer) -> None:

@@ -166,7 +166,7 @@ def show_layers(rows: Sequence[Mapping[str, Any]]) -> None:
     if labelled:
         table.add_column("block's mAP50-95", justify="right", no_wrap=True)
     for row in rows:
-        can = "yes" if row["quantizable"] else "ModelOpt refuses"
+        can = "no INT8 kernel here" if row["no_kernel"] else "yes" if row["quantizable"] else "ModelOpt refuses"
         cells = [row["name"], row["op"], row["block"], f"{row['macs'] / 1e6:.2f}", can]
         cells += _sensitivity_cells(row["sensitivity"]) if sensitive else []
         cells += [_change_cell(row["block_map50_95_change"])] if labelled else []

@@ -55,8 +55,8 @@ def test_layers_are_listed_of_a_study_and_of_a_model(
 ) -> None:
     rows = layers_of_study_or_model(finished_study)
     assert [row["name"] for row in rows][:2] == [FIRST, "/model.1/cv1/conv/Conv"]
-    assert {"name", "op", "block", "macs", "weights", "quantizable"} == rows[0].keys()
-    assert all(row["quantizable"] for row in rows)
+    assert {"name", "op", "block", "macs", "weights", "quantizable", "no_kernel"} == rows[0].keys()
+    assert all(row["quantizable"] and row["no_kernel"] is None for row in rows)
     monkeypatch.setenv("HOME", str(tmp_path))  # where the cache lies that no study file names
     (tmp_path / ".cache").mkdir()
     (tmp_path / ".cache" / "qpareto").symlink_to(assets / "cache")

@@ -43,7 +43,7 @@ def test_a_terminal_gets_a_plot_and_tables_that_fit(
 def test_what_is_piped_has_no_colours_and_is_not_squeezed(capsys: pytest.CaptureFixture[str]) -> None:
     show_results(typical_results())
     name = "/model.23/" + "long/" * 12 + "Conv[0]"
-    show_layers([{"name": name, "op": "Conv", "block": "model.23", "macs": 1, "quantizable": False}])
+    show_layers([{"name": name, "op": "Conv", "block": "model.23", "macs": 1, "quantizable": False, "no_kernel": None}])
     out = capsys.readouterr().out
     assert "\x1b" not in out
     assert name in out  # on one line, its brackets no markup
