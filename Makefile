@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 SCRIPTS := $(CURDIR)/tests $(CURDIR)/benchmarks $(CURDIR)/studies/quickstart $(CURDIR)/docs $(CURDIR)/examples/sampler
-SCRIPT_PATH := $(CURDIR)/tests:$(CURDIR)/docs:$(CURDIR)/benchmarks:$(CURDIR)/benchmarks/search:$(CURDIR)/benchmarks/fleet:$(CURDIR)/studies/quickstart
+SCRIPT_PATH := $(CURDIR)/tests:$(CURDIR)/docs:$(CURDIR)/benchmarks:$(CURDIR)/benchmarks/search:$(CURDIR)/benchmarks/fleet:$(CURDIR)/benchmarks/gpu:$(CURDIR)/studies/quickstart
 STUDY := studies/quickstart/quickstart.yaml
 RUNS := runs/quickstart
 

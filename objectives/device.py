@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import platform
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,10 +30,12 @@ class Device:
     Args:
         options: whose time limit a step has.
         store: gets the steps' logs.
+        seconds: by step, what it took so far; steps add to it.
     """
 
     options: EngineOptions
     store: Store
+    seconds: dict[str, float] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def kind(self) -> EngineKind:
@@ -56,7 +59,7 @@ class Device:
             EngineError: it crashed or took too long.
             DiskError: the disk is full.
         """
-        with disk_errors(self.store.root):
+        with disk_errors(self.store.root), self.counting(step.__name__):
             return run_in_child(
                 step,
                 *arguments,
@@ -77,6 +80,15 @@ class Device:
         found = run_in_child(availability, self.options.kind, timeout_s=_ANSWERS_WITHIN_S, log_path=log_path)
         if not found.can_run:
             raise DeviceError(f"{self.kind.name} can no longer run here, so this worker stops. {found.reason}")
+
+    @contextmanager
+    def counting(self, step: str) -> Iterator[None]:
+        """Add to `seconds` what is done meanwhile, whether it succeeds or not."""
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[step] = self.seconds.get(step, 0.0) + time.monotonic() - start
 
     @contextmanager
     def alone(self) -> Iterator[None]:

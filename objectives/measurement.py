@@ -59,6 +59,8 @@ class Measurement:
         reformats: layers of the engine that only turn a tensor's type or layout; None where it does not tell.
         reformat_share: part of the layers' time that those take, 0..1; None where layers were not timed.
         parity: how far the engine was from its graph on a few images, see accuracy/parity.py; empty if not compared.
+        seconds: by step (`build`, `race`, `time`, `evaluate`, ...), what its process spent on it since the measurement
+            before; without what was found in the cache, or waited for while others held the device.
         model_hash, dataset_hash, graph_hash: content hashes; equal graph hashes are equal engines.
     """
 
@@ -103,6 +105,7 @@ class Measurement:
     no_int8_kernel: tuple[str, ...] = ()
     reformats: int | None = None
     reformat_share: float | None = None
+    seconds: Mapping[str, float] = field(default_factory=dict)
     format: int = FORMAT
 
     def __post_init__(self) -> None:

@@ -61,6 +61,7 @@ class Scorer:
         unit_ms: the reference's milliseconds that latencies are told in; found by timing if None.
         profile: whether every layer is timed too, for the share of the time that reformats take.
         build: engines of another number are built anew, though their graphs be the same.
+        seconds: by step, what was spent since the last measurement, which tells them.
     """
 
     model: DetectorModel
@@ -76,10 +77,11 @@ class Scorer:
     unit_ms: float | None = None
     profile: bool = False
     build: int = 0
+    seconds: dict[str, float] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def device(self) -> Device:
-        return Device(self.options, self.store)
+        return Device(self.options, self.store, self.seconds)
 
     @property
     def kind(self) -> EngineKind:
@@ -130,6 +132,7 @@ class Scorer:
             disk_errors(temporary),
             tempfile.TemporaryDirectory(prefix="qpareto-") as folder,
             self.device.building(),
+            self.device.counting("build"),
         ):
             onnx_path, graph = Path(folder) / "quantized.onnx", Path(folder) / "searched.onnx"
             onnx_path.write_bytes(self.built_graph(quantized).SerializeToString())
@@ -195,6 +198,9 @@ class Scorer:
         latency = latency or self.clock.latency(engine, options)
         inspection, parity = Inspection.load(engine), Parity.load(engine)
         share = reformat_share(self.clock.layer_times(engine, options)) if self.profile else None
+        reference_ms, spread = self.reference_ms, self.spread
+        seconds = {step: round(each, 2) for step, each in self.seconds.items()}
+        self.seconds.clear()
         return Measurement(
             map50_95=accuracy.score.map50_95,
             map50=accuracy.score.map50,
@@ -204,14 +210,14 @@ class Scorer:
             ap_medium=accuracy.score.ap_medium,
             ap_large=accuracy.score.ap_large,
             ap_by_class=accuracy.score.per_class,
-            latency_ms=latency.ratio * self.reference_ms,
+            latency_ms=latency.ratio * reference_ms,
             latency_median_ms=latency.candidate_ms,
             latency_p95_ms=latency.candidate_p95_ms,
             latency_cold_ms=latency.candidate_cold_ms,
             latency_ratio=latency.ratio,
-            latency_ratio_ci=self.spread.around(latency.ratio, latency.ratio_ci),
+            latency_ratio_ci=spread.around(latency.ratio, latency.ratio_ci),
             latency_own_ci=latency.ratio_ci,
-            latency_spread=self.spread.deviation,
+            latency_spread=spread.deviation,
             reference_ms=latency.reference_ms,
             pairs=latency.pairs,
             flags=latency.flags,
@@ -223,6 +229,7 @@ class Scorer:
             reformats=len(inspection.reformats) if inspection else None,
             reformat_share=share,
             parity=asdict(parity) if parity else {},
+            seconds=seconds,
             engine_bytes=engine_bytes(engine),
             mask=quantized.mask.word,
             int8_layers=tuple(quantized.mask),

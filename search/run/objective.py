@@ -140,6 +140,7 @@ class Pipeline:
     def measure(
         self, candidate: Candidate, *, float_type: str, rivals: Mapping[int, Measurement] | None
     ) -> Measurement | Stopped:
+        self.scorer.seconds.clear()  # what a trial that was stopped or failed before this one took
         quantized = self._quantized(candidate)
         try:
             if rivals is not None and self._staged is not None:

@@ -79,6 +79,20 @@ def measured(scorer: Scorer, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     return found
 
 
+def test_a_measurement_tells_the_seconds_of_what_was_done_since_the_one_before(scorer: Scorer) -> None:
+    anew, candidate = replace(scorer, build=91, seconds={}), in_int8(scorer)
+    first = anew.measure(candidate, anew.quantize(candidate)).seconds
+    assert first.keys() == {"build", "evaluate", "time"}
+    assert all(0.1 < seconds < 600 for seconds in first.values())
+    assert anew.measure(candidate, anew.quantize(candidate)).seconds.keys() == {"time"}
+    forget(anew, candidate)
+    slow = anew.measure(in_float(scorer), anew.reference_graph)
+    raced = StagedScorer(scorer=anew, race=Race(), seed=0)
+    found = raced.measure(candidate, anew.quantize(candidate), {7: timed_at(slow, 5.0)})
+    assert isinstance(found, Measurement)
+    assert "race" in found.seconds
+
+
 def timed_at(found: Measurement, ratio: float) -> Measurement:
     """The same engine, had it been so fast."""
     return replace(found, latency_ratio=ratio, latency_ratio_ci=(ratio, ratio), latency_own_ci=None)

@@ -1,0 +1,191 @@
+"""The tables of docs/results.md about a kept study, as Markdown: front, hypervolume, what really ran, what it took.
+
+python benchmarks/gpu/kept_tables.py recorded/NAME.json ...
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from kept_study import kept_view
+from qpareto.objectives.measurement import Measurement
+from qpareto.search.record import FINISHED
+from qpareto.search.results import Point
+from qpareto.search.show.tables import markdown_table
+from qpareto.search.show.view import StudyView
+
+LOOKS = (5, 10, 20, 30, 40, 60, 100)  # numbers of trials that the hypervolume is told after
+FRONT = ("", "trial", "mAP50-95", "change, 95 %", "latency, ms", "ratio, 95 %", "INT8", "calibration")
+CONFIRMED = ("confirmed: change, 95 %", "confirmed: ratio, 95 %")
+RAN = ("", "trial", "INT8 layers", "of them ran in INT8", "reformats", "their share of the time", "energy, mJ")
+
+
+def tables(view: StudyView) -> str:
+    """All of them, one after another."""
+    parts = [head(view), front_table(view), *view.results.remarks(), growth_table(view), ran_table(view), costs(view)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def head(view: StudyView) -> str:
+    """What was searched where, with which versions, when."""
+    found = [point.measurement for point in view.results.points]
+    if not found:
+        return f"{view.name}: nothing was measured."
+    first, ended = found[0], max(view.ended.values())
+    versions = ", ".join(f"{name} {number}" for name, number in first.versions.items())
+    states = Counter(record.state for record in view.results.records)
+    told = ", ".join(f"{count} {state}" for state, count in states.most_common())
+    return (
+        f"{view.name}: {told} trials on {first.device}, {first.engine}, batch {first.batch}, {first.images} images, "
+        f"reference {first.float_type} {first.latency_ms / first.latency_ratio:.3f} ms{_clocks(found)}; {versions}; "
+        f"{ended.date()}."
+    )
+
+
+def front_table(view: StudyView) -> str:
+    """Baselines and front with their intervals, and beside them what they scored when measured once more."""
+    results, front = view.results, view.feasible_front
+    rows = [_row(p, f"{p.baseline}{', on the front' if p in front else ''}") for p in results.baselines]
+    rows += [_row(point, "front") for point in front if not point.baseline]
+    told = any(point.confirmed is not None for point in (*front, *results.baselines))
+    columns = FRONT + (CONFIRMED if told else ())
+    return markdown_table(columns, [row[: len(columns)] for row in rows])
+
+
+def growth_table(view: StudyView) -> str:
+    """Hypervolume after so many finished trials, those that were stopped or failed included."""
+    results = view.results
+    ended = sorted((r for r in results.records if r.state in FINISHED), key=lambda record: view.ended[record.number])
+    place = {record.number: i for i, record in enumerate(ended, start=1)}
+    points = sorted((p for p in results.points if p.trial in place), key=lambda point: place[point.trial])
+    grown = list(zip((place[p.trial] for p in points), results.hypervolumes(points), strict=True))
+    looks = sorted({look for look in LOOKS if look < len(ended)} | {len(ended)})
+    values = [max((value for after, value in grown if after <= look), default=0.0) for look in looks]
+    return markdown_table(("trials", *map(str, looks)), [("hypervolume", *(f"{value:.4f}" for value in values))])
+
+
+def ran_table(view: StudyView) -> str:
+    """What the engines of the front really run in INT8, and what stands between precisions."""
+    rows = []
+    for point in view.feasible_front:
+        found = point.measurement
+        share = "-" if found.reformat_share is None else f"{found.reformat_share:.1%}"
+        energy = "-" if found.energy_mj is None else f"{found.energy_mj:.0f}"
+        ran = "-" if found.int8_ran is None else str(found.int8_ran)
+        reformats = "-" if found.reformats is None else str(found.reformats)
+        name = point.baseline or "front"
+        rows.append((name, str(point.trial), str(len(found.int8_layers)), ran, reformats, share, energy))
+    return markdown_table(RAN, rows) if rows else ""
+
+
+def costs(view: StudyView) -> str:
+    """Trials an hour, doubtful timings, and seconds by step where trials tell them."""
+    work = Work.of(view)
+    counted = sum(record.state in FINISHED for record in view.results.records)
+    found = [point.measurement for point in (*view.results.points, *view.results.outside)]
+    flags = Counter(flag for measurement in found for flag in measurement.flags)
+    doubts = ", ".join(
+        f"{flag} {flags[flag]}" for flag in ("foreign_process", "throttled", *sorted(flags)) if flags[flag]
+    )
+    lines = [
+        f"{counted} trials in {work.hours:.2f} h of work by {work.workers} workers, at most {work.at_once} at once: "
+        f"{counted / work.hours:.1f} an hour."
+        if work.hours
+        else "",
+        f"Of {len(found)} timings flagged: {doubts or 'none'}.",
+        *_failures(view),
+    ]
+    steps = list(dict.fromkeys(step for measurement in found for step in measurement.seconds))
+    taken = {step: [each.seconds[step] for each in found if step in each.seconds] for step in steps}
+    rows = [(step, str(len(all_)), *(f"{part:.1f}" for part in _spread(all_))) for step, all_ in taken.items()]
+    table = markdown_table(("step", "count", "median, s", "lowest, s", "highest, s"), rows) if rows else ""
+    return "\n\n".join(part for part in ("\n".join(line for line in lines if line), table) if part)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """When trials ran: hours in which one did at least, how many processes ran them, how many ran at once."""
+
+    hours: float
+    workers: int
+    at_once: int
+
+    @classmethod
+    def of(cls, view: StudyView) -> Work:
+        """Of all trials, those that do not count included."""
+        spans = [(t.datetime_start, t.datetime_complete) for t in view.trials if t.datetime_start]
+        whole = [(begun, ended or begun) for begun, ended in spans]
+        workers = len({trial.user_attrs.get("kept_worker") for trial in view.trials})
+        return cls(hours=_covered_s(whole) / 3600, workers=workers, at_once=_at_once(whole))
+
+
+def _covered_s(spans: Iterable[tuple[datetime, datetime]]) -> float:
+    total, until = 0.0, None
+    for begun, ended in sorted(spans):
+        start = begun if until is None or begun > until else until
+        total += max((ended - start).total_seconds(), 0.0)
+        until = ended if until is None else max(until, ended)
+    return total
+
+
+def _at_once(spans: Iterable[tuple[datetime, datetime]]) -> int:
+    steps = sorted((when, step) for begun, ended in spans for when, step in ((begun, 1), (ended, -1)))
+    return int(max(np.cumsum([step for _, step in steps]), default=0))
+
+
+def _failures(view: StudyView) -> list[str]:
+    reasons = Counter(r.reason or "-" for r in view.results.records if r.state == "failed")
+    return [f"Failed {count} times: {reason}" for reason, count in reasons.most_common()]
+
+
+def _row(point: Point, name: str) -> tuple[str, ...]:
+    m, again = point.measurement, point.confirmed
+    told: tuple[str, ...] = ("-", "-")
+    if isinstance(again, Measurement):
+        told = _change(again), _ratio(again)
+    elif again is not None:
+        told = str(again), "-"
+    row = (name, str(point.trial), f"{m.map50_95:.4f}", _change(m), f"{m.latency_ms:.3f}", _ratio(m))
+    return (*row, str(len(m.int8_layers)), m.calibration or "-", *told)
+
+
+def _change(m: Measurement) -> str:
+    return f"{m.map50_95_change:+.4f} ({m.map50_95_change_ci[0]:+.4f} to {m.map50_95_change_ci[1]:+.4f})"
+
+
+def _ratio(m: Measurement) -> str:
+    low, high = m.latency_ratio_ci
+    return f"{m.latency_ratio:.3f} ({low:.3f} to {high:.3f}){'*' if m.flags else ''}"
+
+
+def _clocks(found: Sequence[Measurement]) -> str:
+    clocks = [float(m.readings["sm_clock_mhz"]) for m in found if "sm_clock_mhz" in m.readings]
+    if not clocks:
+        return ""
+    middle, low, high = _spread(clocks)
+    return f", clock {middle:.0f} MHz" + ("" if low == high else f" ({low:.0f} to {high:.0f})")
+
+
+def _spread(values: Sequence[float]) -> tuple[float, float, float]:
+    of: Callable[[Sequence[float]], np.floating] = np.median
+    return float(of(values)), min(values), max(values)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE")
+    for path in parser.parse_args().files:
+        with tempfile.TemporaryDirectory() as folder:
+            print(tables(kept_view(path, Path(folder))), end="\n\n")
+
+
+if __name__ == "__main__":
+    main()
