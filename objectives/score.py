@@ -196,8 +196,6 @@ class Scorer:
         latency = latency or self.latency(engine, options)
         inspection, parity = Inspection.load(engine), Parity.load(engine)
         share = reformat_share(self.layer_times(engine, options)) if self.profile else None
-        reference_ms, seconds = self.reference_ms, {step: round(each, 2) for step, each in self.seconds.items()}
-        self.seconds.clear()
         return Measurement(
             map50_95=accuracy.score.map50_95,
             map50=accuracy.score.map50,
@@ -207,7 +205,7 @@ class Scorer:
             ap_medium=accuracy.score.ap_medium,
             ap_large=accuracy.score.ap_large,
             ap_by_class=accuracy.score.per_class,
-            latency_ms=latency.ratio * reference_ms,
+            latency_ms=latency.ratio * self.reference_ms,
             latency_median_ms=latency.candidate_ms,
             latency_p95_ms=latency.candidate_p95_ms,
             latency_cold_ms=latency.candidate_cold_ms,
@@ -224,7 +222,6 @@ class Scorer:
             reformats=len(inspection.reformats) if inspection else None,
             reformat_share=share,
             parity=asdict(parity) if parity else {},
-            seconds=seconds,
             engine_bytes=engine_bytes(engine),
             mask=quantized.mask.word,
             int8_layers=tuple(quantized.mask),
@@ -239,6 +236,7 @@ class Scorer:
             model_hash=self.model.content_hash,
             dataset_hash=self.dataset.content_hash,
             graph_hash=quantized.graph_hash,
+            seconds=self._spent(),  # last: what stands above may be measured for it
         )
 
     @property
@@ -326,6 +324,12 @@ class Scorer:
         """
         with self.device.alone():
             return self.device.run(steps.profile, engine, options, self.pixels, log=f"profile-{engine.name}")
+
+    def _spent(self) -> dict[str, float]:
+        """Seconds by step since this was last asked."""
+        told = {step: round(seconds, 2) for step, seconds in self.seconds.items()}
+        self.seconds.clear()
+        return told
 
     def _options(self, float_type: str | None) -> EngineOptions:
         return replace(self.options, float_type=float_type) if float_type else self.options
