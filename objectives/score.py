@@ -198,9 +198,6 @@ class Scorer:
         latency = latency or self.clock.latency(engine, options)
         inspection, parity = Inspection.load(engine), Parity.load(engine)
         share = reformat_share(self.clock.layer_times(engine, options)) if self.profile else None
-        reference_ms, spread = self.reference_ms, self.spread
-        seconds = {step: round(each, 2) for step, each in self.seconds.items()}
-        self.seconds.clear()
         return Measurement(
             map50_95=accuracy.score.map50_95,
             map50=accuracy.score.map50,
@@ -210,14 +207,14 @@ class Scorer:
             ap_medium=accuracy.score.ap_medium,
             ap_large=accuracy.score.ap_large,
             ap_by_class=accuracy.score.per_class,
-            latency_ms=latency.ratio * reference_ms,
+            latency_ms=latency.ratio * self.reference_ms,
             latency_median_ms=latency.candidate_ms,
             latency_p95_ms=latency.candidate_p95_ms,
             latency_cold_ms=latency.candidate_cold_ms,
             latency_ratio=latency.ratio,
-            latency_ratio_ci=spread.around(latency.ratio, latency.ratio_ci),
+            latency_ratio_ci=self.spread.around(latency.ratio, latency.ratio_ci),
             latency_own_ci=latency.ratio_ci,
-            latency_spread=spread.deviation,
+            latency_spread=self.spread.deviation,
             reference_ms=latency.reference_ms,
             pairs=latency.pairs,
             flags=latency.flags,
@@ -229,7 +226,6 @@ class Scorer:
             reformats=len(inspection.reformats) if inspection else None,
             reformat_share=share,
             parity=asdict(parity) if parity else {},
-            seconds=seconds,
             engine_bytes=engine_bytes(engine),
             mask=quantized.mask.word,
             int8_layers=tuple(quantized.mask),
@@ -244,6 +240,7 @@ class Scorer:
             model_hash=self.model.content_hash,
             dataset_hash=self.dataset.content_hash,
             graph_hash=quantized.graph_hash,
+            seconds=self._spent(),  # last: what stands above may be measured for it
         )
 
     @property
@@ -318,6 +315,12 @@ class Scorer:
         with self.device.beside_timing():
             shown = (engine, options, self.pixels, self.head, list(images))
             return self.device.run(steps.detections, *shown, log=f"detections-{engine.name}")
+
+    def _spent(self) -> dict[str, float]:
+        """Seconds by step since this was last asked."""
+        told = {step: round(seconds, 2) for step, seconds in self.seconds.items()}
+        self.seconds.clear()
+        return told
 
     def _options(self, float_type: str | None) -> EngineOptions:
         return replace(self.options, float_type=float_type) if float_type else self.options

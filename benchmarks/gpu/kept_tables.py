@@ -77,13 +77,19 @@ def ran_table(view: StudyView) -> str:
     rows = []
     for point in view.feasible_front:
         found = point.measurement
-        share = "-" if found.reformat_share is None else f"{found.reformat_share:.1%}"
+        share = _reformat_share(point)
         energy = "-" if found.energy_mj is None else f"{found.energy_mj:.0f}"
         ran = "-" if found.int8_ran is None else str(found.int8_ran)
         reformats = "-" if found.reformats is None else str(found.reformats)
         name = point.baseline or "front"
         rows.append((name, str(point.trial), str(len(found.int8_layers)), ran, reformats, share, energy))
     return markdown_table(RAN, rows) if rows else ""
+
+
+def _reformat_share(point: Point) -> str:
+    """As the point's layers were timed, or else those of the same candidate when it was confirmed."""
+    told = [m.reformat_share for m in (point.measurement, point.confirmed) if isinstance(m, Measurement)]
+    return next((f"{share:.1%}" for share in told if share is not None), "-")
 
 
 def costs(view: StudyView) -> str:

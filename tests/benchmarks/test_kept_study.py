@@ -26,7 +26,9 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> SearchStudy:
     opened = open_study(load_study_file(recorded_study(tmp_path_factory.mktemp("study"))))
     first = view_of_study(opened).results.front[0]
     names = first.measurement.int8_layers
-    opened.confirm(first.trial, measured(0.41, 0.5, mask=first.measurement.mask, int8_layers=names))
+    opened.confirm(
+        first.trial, measured(0.41, 0.5, mask=first.measurement.mask, int8_layers=names, reformat_share=0.123)
+    )
     return opened
 
 
@@ -95,6 +97,7 @@ def test_the_tables_tell_baselines_front_and_confirmations(kept: Path, tmp_path:
     assert "+0.0100 (+0.0080 to +0.0130) | 0.500 (0.490 to 0.520) |" in told
     assert "| hypervolume | " in told
     assert f"{view.results.hypervolume():.4f} |" in told
+    assert "| 12.3% |" in told  # layers were timed when it was confirmed
     assert "Failed 1 times: The engine crashed." in told
 
 
