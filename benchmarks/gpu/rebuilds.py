@@ -14,19 +14,15 @@ may work on one record: they share the builds. Engines and caches lie beside the
 from __future__ import annotations
 
 import argparse
-import ctypes
-import fcntl
 import json
 import logging
-import multiprocessing
 import os
 import secrets
 import shutil
-import signal
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -49,6 +45,7 @@ from qpareto.spaces.calibration import CalibrationChoice
 from qpareto.spaces.candidate import Candidate
 from qpareto.spaces.masks import LayerMask
 from rebuild_jobs import FLOAT, MASK, REFERENCE, Build, Progress, Task, Timing, tasks
+from rebuild_neighbour import held, neighbour
 from rebuild_record import BUILD, FAILED, NO_KERNEL, TIMING, Line, Record, table
 
 BUILT = "rebuild.json"  # in an engine's folder: how long it took, and what tells it from other builds of its case
@@ -101,9 +98,13 @@ class Bench:
 
     def key(self, build: Build) -> str:
         """What tells an engine from every other, of another mask, device or version too."""
-        graph, kind = self.graphs[build.graph].graph_hash, self.scorer.kind
-        made = {"options": self.options.identity(), "versions": kind.versions(), "device": kind.device_name()}
-        return content_key(build=build.title, graph=graph, recipe=kind.recipe, **made)
+        return content_key(build=build.title, graph=self.graphs[build.graph].graph_hash, **self._made_with)
+
+    @cached_property
+    def _made_with(self) -> dict[str, Any]:
+        kind = self.scorer.kind
+        told = {"options": self.options.identity(), "recipe": kind.recipe}
+        return {**told, "versions": kind.versions(), "device": kind.device_name()}
 
     def progress(self) -> Progress:
         """As the record and the folder are now."""
@@ -139,7 +140,7 @@ class Bench:
 
     def _did(self, task: Task) -> bool:
         """Whether this process did it, rather than another one."""
-        with _held(self.work / "locks" / content_key(task=task.title)) as mine:
+        with held(self.work / "locks" / content_key(task=task.title)) as mine:
             if not mine or task not in self.progress().open():
                 return False
             logging.info("%s, %.0f s left", task.title, self.left_s)
@@ -183,7 +184,7 @@ class Bench:
             options = replace(self.options, shared_dir=cache)
             limit_s = max(1.0, min(options.build_timeout_s, self.left_s))
             log = self.work / "logs" / f"{folder.name}.log"
-            with _neighbour(paths[FLOAT], self.options) if build.beside else _nobody():
+            with neighbour(paths[FLOAT], self.options) if build.beside else nullcontext():
                 start = time.monotonic()
                 run_in_child(build_engine, paths[build.graph], folder, options, None, timeout_s=limit_s, log_path=log)
                 seconds = time.monotonic() - start
@@ -240,54 +241,6 @@ def mask_of_text(text: str, layers: list[str]) -> LayerMask:
     if text in {"ultralytics", "all"}:
         return LayerMask.all(layers) if text == "all" else ultralytics_mask(layers)
     return LayerMask.from_file(layers, Path(text)) if Path(text).is_file() else LayerMask.from_word(layers, text)
-
-
-@contextmanager
-def _held(path: Path) -> Iterator[bool]:
-    """Whether no other process holds this lock, which is held during the block then."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        yield True  # the kernel frees it, whatever becomes of this process
-
-
-@contextmanager
-def _nobody() -> Iterator[None]:
-    yield
-
-
-@contextmanager
-def _neighbour(onnx_path: Path, options: EngineOptions) -> Iterator[None]:
-    """Another process that builds without a cache, again and again, during the block.
-
-    Raises:
-        EngineError: it ended by itself.
-    """
-    context = multiprocessing.get_context("spawn")
-    ready = context.Event()
-    process = context.Process(target=_build_on, args=(onnx_path, replace(options, shared_dir=None), ready))
-    process.start()
-    try:
-        while not ready.wait(0.2) and process.is_alive():
-            pass
-        yield
-        if not process.is_alive():
-            raise EngineError(f"The build beside it ended by itself, with exit status {process.exitcode}.")
-    finally:
-        process.kill()
-        process.join()
-
-
-def _build_on(onnx_path: Path, options: EngineOptions, ready: Any) -> None:
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: it ends with the process that started it
-    ready.set()
-    while True:
-        with tempfile.TemporaryDirectory() as folder:
-            build_engine(onnx_path, Path(folder), options)
 
 
 def _now() -> str:
