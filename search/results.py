@@ -176,9 +176,14 @@ class Results:
         before = Results(ended[:-trials], objectives=self.objectives, float_type=self._float_type)
         return self.hypervolume() - before.hypervolume() <= growth
 
-    def remarks(self) -> tuple[str, ...]:
-        """What a reader must know beside the figures: float types that beat the front, and doubtful timings."""
-        return (*self.verdict(), *self._beaten_by(), *self._without_kernel(), *self._doubtful())
+    def remarks(self, *, doubts: bool = True) -> tuple[str, ...]:
+        """What a reader must know beside the figures: float types that beat the front, and doubtful timings.
+
+        Args:
+            doubts: also those of the front's timings, in the search; see `doubts_of`.
+        """
+        doubtful = doubts_of({point.trial: point.measurement for point in self.front}) if doubts else []
+        return (*self.verdict(), *self._beaten_by(), *self._without_kernel(), *doubtful)
 
     def verdict(self) -> list[str]:
         """One sentence if no engine with INT8 layers is faster than the reference beyond its interval; else none."""
@@ -220,16 +225,6 @@ class Results:
             f"{'It runs' if len(layers) == 1 else 'They run'} in float in every candidate{told}."
         ]
 
-    def _doubtful(self) -> list[str]:
-        found: dict[str, list[int]] = {}
-        for point in self.front:
-            for flag in point.measurement.flags:
-                found.setdefault(flag, []).append(point.trial)
-        return [
-            f"* Doubtful timing of trial {', '.join(map(str, trials))}: {DOUBTS.get(flag, flag)}."
-            for flag, trials in found.items()
-        ]
-
     def _points(self, records: Iterable[TrialRecord]) -> list[Point]:
         """The points of the records that have one."""
         return [
@@ -255,6 +250,18 @@ def results_of_study(study: SearchStudy, now: Snapshot | None = None) -> Results
         float_type=study.float_type,
         confirmations=study.confirmations(),
     )
+
+
+def doubts_of(found: Mapping[int, Measurement]) -> list[str]:
+    """What disturbed these timings, by trial number: a sentence a flag, for the figures that bear a `*`."""
+    trials: dict[str, list[int]] = {}
+    for trial, measurement in found.items():
+        for flag in measurement.flags:
+            trials.setdefault(flag, []).append(trial)
+    return [
+        f"* Doubtful timing of trial {', '.join(map(str, of))}: {DOUBTS.get(flag, flag)}."
+        for flag, of in trials.items()
+    ]
 
 
 def _tie(one: Measurement, other: Measurement) -> bool:

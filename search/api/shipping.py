@@ -22,8 +22,9 @@ from ..ship.layouts import Layout
 from ..ship.manifest import DataFacts, Manifest, StudyFacts
 from ..ship.package import Package, Story, write_package
 from ..ship.verify import Check, verify_package
+from ..show.headline import headline
 from ..spec import EvaluationSpec, StudySpec
-from .study import study_of_this_device
+from .study import study_of_this_device, view_of_this_device
 
 _log = logging.getLogger(__name__)
 
@@ -68,6 +69,21 @@ def export_from_study(
         confirmed=winner.confirmed if isinstance(winner.confirmed, Measurement) else None,
     )
     return write_package(package, measurement, story)
+
+
+def choice_of_answer(spec: StudySpec) -> Choice:
+    """The engine that the study's answer names: what to export where nobody says.
+
+    Raises:
+        StudyError: nothing is measured yet.
+    """
+    view = view_of_this_device(spec)
+    best = headline(view).best
+    if best is not None:
+        return Choice(trial=best.point.trial)
+    if view.results.reference is None:
+        raise StudyError("The study has measured no engine that could be named: say which one, such as --trial N.")
+    return Choice(reference=True)
 
 
 def verify_folder(folder: Path, *, source: EvaluationSpec | None = None, quick: bool = False) -> Iterator[Check]:

@@ -11,6 +11,7 @@ from ..run.prepare import check_runs, identity_of_study, scorer_of_spec, space_o
 from ..run.progress import Progress, Watch
 from ..run.worker import Listener, Silence, Worker
 from ..samplers.stock import check_sampler
+from ..show.view import StudyView, view_of_study
 from ..spec import StudySpec
 from ..study import SearchStudy
 from ..study_opening import open_study
@@ -69,6 +70,11 @@ def study_of_this_device(spec: StudySpec) -> SearchStudy:
     """The study that a study file describes, which there must be: of this device where each has one of its own."""
     device = engine_kind(spec.engine.kind).device_name() if spec.devices == "each" else None
     return open_study(spec, device=device)
+
+
+def view_of_this_device(spec: StudySpec) -> StudyView:
+    """What is shown of the study that a study file describes: of this device where each has one of its own."""
+    return view_of_study(study_of_this_device(spec))
 
 
 def _checked_scorer(spec: StudySpec) -> Scorer:

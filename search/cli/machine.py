@@ -27,7 +27,10 @@ def doctor(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell which engines can be built and run on this machine, and what mends those that cannot."""
+    """Tell which engines can be built and run here.
+
+    Those that cannot come with what mends them; the CPU's also with how many cores this container may use.
+    """
     from ...objectives.engines import KINDS, engine_kind
     from ..show.terminal import show_doctor
 
@@ -58,7 +61,7 @@ def _self_test(kinds: list[str], model: Path | None, *, as_json: bool) -> None:
 
 @commands.command(epilog=example("qpareto schema > qpareto.schema.json"))
 def schema() -> None:
-    """Print the study file's JSON schema, for editors that complete and check YAML."""
+    """Print the JSON schema of study files, for editors."""
     from ..spec import StudySpec
 
     print_json(StudySpec.model_json_schema())

@@ -12,50 +12,68 @@ from ...errors import CandidateError
 from ...objectives.measurement import Measurement
 from ..results import Point, Results
 
-WIDE = 130  # columns of a window that has room for all figures
+_NARROW = ("trial", "mAP50-95", "change", "latency ms", "ratio", "speedup")
+TITLES = 18  # columns of a recipe's number and name, so that tables below one another are aligned
+_LEFT = ("trial", "calibration", "mask")
+
+
+def deciding(point: Point) -> Measurement:
+    """What it scored when it was measured once more, else what it did in the search."""
+    return point.confirmed if isinstance(point.confirmed, Measurement) else point.measurement
 
 
 def points_table(
-    title: str, points: Sequence[Point], *, width: int, ties: Callable[[Point], tuple[int, ...]] | None = None
+    title: str,
+    points: Sequence[Point],
+    *,
+    shown: Callable[[Point], Measurement],
+    wide: bool = False,
+    ties: Callable[[Point], tuple[int, ...]] | None = None,
+    bold: Point | None = None,
 ) -> Table:
     """A row a point, a recipe with its name.
 
     Args:
-        width: columns of the window; in a narrow one there are no intervals, ties, calibrations and masks.
+        shown: which of its measurements.
+        wide: also intervals, layers in INT8, ties, calibrations and masks.
         ties: see `Results.ties`.
+        bold: the point that stands out.
     """
-    rows = [_figures(point) | ({"ties with": _ties(ties(point))} if ties else {}) | _recipe(point) for point in points]
-    told = [name for name in (rows[0] if rows else _NARROW) if width >= WIDE or name in _NARROW]
-    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
+    rows = [
+        {"trial": point.title}
+        | _figures(shown(point))
+        | ({"ties with": _ties(ties(point))} if ties else {})
+        | _recipe(shown(point))
+        for point in points
+    ]
+    told = [name for name in (rows[0] if rows else _NARROW) if wide or name in _NARROW]
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
     for name in told:
-        justify: JustifyMethod = "left" if name in ("trial", "calibration", "mask") else "right"
-        table.add_column(name, justify=justify, no_wrap=name not in ("calibration", "mask"), overflow="fold")
-    for row in rows:
-        table.add_row(*[row[name] for name in told])
+        justify: JustifyMethod = "left" if name in _LEFT else "right"
+        fold, least = name in ("calibration", "mask"), TITLES if name == "trial" and not wide else None
+        table.add_column(name, justify=justify, no_wrap=not fold, overflow="fold", min_width=least)
+    for point, row in zip(points, rows, strict=True):
+        table.add_row(*[row[name] for name in told], style="bold" if point == bold else None)
     return table
 
 
-_NARROW = ("trial", "mAP50-95", "change", "latency ms", "ratio", "INT8")
-
-
-def _figures(point: Point) -> dict[str, str]:
-    found = point.measurement
+def _figures(found: Measurement) -> dict[str, str]:
     low, high = found.latency_ratio_ci
     change_low, change_high = found.map50_95_change_ci
     return {
-        "trial": point.title,
         "mAP50-95": f"{found.map50_95:.4f}",
         "change": f"{found.map50_95_change:+.4f}",
         "95 % of change": f"{change_low:+.4f}..{change_high:+.4f}",
         "latency ms": f"{found.latency_ms:.3f}",
         "ratio": f"{found.latency_ratio:.3f}{'*' if found.flags else ''}",
         "95 % of ratio": f"{low:.3f}..{high:.3f}",
+        "speedup": f"{1 / found.latency_ratio:.2f}x",
         "INT8": _int8(found),
     }
 
 
-def _recipe(point: Point) -> dict[str, str]:
-    return {"calibration": point.measurement.calibration or "-", "mask": point.measurement.mask}
+def _recipe(found: Measurement) -> dict[str, str]:
+    return {"calibration": found.calibration or "-", "mask": found.mask}
 
 
 def _ties(trials: Sequence[int]) -> str:
@@ -72,15 +90,15 @@ def confirmed_table(results: Results) -> Table:
     """What became of the front's points when they were measured once more."""
     images = {p.confirmed.images for p in results.front if isinstance(p.confirmed, Measurement)}
     title = f"Measured once more, on {' or '.join(map(str, sorted(images)))} images" if images else "Measured once more"
-    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
-    for name in ("trial", "mAP50-95", "change before", "after", "95 % of change", "ratio before", "after"):
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    for name in ("trial", "mAP50-95", "change before", "after", "95 % of change", "ratio before", "after", "speedup"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("still unbeaten", overflow="fold")
     upheld = results.upheld()
     for point in results.front:
         before, after = point.measurement, point.confirmed
         if after is None or isinstance(after, CandidateError):
-            table.add_row(str(point.trial), *["-"] * 6, "not measured yet" if after is None else str(after))
+            table.add_row(str(point.trial), *["-"] * 7, "not measured yet" if after is None else str(after))
             continue
         low, high = after.map50_95_change_ci
         table.add_row(
@@ -91,6 +109,7 @@ def confirmed_table(results: Results) -> Table:
             f"{low:+.4f}..{high:+.4f}",
             f"{before.latency_ratio:.3f}",
             f"{after.latency_ratio:.3f}{'*' if after.flags else ''}",
+            f"{1 / after.latency_ratio:.2f}x",
             "yes" if point.trial in upheld else "no",
         )
     return table
