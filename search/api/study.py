@@ -6,6 +6,7 @@ from ...objectives.engines import engine_kind
 from ...objectives.score import Scorer
 from ..results import Results, results_of_study
 from ..run.confirm import confirm_front
+from ..run.hook import TrialHook
 from ..run.objective import Pipeline
 from ..run.prepare import check_runs, identity_of_study, scorer_of_spec, space_of_spec
 from ..run.progress import Progress, Watch
@@ -93,7 +94,10 @@ def _work(
     _ = scorer.reference  # an engine that cannot be built here is told before there is a study
     study = open_study(spec, identity=identity)
     objective = Pipeline(scorer=scorer, search=search, objectives=study.objectives)
-    worker = Worker(spec=spec, study=study, objective=objective, space=space, listener=listener or Silence())
+    told = listener or Silence()
+    if spec.on_trial is not None:
+        told = TrialHook(told, spec.on_trial, study=study.study.study_name)
+    worker = Worker(spec=spec, study=study, objective=objective, space=space, listener=told)
     worker.run(trials=trials or search.trials, timeout_s=search.limit_s(timeout_s))
     return study
 
