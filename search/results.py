@@ -19,6 +19,7 @@ HYPERVOLUME_MAP_SHARE = 0.5  # the worst corner: half the reference's mAP, at th
 
 DOUBTS = {  # a measurement's flag -> what it means
     "foreign_load": "other programs used the CPU meanwhile",
+    "cpu_throttled": "this container's CPU quota stopped it (lower engine.threads, or raise the quota)",
     "load_unknown": "this system does not tell whether other programs used the CPU",
     "foreign_process": "another process computed on the GPU meanwhile",
     "throttled": "the GPU lowered its clocks meanwhile (`measure` shows why)",

@@ -31,7 +31,8 @@ def doctor(
 
     Those that cannot come with what mends them; the CPU's also with how many cores this container may use.
     """
-    from ...objectives.engines import KINDS, engine_kind
+    from ...objectives.engines import KINDS
+    from ..api import engines_here
     from ..show.terminal import show_doctor
 
     kinds = [engine] if engine else list(KINDS)
@@ -40,7 +41,7 @@ def doctor(
         return
     if model is not None:
         raise QParetoError("--model names the model of --self-test: add that, or leave --model out.")
-    found = {name: asdict(engine_kind(name).availability()) for name in kinds}
+    found = engines_here(kinds)
     print_json(found) if as_json else show_doctor(found)
 
 

@@ -263,6 +263,13 @@ def test_doctor_can_be_asked_of_one_kind() -> None:
     assert "'abacus'" in qpareto("doctor", "--engine", "abacus").sentence
 
 
+def test_doctor_tells_the_quota_of_a_container_where_engines_run_on_its_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qpareto.search.api.machine.quota_of_process", lambda: 1.5)
+    found = printed(qpareto("doctor", "--json"))
+    assert found["openvino"]["details"]["cpu quota"].startswith("1.5 cores for this container: with more than 1 thread")
+    assert "cpu quota" not in found["tensorrt"]["details"]
+
+
 def test_doctor_takes_a_model_for_the_self_test_alone(tmp_path: Path) -> None:
     assert "--self-test" in qpareto("doctor", "--model", tmp_path / "m.onnx").sentence
 
