@@ -30,6 +30,7 @@ def show_study(view: StudyView, study: Sequence[str], *, trials: int, wide: bool
     width, for_a_pipe = console.width, not is_watched(console)  # in a pipe a sentence is a line
     for sentence in head.sentences:
         console.print(sentence, style="bold", soft_wrap=for_a_pipe)
+    console.print()
     if wide:
         console.width = max(width, WIDE)
     best = head.best.point if head.best else None
@@ -99,8 +100,9 @@ def _notes(results: Results) -> Iterator[str]:
 
 
 def _doubts(results: Results, *, wide: bool) -> list[str]:
-    """Of the timings that are shown."""
-    found = doubts_of({point.trial: deciding(point) for point in results.front})
+    """Of the timings that are shown; with `wide` the front's of the search too."""
+    off = {point.trial: point.measurement for point in _off_front(results)}
+    found = doubts_of({point.trial: deciding(point) for point in results.front} | off)
     if wide:
         found += doubts_of({point.trial: point.measurement for point in results.front})
     return list(dict.fromkeys(found))

@@ -13,7 +13,7 @@ from ...objectives.measurement import Measurement
 from ..results import Point, Results
 
 _NARROW = ("trial", "mAP50-95", "change", "latency ms", "ratio", "speedup")
-TITLES = 18  # columns of a recipe's number and name, so that tables below one another are aligned
+LEAST = {"trial": 18, "ratio": 6}  # columns of a recipe's name, of a doubtful ratio: tables below one another align
 _LEFT = ("trial", "calibration", "mask")
 
 
@@ -50,7 +50,7 @@ def points_table(
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
     for name in told:
         justify: JustifyMethod = "left" if name in _LEFT else "right"
-        fold, least = name in ("calibration", "mask"), TITLES if name == "trial" and not wide else None
+        fold, least = name in ("calibration", "mask"), None if wide else LEAST.get(name)
         table.add_column(name, justify=justify, no_wrap=not fold, overflow="fold", min_width=least)
     for point, row in zip(points, rows, strict=True):
         table.add_row(*[row[name] for name in told], style="bold" if point == bold else None)
