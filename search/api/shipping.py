@@ -78,9 +78,10 @@ def choice_of_answer(spec: StudySpec) -> Choice:
         StudyError: nothing is measured yet.
     """
     view = view_of_this_device(spec)
-    best = headline(view).best
-    if best is not None:
-        return Choice(trial=best.point.trial)
+    head = headline(view)
+    _log.info("no engine is named, so it is the answer's: %s", head.sentences[0])
+    if head.best is not None:
+        return Choice(trial=head.best.point.trial)
     if view.results.reference is None:
         raise StudyError("The study has measured no engine that could be named: say which one, such as --trial N.")
     return Choice(reference=True)

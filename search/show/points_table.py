@@ -62,8 +62,8 @@ def _figures(found: Measurement) -> dict[str, str]:
     change_low, change_high = found.map50_95_change_ci
     return {
         "mAP50-95": f"{found.map50_95:.4f}",
-        "change": f"{found.map50_95_change:+.4f}",
-        "95 % of change": f"{change_low:+.4f}..{change_high:+.4f}",
+        "change": f"{found.map50_95_change:+z.4f}",
+        "95 % of change": f"{change_low:+z.4f}..{change_high:+z.4f}",
         "latency ms": f"{found.latency_ms:.3f}",
         "ratio": f"{found.latency_ratio:.3f}{'*' if found.flags else ''}",
         "95 % of ratio": f"{low:.3f}..{high:.3f}",
