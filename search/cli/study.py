@@ -93,9 +93,10 @@ def front(  # noqa: PLR0913, PLR0917 - one parameter an option
 
 @commands.command(epilog=example("qpareto confirm studies/quickstart/quickstart.yaml"))
 def confirm(study: StudyFile, overrides: Overrides = None, as_json: AsJson = False) -> None:
-    """Build and measure the front's engines once more, on images that the search never saw if `data.confirm` names any.
+    """Measure the front and the recipes once more, on images that the search never saw if `data.confirm` names any.
 
-    `run` does so by itself at its end if it does.
+    Each is built anew, the reference too. From then on these figures count. `run` does so by itself at its end if
+    `data.confirm` names images.
     """
     from ..api import confirm_study
 

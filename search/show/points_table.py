@@ -10,7 +10,8 @@ from rich.table import Table
 
 from ...errors import CandidateError
 from ...objectives.measurement import Measurement
-from ..results import Point, Results
+from ..points import Point
+from ..results import Results
 
 WIDE = 130  # columns of a window that has room for all figures
 
@@ -39,7 +40,7 @@ _NARROW = ("trial", "mAP50-95", "change", "latency ms", "ratio", "INT8")
 
 
 def _figures(point: Point) -> dict[str, str]:
-    found = point.measurement
+    found = point.decisive
     low, high = found.latency_ratio_ci
     change_low, change_high = found.map50_95_change_ci
     return {
@@ -51,6 +52,7 @@ def _figures(point: Point) -> dict[str, str]:
         "ratio": f"{found.latency_ratio:.3f}{'*' if found.flags else ''}",
         "95 % of ratio": f"{low:.3f}..{high:.3f}",
         "INT8": _int8(found),
+        "float": found.float_type,
     }
 
 
@@ -69,28 +71,28 @@ def _int8(found: Measurement) -> str:
 
 
 def confirmed_table(results: Results) -> Table:
-    """What became of the front's points when they were measured once more."""
-    images = {p.confirmed.images for p in results.front if isinstance(p.confirmed, Measurement)}
+    """What became of the points that were measured once more, the front's and the recipes; who of the front was not."""
+    points = [point for point in results.points if point.confirmed is not None or point in results.front]
+    images = {p.confirmed.images for p in points if isinstance(p.confirmed, Measurement)}
     title = f"Measured once more, on {' or '.join(map(str, sorted(images)))} images" if images else "Measured once more"
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
     for name in ("trial", "mAP50-95", "change before", "after", "95 % of change", "ratio before", "after"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("still unbeaten", overflow="fold")
-    upheld = results.upheld()
-    for point in results.front:
+    table.add_column("on the front", overflow="fold")
+    for point in sorted(points, key=lambda point: point.decisive.latency_ms):
         before, after = point.measurement, point.confirmed
         if after is None or isinstance(after, CandidateError):
-            table.add_row(str(point.trial), *["-"] * 6, "not measured yet" if after is None else str(after))
+            table.add_row(point.title, *["-"] * 6, "not measured yet" if after is None else str(after))
             continue
         low, high = after.map50_95_change_ci
         table.add_row(
-            str(point.trial),
+            point.title,
             f"{after.map50_95:.4f}",
             f"{before.map50_95_change:+.4f}",
             f"{after.map50_95_change:+.4f}",
             f"{low:+.4f}..{high:+.4f}",
             f"{before.latency_ratio:.3f}",
             f"{after.latency_ratio:.3f}{'*' if after.flags else ''}",
-            "yes" if point.trial in upheld else "no",
+            "yes" if point in results.front else "no",
         )
     return table

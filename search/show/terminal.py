@@ -55,8 +55,10 @@ def show_results(results: Results) -> None:
     """The front, the baselines beside it, a plot where there is a terminal, and what a reader must know of them."""
     console = terminal()
     counts = {state: sum(r.state == state for r in results.records) for state in ("complete", "pruned", "failed")}
-    console.print(points_table("Front", results.front, ties=results.ties, width=console.width))
-    if any(point.confirmed is not None for point in results.front):
+    is_confirmed = any(point.confirmed is not None for point in results.points)
+    title = "Front, by confirmed figures where there are any" if is_confirmed else "Front"
+    console.print(points_table(title, results.front, ties=results.ties, width=console.width))
+    if is_confirmed:
         console.print(confirmed_table(results))
     off_front = [point for point in results.baselines if point not in results.front]
     if off_front:

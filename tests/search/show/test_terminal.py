@@ -13,8 +13,9 @@ def test_the_front_and_the_baselines_beside_it_are_shown(capsys: pytest.CaptureF
     show_results(typical_results())
     out, err = capsys.readouterr()
     front, beside = out.split("Baselines beside it")
-    assert [line.split()[0] for line in front.splitlines() if line.strip()[:1].isdigit()] == ["5", "4", "0"]
-    for name in ("modelopt-max", "ultralytics", "bf16"):
+    assert [line.split()[0] for line in front.splitlines() if line.strip()[:1].isdigit()] == ["5", "4", "3", "0"]
+    assert "3 bf16" in front
+    for name in ("modelopt-max", "ultralytics"):
         assert name in beside
     assert "0.700*" in front  # doubtful, and told below
     assert "* Doubtful timing of trial 4" in beside
