@@ -23,7 +23,7 @@ def run_study(
 ) -> Results:
     """Run a study, or go on with it, until it has its finished trials, the time is up, or its front grows no more.
 
-    Where the study file names images to confirm on, the front's points are then measured once more on those.
+    Where the study file names images to confirm on, the front and the recipes are then measured once more on those.
 
     Args:
         trials: finished trials the study is to have, baselines included; the spec's own number if None.
@@ -117,7 +117,7 @@ def results(spec: StudySpec, *, device: str | None = None) -> Results:
 
 
 def confirm_study(spec: StudySpec) -> Results:
-    """Build and measure the points of a study's front once more, and keep both measurements of each.
+    """Build and measure a study's front, its recipes and its reference once more, and keep both measurements of each.
 
     Raises:
         QParetoError: as for `run_study`; or there is no such study.

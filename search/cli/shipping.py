@@ -66,7 +66,9 @@ def export(  # noqa: PLR0913, PLR0917 - one parameter an option
     print(written.chosen, file=sys.stderr)
     if as_json:
         assert written.study is not None  # it comes from one
+        assert written.figures is not None
         told = {"folder": str(output), "chosen": written.chosen, "trial": written.study.trial}
+        told["figures"] = written.figures.model_dump(mode="json")
         print_json({**told, "baseline": written.study.baseline, **written.measurement.as_json()})
     else:
         print(output)

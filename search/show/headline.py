@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from ..compliance import Answer, Compliance
 from ..compliance import answer as answer_to
+from ..figures import SEARCHED
+from ..points import DOUBTS, Point
 from ..quantities import faster
 from ..record import FINISHED
 from ..requirements import Requirement, Requirements
-from ..results import DOUBTS
 from .answer import SMALL_LOSS, answer
 from .requirements import percent
 from .view import StudyView
@@ -26,7 +27,7 @@ class Headline:
         sentences: at most two.
     """
 
-    best: Compliance | None
+    best: Point | None
     sentences: tuple[str, ...]
 
 
@@ -36,13 +37,15 @@ def headline(view: StudyView) -> Headline:
         return Headline(best=None, sentences=tuple(answer(view)[:1]))
     reference, drop = view.results.reference, _drop(view)
     without = view.infeasible | ({reference.trial} if reference else set())
-    if {point.trial for point in (*view.results.points, *view.results.outside)} <= without:
+    if {point.trial for point in view.results.points} <= without:
         return Headline(best=None, sentences=("Only the float engine is measured yet, so there is no answer.",))
     asked = Requirements((Requirement("map_drop", drop), Requirement("latency_ratio", 1.0)))
     found = answer_to(view.results, asked, infeasible=without)
+    if view.results.without_int8 is not None:
+        return Headline(best=_float_type(view), sentences=tuple(view.results.verdict()))
     if found.best is None:
-        return Headline(best=None, sentences=tuple(_nothing_gained(view, found, drop)))
-    return Headline(best=found.best, sentences=(_gain(found.best), _how_sure(found.best, drop)))
+        return Headline(best=None, sentences=tuple(_nothing_gained(found, drop)))
+    return Headline(best=found.best.point, sentences=(_gain(found.best), _how_sure(found.best, drop)))
 
 
 def next_commands(view: StudyView, head: Headline, study: Sequence[str], *, trials: int) -> list[str]:
@@ -62,7 +65,7 @@ def next_commands(view: StudyView, head: Headline, study: Sequence[str], *, tria
         return found
     found.append(f"qpareto report {named} -o report.html")
     if head.best is not None:
-        found.append(f"qpareto export {named} -o best --trial {head.best.point.trial}")
+        found.append(f"qpareto export {named} -o best --trial {head.best.trial}")
     elif results.reference is not None:
         found.append(f"qpareto export {named} -o best --reference")
     return [*found, "qpareto verify best"][:3]
@@ -74,11 +77,17 @@ def _drop(view: StudyView) -> float:
     return min(SMALL_LOSS, whole / 2) if whole > 0 else SMALL_LOSS
 
 
+def _float_type(view: StudyView) -> Point | None:
+    """What to ship where INT8 does not pay; None for the reference."""
+    found = view.results.without_int8
+    return None if found == view.results.reference else found
+
+
 def _gain(best: Compliance) -> str:
     found = best.decisive
     low, high = found.latency_ratio_ci
     change_low, change_high = found.map50_95_change_ci
-    kind = "" if found.int8_layers else f", {found.float_type} without INT8"
+    kind = "" if found.int8_layers else ", without INT8"
     return (
         f"Ship trial {best.point.title}{kind}: {faster(found.latency_ratio)} than the float engine "
         f"(95 % {1 / high:.2f}x to {1 / low:.2f}x), at {found.map50_95_change:+z.4f} mAP50-95 "
@@ -91,26 +100,27 @@ def _how_sure(best: Compliance, drop: float) -> str:
     doubt = f"; its timing is doubtful: {'; '.join(DOUBTS.get(flag, flag) for flag in flags)}" if flags else ""
     return (
         f"How sure: {percent(best.probability)} that it is faster and loses at most {drop:.4g}, "
-        f"{_where_from(best)}{doubt}."
+        f"{_where_from(best.point)}{doubt}."
     )
 
 
-def _where_from(best: Compliance) -> str:
-    found, searched = best.decisive, best.point.measurement
-    if best.is_confirmed:
-        other = found.dataset_hash != searched.dataset_hash
-        return f"measured once more on {f'{found.images} images that the search never saw' if other else 'its images'}"
-    if best.point.baseline is not None:
-        return f"measured on {found.images} images; no search picked this recipe for its figures"
-    return f"by the search's own figures on {found.images} images, which are lucky ones until they are confirmed"
+def _where_from(point: Point) -> str:
+    found = point.figures
+    if found.accuracy_from != found.latency_from:
+        return f"its accuracy {found.accuracy_from}, its latency {found.latency_from}"
+    if found.accuracy_from != SEARCHED:
+        return found.accuracy_from
+    images = f"measured on {found.measurement.images} images"
+    if point.baseline is not None:
+        return f"{images}; no search picked this recipe for its figures"
+    return f"{images} by a search, which picks lucky figures: `qpareto confirm` tells"
 
 
-def _nothing_gained(view: StudyView, found: Answer, drop: float) -> list[str]:
+def _nothing_gained(found: Answer, drop: float) -> list[str]:
     """That the float engine is to be shipped, and what comes nearest to more."""
-    verdict = view.results.verdict()[:1]
-    told = verdict or [f"Ship the float engine: no other is faster at a loss of at most {drop:.4g} mAP50-95."]
+    told = [f"Ship the float engine: no other is faster at a loss of at most {drop:.4g} mAP50-95."]
     near = [each for each in found.nearest if each.refuted is None]
-    if verdict or not near:
+    if not near:
         return told
     best = near[0].decisive
     return [

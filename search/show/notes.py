@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ...errors import CandidateError
 from ...objectives.measurement import Measurement
+from ..points import DOUBTS
 from ..record import TrialRecord
-from ..results import DOUBTS
 from .answer import answer
 from .tables import POINT_COLUMNS, facts, markdown_table, point_rows
 from .view import StudyView

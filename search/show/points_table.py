@@ -10,40 +10,34 @@ from rich.table import Table
 
 from ...errors import CandidateError
 from ...objectives.measurement import Measurement
-from ..results import Point, Results
+from ..points import Point
+from ..results import Results
 
 _NARROW = ("trial", "mAP50-95", "change", "latency ms", "ratio", "speedup")
 LEAST = {"trial": 18, "ratio": 6}  # columns of a recipe's name, of a doubtful ratio: tables below one another align
 _LEFT = ("trial", "calibration", "mask")
 
 
-def deciding(point: Point) -> Measurement:
-    """What it scored when it was measured once more, else what it did in the search."""
-    return point.confirmed if isinstance(point.confirmed, Measurement) else point.measurement
-
-
 def points_table(
     title: str,
     points: Sequence[Point],
     *,
-    shown: Callable[[Point], Measurement],
     wide: bool = False,
     ties: Callable[[Point], tuple[int, ...]] | None = None,
     bold: Point | None = None,
 ) -> Table:
-    """A row a point, a recipe with its name.
+    """A row a point, by the figures that count; a recipe with its name.
 
     Args:
-        shown: which of its measurements.
         wide: also intervals, layers in INT8, ties, calibrations and masks.
         ties: see `Results.ties`.
         bold: the point that stands out.
     """
     rows = [
         {"trial": point.title}
-        | _figures(shown(point))
+        | _figures(point.decisive)
         | ({"ties with": _ties(ties(point))} if ties else {})
-        | _recipe(shown(point))
+        | _recipe(point.decisive)
         for point in points
     ]
     told = [name for name in (rows[0] if rows else _NARROW) if wide or name in _NARROW]
@@ -69,6 +63,7 @@ def _figures(found: Measurement) -> dict[str, str]:
         "95 % of ratio": f"{low:.3f}..{high:.3f}",
         "speedup": f"{1 / found.latency_ratio:.2f}x",
         "INT8": _int8(found),
+        "float": found.float_type,
     }
 
 
@@ -87,22 +82,22 @@ def _int8(found: Measurement) -> str:
 
 
 def confirmed_table(results: Results) -> Table:
-    """What became of the front's points when they were measured once more."""
-    images = {p.confirmed.images for p in results.front if isinstance(p.confirmed, Measurement)}
+    """What became of the points that were measured once more, the front's and the recipes; who of the front was not."""
+    points = [point for point in results.points if point.confirmed is not None or point in results.front]
+    images = {p.confirmed.images for p in points if isinstance(p.confirmed, Measurement)}
     title = f"Measured once more, on {' or '.join(map(str, sorted(images)))} images" if images else "Measured once more"
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
     for name in ("trial", "mAP50-95", "change before", "after", "95 % of change", "ratio before", "after", "speedup"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("still unbeaten", overflow="fold")
-    upheld = results.upheld()
-    for point in results.front:
+    table.add_column("on the front", overflow="fold")
+    for point in sorted(points, key=lambda point: point.decisive.latency_ms):
         before, after = point.measurement, point.confirmed
         if after is None or isinstance(after, CandidateError):
-            table.add_row(str(point.trial), *["-"] * 7, "not measured yet" if after is None else str(after))
+            table.add_row(point.title, *["-"] * 7, "not measured yet" if after is None else str(after))
             continue
         low, high = after.map50_95_change_ci
         table.add_row(
-            str(point.trial),
+            point.title,
             f"{after.map50_95:.4f}",
             f"{before.map50_95_change:+.4f}",
             f"{after.map50_95_change:+.4f}",
@@ -110,6 +105,6 @@ def confirmed_table(results: Results) -> Table:
             f"{before.latency_ratio:.3f}",
             f"{after.latency_ratio:.3f}{'*' if after.flags else ''}",
             f"{1 / after.latency_ratio:.2f}x",
-            "yes" if point.trial in upheld else "no",
+            "yes" if point in results.front else "no",
         )
     return table

@@ -18,7 +18,7 @@ from .view import StudyView
 
 CAPTIONS = {
     "front": "Better is up and to the left. Bars are 95 % intervals: of the latency ratio, and of mAP's change against "
-    "the reference by a paired bootstrap over images.",
+    "the reference by a paired bootstrap over images. What was confirmed on other images is drawn at its change there.",
     "masks": "A row for each point of the front, the fastest at the top. Blue is INT8, grey is float.",
     "worth": "What turning a layer INT8 does, as a linear model learns it from this study's trials; coloured where its "
     "95 % interval excludes 0 (blue lowers, vermilion raises), grey where it may be nothing.",
@@ -106,7 +106,7 @@ def _compared(views: Sequence[StudyView]) -> str:
     rows = []
     for view in views:
         found = facts(view)
-        best = view.feasible_front[0].measurement.latency_ms if view.feasible_front else None
+        best = view.feasible_front[0].decisive.latency_ms if view.feasible_front else None
         fastest = "-" if best is None else f"{best:.3f}"
         rows.append((view.name, found.get("device", "-"), found.get("engine", "-"), fastest, found["hypervolume"]))
     table = html_table(("study", "device", "engine", "fastest, ms", "hypervolume"), rows)

@@ -10,15 +10,16 @@ from rich.console import Console
 from rich.table import Table
 
 from ..compliance import Answer, Compliance
+from ..points import DOUBTS
 from ..quantities import faster
 from ..requirements import Finding
-from ..results import DOUBTS
 from .terminal import is_watched, terminal
 
 ROLES = {
     "reference": "the reference itself",
     "front": "on the front",
     "recipe": "a recipe off the front",
+    "other float type": "off the front",
     "beaten": "off the front",
 }
 
@@ -138,8 +139,9 @@ def _missed(finding: Finding) -> str:
 
 
 def _role(compliance: Compliance) -> str:
-    own = compliance.point.measurement.float_type
-    return ROLES.get(compliance.role) or f"in {own}, not the study's own float type"
+    """What the point is in its study, and what it runs in where that is no INT8: `on the front, bf16`."""
+    told, point = ROLES[compliance.role], compliance.point
+    return told if point.measurement.int8_layers or compliance.role == "reference" else f"{told}, {point.precision}"
 
 
 def _limit(finding: Finding) -> str:

@@ -65,8 +65,8 @@ def test_the_answer_comes_first_and_what_to_type_last(capsys: pytest.CaptureFixt
         "(95 % -0.0070 to -0.0020)."
     )
     assert sure == (
-        "How sure: over 99 % that it is faster and loses at most 0.01, by the search's own figures on 328 images, "
-        "which are lucky ones until they are confirmed."
+        "How sure: over 99 % that it is faster and loses at most 0.01, measured on 328 images by a search, "
+        "which picks lucky figures: `qpareto confirm` tells."
     )
     show_study(view_of(found), ["my study.yaml"], trials=2)
     assert commands(capsys.readouterr().out) == [
@@ -89,10 +89,17 @@ def test_a_confirmed_study_is_told_by_its_second_figures_and_ends_with_verify(
     again |= {4: measured(0.405, 0.71, dataset_hash="other", images=250, map50_95_change=-0.005)}
     again |= {5: measured(0.3, 0.72, dataset_hash="other", images=250, map50_95_change=-0.11)}
     out = shown(capsys, confirmed_results(again))
-    assert "Front, measured once more on 250 images" in out
-    assert "Beaten when measured once more: trial 5." in out
+    assert "Front, confirmed on 250 images" in out
+    assert "Not confirmed yet: trial 1, 3." in out
+    front, *_ = out.partition("Recipes off the front")
+    assert [line.split()[0] for line in front.splitlines() if line[1:2].isdigit()] == ["1", "3", "4", "0"], (
+        "5 is beaten"
+    )
     assert "0.4050" in out
     assert "0.3950" not in out, "the search's figure is for --wide"
+    assert [command.split()[1] for command in commands(out)] == ["confirm", "report", "export"]
+    again |= {1: measured(0.38, 0.6), 3: measured(0.399, 0.55, float_type="bf16")}
+    out = shown(capsys, confirmed_results(again))
     assert [command.split()[1] for command in commands(out)] == ["report", "export", "verify"]
     wide = shown(capsys, confirmed_results(again), wide=True)
     assert "0.3950" in wide
@@ -101,8 +108,8 @@ def test_a_confirmed_study_is_told_by_its_second_figures_and_ends_with_verify(
 
 def test_a_point_that_could_not_be_measured_once_more_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     out = shown(capsys, confirmed_results({4: CandidateError("It crashed."), 5: measured(0.39, 0.6)}))
-    assert "Could not be measured once more: trial 4." in out
-    assert "Not measured once more yet: trial 0." in out
+    assert "Could not be built or measured once more: trial 4." in out
+    assert "Not confirmed yet: trial 3, 0." in out
 
 
 def test_everything_fits_a_terminal_of_80_columns_in_six_columns(
@@ -137,8 +144,9 @@ def test_a_pipe_gets_a_sentence_a_line_and_no_colours(capsys: pytest.CaptureFixt
 
 def test_the_front_and_the_recipes_off_it_are_shown_and_what_is_doubtful(capsys: pytest.CaptureFixture[str]) -> None:
     front, beside = shown(capsys, typical_results()).split("Recipes off the front")
-    assert [line.split()[0] for line in front.splitlines() if line.strip()[:1].isdigit()] == ["5", "4", "0"]
-    for name in ("modelopt-max", "ultralytics", "bf16"):
+    assert [line.split()[0] for line in front.splitlines() if line.strip()[:1].isdigit()] == ["5", "4", "3", "0"]
+    assert "3 bf16" in front
+    for name in ("modelopt-max", "ultralytics"):
         assert name in beside
     assert "0.700*" in front
     assert "* Doubtful timing of trial 4: other programs" in beside
@@ -183,10 +191,10 @@ def test_the_answer_is_the_point_that_require_names_and_leaves_out_what_breaks_a
     )
     best = headline(view_of(results)).best
     assert best is not None
-    assert best.point.trial == 1
+    assert best.trial == 1
     kept = headline(view_of(results, infeasible=frozenset({1}))).best
     assert kept is not None
-    assert kept.point.trial == 2
+    assert kept.trial == 2
 
 
 def test_a_doubtful_timing_is_part_of_how_sure_the_answer_is() -> None:
