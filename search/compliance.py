@@ -24,7 +24,7 @@ class Compliance:
 
     Args:
         role: what it is in its study: the reference; on the front; off it a recipe, or in another float type; beaten.
-        findings: of the figures that decide: the confirmed ones where it was measured once more, else the search's.
+        findings: of the figures that count, see `Point.figures`.
         searched: of the search's figures where others decide; else empty.
     """
 
@@ -40,7 +40,8 @@ class Compliance:
 
     @property
     def is_confirmed(self) -> bool:
-        return isinstance(self.point.confirmed, Measurement)
+        """Whether other figures than those that the search picked it by decide."""
+        return self.point.decisive is not self.point.measurement
 
     @property
     def refuted(self) -> str | None:
@@ -183,7 +184,7 @@ def _merit(compliance: Compliance) -> tuple[float, ...]:
 
 def _compliance(point: Point, role: Role, requirements: Requirements) -> Compliance:
     searched = requirements.of(point.measurement)
-    if isinstance(point.confirmed, Measurement):
+    if point.decisive is not point.measurement:
         return Compliance(point=point, role=role, findings=requirements.of(point.decisive), searched=searched)
     return Compliance(point=point, role=role, findings=searched)
 

@@ -98,6 +98,11 @@ class Results:
         found = self._points(record for record in self.records if record.baseline)
         return tuple(sorted(found, key=lambda point: point.measurement.float_type != self.float_type))
 
+    def beside_front(self) -> list[Point]:
+        """Off the front: every recipe's point, then those that were measured once more and are beaten, or failed."""
+        again = [p for p in self.points if p.confirmed is not None and p.baseline is None]
+        return [point for point in (*self.baselines, *again) if point not in self.front]
+
     def beaten_by(self, point: Point) -> tuple[Point, ...]:
         """The points that beat this one beyond doubt, see `surely_beats`, those of the front first."""
         found = [p for p in self.points if p.refuted is None and surely_beats(p, point, self.objectives)]
@@ -126,11 +131,11 @@ class Results:
         """The front's points, each as `Point.as_json`.
 
         Args:
-            others: also baselines off the front, and stopped trials: `trial`, `reused_from`, `stopped`, no objectives.
+            others: also those of `beside_front`, and stopped trials: `trial`, `reused_from`, `stopped`, no objectives.
         """
         told = [point.as_json() for point in self.front]
         if others:
-            told += [point.as_json() for point in self.baselines if point not in self.front]
+            told += [point.as_json() for point in self.beside_front()]
             told += [
                 {"trial": record.number, "reused_from": record.reused_from, "stopped": record.stopped.as_json()}
                 for record in self.records

@@ -116,7 +116,8 @@ def chosen(results: Results, choice: Choice, *, holder: int | None = None) -> tu
         winner = standing
     else:
         winner = _winner(results, choice)
-    return winner, " ".join([f"Trial {winner.title}: {_why(choice, results)}; {winner.figures}.", *results.verdict()])
+    told = [f"Trial {winner.title}: {_why(choice, results)}; {winner.figures}."]
+    return winner, " ".join([*told, *([] if winner.measurement.int8_layers else results.verdict())])
 
 
 def settled(results: Results, choice: Choice, measure: Callable[[Point], Point]) -> tuple[Results, Point, str]:

@@ -42,7 +42,9 @@ def _numbers(manifest: Manifest) -> str:
     ]
     if found.flags:
         lines.append(f"- The timing is doubtful: {', '.join(found.flags)}.")
-    if not manifest.afresh:
+    if manifest.afresh:
+        lines.append("- Built anew and measured in full for this folder.")
+    else:
         lines.append("- **Not measured anew** for this folder: an engine of the same graph was measured.")
     if earlier := _earlier(manifest):
         lines.append(f"- Other measurements of these weights, which the above replace: {'; '.join(earlier)}.")

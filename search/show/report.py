@@ -115,7 +115,7 @@ def _compared(views: Sequence[StudyView]) -> str:
 
 def _study(view: StudyView, changes: Changes | str | None, *, alone: bool) -> str:
     """The answer, the figures, the tables and the facts of one study."""
-    off_front = [point for point in view.results.baselines if point not in view.feasible_front]
+    off_front = [point for point in view.results.beside_front() if point not in view.feasible_front]
     heading = "" if alone else f"<h2>{escape(view.name)}</h2>"
     failed = [(str(r.number), r.reason or "-") for r in view.results.records if r.state == "failed"]
     told = "".join(f"<li>{escape(line)}</li>" for line in answer(view))
@@ -124,7 +124,7 @@ def _study(view: StudyView, changes: Changes | str | None, *, alone: bool) -> st
         f"<section>{heading}<ul class='answer'>{told}</ul></section>",
         front,
         f"<section><h2>The front</h2>{html_table(POINT_COLUMNS, point_rows(view.feasible_front))}</section>",
-        f"<section><h2>Recipes beside it</h2>{html_table(POINT_COLUMNS, point_rows(off_front))}</section>",
+        f"<section><h2>Beside it: recipes, and what was confirmed and is beaten</h2>{html_table(POINT_COLUMNS, point_rows(off_front))}</section>",
         _changes(changes) if changes is not None else "",
         *others,
         f"<section><h2>How it was measured</h2>{_definitions(facts(view))}</section>",

@@ -140,6 +140,20 @@ def test_where_int8_does_not_pay_the_faster_float_type_is_handed_over_unless_a_t
     assert chosen(study, Choice(max_latency_ms=10.95))[0].trial == 2, "nothing without INT8 is as fast"
 
 
+def test_an_engine_without_int8_is_not_handed_over_where_one_with_int8_beats_it_beyond_doubt() -> None:
+    exact = {"map50_95_change_ci": (0.0, 0.0), "latency_ratio_ci": (0.99, 1.01)}
+    study = results_of(
+        trial(0, measured(0.4, 1.0, **FLOAT, **exact), baseline="float"),
+        trial(1, measured(0.399, 0.6, float_type="bf16", **FLOAT), baseline="bf16"),
+        trial(2, measured(0.401, 0.62)),
+    )
+    assert study.without_int8 == study.points[1]
+    assert chosen(study, Choice(max_map_drop=0.001))[0].trial == 1
+    winner, sentence = chosen(study, Choice(max_map_drop=0.0))  # which BF16 does not keep, and the reference is slow
+    assert winner.trial == 2
+    assert "does not pay" not in sentence
+
+
 def test_a_loss_is_counted_on_the_images_that_it_was_measured_on() -> None:
     hard = measured(0.3, 0.5, map50_95_change=-0.008, map50_95_change_ci=(-0.01, -0.006), dataset_hash="other")
     records = [trial(0, measured(0.395, 0.5)), trial(1, measured(0.4, 0.9))]
