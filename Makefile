@@ -1,5 +1,5 @@
 # Two commands do everything on a fresh Linux machine with Python 3.11+ and make:
-#   make quickstart   set up, search the quickstart's detector, show the front, export the best engine
+#   make quickstart   set up, search the quickstart's detector, export the best engine, write a report, show the answer
 #   make test         set up, then lint, types, floors, tests (the documentation's site among them)
 
 PYTHON ?= python3
@@ -14,11 +14,17 @@ RUNS := runs/quickstart
 
 quickstart: install
 	$(BIN)/python studies/quickstart/pictures.py --out studies/quickstart/data
-	$(BIN)/qpareto run $(STUDY)
-	$(BIN)/qpareto front $(STUDY) --plot $(RUNS)/front.html > /dev/null
+	$(BIN)/qpareto run $(STUDY) > /dev/null # its answer comes last, below
 	rm -rf $(RUNS)/best
-	$(BIN)/qpareto export $(STUDY) -o $(RUNS)/best --max-map-drop 0.01
-	@echo "The front is drawn in $(RUNS)/front.html; the engine is in $(RUNS)/best."
+	$(BIN)/qpareto export $(STUDY) -o $(RUNS)/best
+	$(BIN)/qpareto report $(STUDY) -o $(RUNS)/report.html
+	@echo
+	@$(BIN)/qpareto front $(STUDY)
+	@echo
+	@echo "Made already: the report $(RUNS)/report.html (open it in a browser), the engine in $(RUNS)/best."
+	@echo "To type more:  source $(BIN)/activate"
+	@echo "  qpareto verify $(RUNS)/best"
+	@echo "  qpareto init best.pt --data data.yaml    # your own model: docs/own-model.md"
 
 test: install-dev
 	$(BIN)/ruff check .

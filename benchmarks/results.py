@@ -10,7 +10,7 @@ import datetime
 from pathlib import Path
 
 from qpareto.search.api import results
-from qpareto.search.results import Point
+from qpareto.search.points import Point
 from qpareto.search.study_file import load_study_file
 
 
@@ -20,7 +20,7 @@ def main() -> None:
     options = parser.parse_args()
     spec = load_study_file(options.study)
     found = results(spec)
-    first = found.points[0].measurement
+    first = found.own_points[0].measurement
     versions = ", ".join(f"{name} {number}" for name, number in first.versions.items())
     print(
         f"{spec.name}: {len(found.records)} trials on {first.device}, {first.threads} threads, batch {first.batch}, "

@@ -45,7 +45,7 @@ def main() -> None:
         for method in offered.methods
     }
     harms, drops = [], []
-    for point in results(spec).points:
+    for point in results(spec).own_points:
         measured = point.measurement
         if measured.calibration and measured.float_type == spec.engine.float_type:
             sensitivity = found[CalibrationChoice.parse(measured.calibration).method]

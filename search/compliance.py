@@ -7,10 +7,11 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ..errors import CandidateError, StudyError
+from ..errors import StudyError
 from ..objectives.measurement import Measurement
+from .points import Point
 from .requirements import Finding, Requirements
-from .results import Point, Results
+from .results import Results
 
 NEAREST = 3  # points that are told where none complies
 
@@ -22,8 +23,8 @@ class Compliance:
     """How a point stands to all requirements.
 
     Args:
-        role: what it is in its study: the reference; on the front; a recipe off it; in another float type; beaten.
-        findings: of the figures that decide: the confirmed ones where it was measured once more, else the search's.
+        role: what it is in its study: the reference; on the front; off it a recipe, or in another float type; beaten.
+        findings: of the figures that count, see `Point.figures`.
         searched: of the search's figures where others decide; else empty.
     """
 
@@ -35,18 +36,17 @@ class Compliance:
     @property
     def decisive(self) -> Measurement:
         """The measurement that decides."""
-        again = self.point.confirmed
-        return again if isinstance(again, Measurement) else self.point.measurement
+        return self.point.decisive
 
     @property
     def is_confirmed(self) -> bool:
-        return isinstance(self.point.confirmed, Measurement)
+        """Whether other figures than those that the search picked it by decide."""
+        return self.point.decisive is not self.point.measurement
 
     @property
     def refuted(self) -> str | None:
         """Why it could not be measured once more; then it complies with nothing."""
-        again = self.point.confirmed
-        return str(again) if isinstance(again, CandidateError) else None
+        return self.point.refuted
 
     @property
     def is_met(self) -> bool:
@@ -154,7 +154,7 @@ def answer(results: Results, requirements: Requirements, *, infeasible: Collecti
     Raises:
         StudyError: nothing was measured, the device does not tell what is limited, or a limit allows everything.
     """
-    points = [point for point in (*results.points, *results.outside) if point.trial not in infeasible]
+    points = [point for point in results.points if point.trial not in infeasible]
     if not points:
         raise StudyError("The study has no complete trial yet, so there is nothing that could keep a requirement.")
     roles = _roles(results)
@@ -174,25 +174,26 @@ def answer(results: Results, requirements: Requirements, *, infeasible: Collecti
 
 def _merit(compliance: Compliance) -> tuple[float, ...]:
     """Smaller is better: the order of those that comply, see `answer`."""
-    found = compliance.decisive
+    latency_ms, map50_95 = compliance.decisive.latency_ms, compliance.point.comparable_map50_95
     limits_accuracy = any(each.requirement.quantity.source == "accuracy" for each in compliance.findings)
-    taste = (found.latency_ms, -found.map50_95) if limits_accuracy else (-found.map50_95, found.latency_ms)
+    taste = (latency_ms, -map50_95) if limits_accuracy else (-map50_95, latency_ms)
     doubt = 0.0 if compliance.is_sure else 1 - compliance.probability
     order = (compliance.role == "reference", not compliance.is_sure, not compliance.is_confirmed, doubt)
     return (*order, *taste, compliance.point.trial)
 
 
 def _compliance(point: Point, role: Role, requirements: Requirements) -> Compliance:
-    searched, again = requirements.of(point.measurement), point.confirmed
-    if isinstance(again, Measurement):
-        return Compliance(point=point, role=role, findings=requirements.of(again), searched=searched)
+    searched = requirements.of(point.measurement)
+    if point.decisive is not point.measurement:
+        return Compliance(point=point, role=role, findings=requirements.of(point.decisive), searched=searched)
     return Compliance(point=point, role=role, findings=searched)
 
 
 def _roles(results: Results) -> dict[int, Role]:
     """What every point is, by trial number; where it is several things, the one that is named last here."""
     roles: dict[int, Role] = {point.trial: "recipe" if point.baseline else "beaten" for point in results.points}
-    roles.update((point.trial, "other float type") for point in results.outside)
+    others = (point for point in results.points if point.measurement.float_type != results.float_type)
+    roles.update((point.trial, "other float type") for point in others)
     roles.update((point.trial, "front") for point in results.front)
     if results.reference is not None:
         roles[results.reference.trial] = "reference"

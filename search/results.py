@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -11,59 +11,23 @@ import numpy as np
 
 from ..errors import CandidateError
 from ..objectives.measurement import DIRECTIONS, Measurement
+from .figures import expected_luck
 from .front import Points, front_of, hypervolume, losses
+from .points import DOUBTS, Point
 from .record import FINISHED, TrialRecord
+from .standing import losses_of, surely_beats, tie, without_int8
 from .study import SearchStudy, Snapshot
 
 HYPERVOLUME_MAP_SHARE = 0.5  # the worst corner: half the reference's mAP, at the reference's latency
-
-DOUBTS = {  # a measurement's flag -> what it means
-    "foreign_load": "other programs used the CPU meanwhile",
-    "load_unknown": "this system does not tell whether other programs used the CPU",
-    "foreign_process": "another process computed on the GPU meanwhile",
-    "throttled": "the GPU lowered its clocks meanwhile (`measure` shows why)",
-    "not_steady": "the warm-up ended before latency was steady",
-    "wide_interval": "the time was up before the interval was as narrow as latency.ci_width asks",
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Point:
-    """A complete trial.
-
-    Args:
-        trial: its number.
-        baseline: the recipe's name if it is one.
-        confirmed: what the same candidate scored when it was built and measured once more, after the search; or why
-            it could not be; None before that.
-    """
-
-    trial: int
-    measurement: Measurement
-    baseline: str | None
-    confirmed: Measurement | CandidateError | None = None
-
-    @property
-    def title(self) -> str:
-        """Its number, and the recipe's name if it is one: `2 ultralytics`."""
-        return f"{self.trial} {self.baseline}" if self.baseline else str(self.trial)
-
-    def as_json(self) -> dict[str, Any]:
-        """One object with `trial`, `baseline`, the fields of the measurement, and `confirmed`, or `refuted`."""
-        told: dict[str, Any] = {"trial": self.trial, "baseline": self.baseline, **self.measurement.as_json()}
-        if isinstance(self.confirmed, Measurement):
-            told["confirmed"] = self.confirmed.as_json()
-        elif self.confirmed is not None:
-            told["refuted"] = str(self.confirmed)
-        return told
 
 
 class Results:
     """The complete trials of a study, read once.
 
     Args:
-        float_type: the study's own; a baseline in another float type is compared with the front, never on it.
+        float_type: the study's own: what the search's candidates run in outside of INT8.
         confirmations: by trial number, see `Point.confirmed`.
+        fresh: by trial number, see `Point.fresh`.
     """
 
     def __init__(
@@ -73,64 +37,105 @@ class Results:
         objectives: Sequence[str],
         float_type: str,
         confirmations: Mapping[int, Measurement | CandidateError] | None = None,
+        fresh: Mapping[int, Measurement] | None = None,
     ) -> None:
         self.records, self.objectives = tuple(records), tuple(objectives)
-        self._float_type, self._confirmations = float_type, confirmations or {}
-        measured = self._points(record for record in records if record.reused_from is None)
-        self.points = tuple(point for point in measured if not self._is_outside(point))
-        self.outside = tuple(point for point in measured if self._is_outside(point))
+        self.float_type = float_type
+        self._confirmations, self._fresh = dict(confirmations or {}), dict(fresh or {})
+        self.points = tuple(self._points(record for record in records if record.reused_from is None))
+
+    def with_point(self, point: Point) -> Results:
+        """The same results, but with what has been measured of this point since."""
+        again = {} if point.confirmed is None else {point.trial: point.confirmed}
+        fresh = {} if point.fresh is None else {point.trial: point.fresh}
+        return Results(
+            self.records,
+            objectives=self.objectives,
+            float_type=self.float_type,
+            confirmations=self._confirmations | again,
+            fresh=self._fresh | fresh,
+        )
 
     @cached_property
     def front(self) -> tuple[Point, ...]:
-        """The points that no other point of the study beats, fastest first."""
-        if not self.points:
-            return ()
-        chosen = [point for point, kept in zip(self.points, front_of(self.losses(self.points)), strict=True) if kept]
+        """The points that no other point of the study beats by the figures that count, fastest first.
+
+        Every float type and every recipe is among them. What could not be built once more is not.
+        """
+        return self.front_among(self.points)
+
+    def front_among(self, points: Sequence[Point]) -> tuple[Point, ...]:
+        """Those of some points that no other of them beats, as `front`."""
+        left = [point for point in points if point.refuted is None]
+        kept = front_of(self.losses(left))
+        chosen = [point for point, stays in zip(left, kept, strict=True) if stays]
+        return tuple(sorted(chosen, key=lambda point: point.decisive.latency_ms))
+
+    @cached_property
+    def own_points(self) -> tuple[Point, ...]:
+        """The points in the study's own float type: what the search learns from and its hypervolume is of."""
+        return tuple(point for point in self.points if point.measurement.float_type == self.float_type)
+
+    @cached_property
+    def own_front(self) -> tuple[Point, ...]:
+        """Of these, by the search's figures, those that no other one beats: what its candidates race against."""
+        found = [point.measurement.values(self.objectives) for point in self.own_points]
+        kept = front_of(losses(found, [DIRECTIONS[name] for name in self.objectives]))
+        chosen = [point for point, stays in zip(self.own_points, kept, strict=True) if stays]
         return tuple(sorted(chosen, key=lambda point: point.measurement.latency_ms))
 
     @property
     def reference(self) -> Point | None:
         """The engine without INT8, in the study's own float type; None before it is measured."""
-        return next((point for point in self.points if not point.measurement.int8_layers), None)
+        return next((point for point in self.own_points if not point.measurement.int8_layers), None)
 
     @cached_property
     def baselines(self) -> tuple[Point, ...]:
         """Every recipe's point, in the order in which they were begun; those of another float type last.
 
-        A recipe that made the graph of an earlier trial has that trial's measurement under its own number.
+        A recipe that made the graph of an earlier trial has that trial's measurements under its own number.
         """
         found = self._points(record for record in self.records if record.baseline)
-        return tuple(sorted(found, key=self._is_outside))
+        return tuple(sorted(found, key=lambda point: point.measurement.float_type != self.float_type))
 
-    def upheld(self) -> frozenset[int]:
-        """Numbers of the front's trials that no other of them beats by what they scored when measured once more."""
-        again = [(p.trial, p.confirmed) for p in self.front if isinstance(p.confirmed, Measurement)]
-        if not again:
-            return frozenset()
-        kept = front_of(self._losses([found for _, found in again]))
-        return frozenset(trial for (trial, _), stays in zip(again, kept, strict=True) if stays)
+    def beside_front(self) -> list[Point]:
+        """Off the front: every recipe's point, then those that were measured once more and are beaten, or failed."""
+        again = [p for p in self.points if p.confirmed is not None and p.baseline is None]
+        return [point for point in (*self.baselines, *again) if point not in self.front]
+
+    def beaten_by(self, point: Point) -> tuple[Point, ...]:
+        """The points that beat this one beyond doubt, see `surely_beats`, those of the front first."""
+        found = [p for p in self.points if p.refuted is None and surely_beats(p, point, self.objectives)]
+        return tuple(sorted(found, key=lambda p: p not in self.front))
 
     def ties(self, point: Point) -> tuple[int, ...]:
         """The front's other trials whose intervals overlap this point's, on mAP as on latency."""
-        return tuple(p.trial for p in self.front if p is not point and _tie(p.measurement, point.measurement))
+        return tuple(p.trial for p in self.front if p is not point and tie(p.decisive, point.decisive))
+
+    def luck(self, point: Point) -> float:
+        """By how much mAP50-95 the search's pick of this point flatters it, at most; 0 once other images have told.
+
+        See `expected_luck`: of all points that tied with it, the search made the best one stand out. Nobody picked a
+        recipe for its figures.
+        """
+        if point.figures.held_out or point.baseline:
+            return 0.0
+        found = point.measurement
+        return expected_luck(found, sum(tie(p.measurement, found) for p in self.own_points) - 1)
 
     def losses(self, points: Sequence[Point]) -> Points:
-        """(n_points, n_objectives), smaller is better."""
-        return self._losses([point.measurement for point in points])
-
-    def _losses(self, found: Sequence[Measurement]) -> Points:
-        values = [measurement.values(self.objectives) for measurement in found]
-        return losses(values, [DIRECTIONS[name] for name in self.objectives])
+        """(n_points, n_objectives) of the figures that count, smaller is better."""
+        return losses_of(points, self.objectives)
 
     def as_json(self, *, others: bool = False) -> list[dict[str, Any]]:
         """The front's points, each as `Point.as_json`.
 
         Args:
-            others: also baselines off the front, and stopped trials: `trial`, `reused_from`, `stopped`, no objectives.
+            others: also those of `beside_front`, and stopped trials: `trial`, `reused_from`, `stopped`, no objectives.
         """
         told = [point.as_json() for point in self.front]
         if others:
-            told += [point.as_json() for point in self.baselines if point not in self.front]
+            told += [point.as_json() for point in self.beside_front()]
             told += [
                 {"trial": record.number, "reused_from": record.reused_from, "stopped": record.stopped.as_json()}
                 for record in self.records
@@ -139,12 +144,12 @@ class Results:
         return told
 
     def hypervolume(self) -> float:
-        """Share of the box between the reference and the worst corner that the points dominate in mAP and latency.
+        """Share of the box between the reference and the worst corner that `own_points` dominate in mAP and latency.
 
         The box reaches from half the reference's mAP50-95 to all of it, and from no latency to the reference's; a
         point more accurate than the reference reaches out of it, so the share can exceed 1. 0 without points.
         """
-        return self.hypervolumes(self.points)[-1] if self.points else 0.0
+        return self.hypervolumes(self.own_points)[-1] if self.own_points else 0.0
 
     def hypervolumes(self, points: Sequence[Point]) -> list[float]:
         """`hypervolume` as it was after each of the points, in their order."""
@@ -173,41 +178,56 @@ class Results:
         ended = [record for record in self.records if record.state in FINISHED]
         if len(ended) <= trials:
             return False
-        before = Results(ended[:-trials], objectives=self.objectives, float_type=self._float_type)
+        before = Results(ended[:-trials], objectives=self.objectives, float_type=self.float_type)
         return self.hypervolume() - before.hypervolume() <= growth
 
-    def remarks(self) -> tuple[str, ...]:
-        """What a reader must know beside the figures: float types that beat the front, and doubtful timings."""
-        return (*self.verdict(), *self._beaten_by(), *self._without_kernel(), *self._doubtful())
+    def remarks(self, *, doubts: bool = True) -> tuple[str, ...]:
+        """What a reader must know beside the figures: whether INT8 pays, luck, missing kernels, doubtful timings.
+
+        Args:
+            doubts: also those of the front's timings; see `doubts_of`.
+        """
+        doubtful = doubts_of({point.trial: point.decisive for point in self.front}) if doubts else []
+        return (*self.verdict(), *self._lucky(), *self._without_kernel(), *doubtful)
+
+    @cached_property
+    def without_int8(self) -> Point | None:
+        """What to ship where INT8 does not pay, see `standing.without_int8`; None where it does."""
+        points = [point for point in self.points if point.refuted is None]
+        return without_int8(points, self.reference, self.objectives)
 
     def verdict(self) -> list[str]:
-        """One sentence if no engine with INT8 layers is faster than the reference beyond its interval; else none."""
-        mixed = [point.measurement for point in self.points if point.measurement.int8_layers]
-        if not mixed or any(found.latency_ratio_ci[1] < 1 for found in mixed):
+        """One sentence if no engine with INT8 layers is faster than one without beyond its interval; else none."""
+        if (ship := self.without_int8) is None:
             return []
+        mixed = [p.decisive for p in self.points if p.measurement.int8_layers and p.refuted is None]
         best = min(mixed, key=lambda found: found.latency_ratio)
         low, high = best.latency_ratio_ci
+        if ship == self.reference:
+            named = "the reference"
+        else:
+            found = ship.decisive
+            named = f"{ship.precision}, trial {ship.trial} ({found.latency_ratio:.3f}, {found.map50_95_change:+.4f})"
         return [
             f"INT8 does not pay here: of {len(mixed)} engines with INT8 layers the fastest takes "
-            f"{best.latency_ratio:.3f} (95 % {low:.3f} to {high:.3f}) of the {best.float_type} reference's time, at "
-            f"{best.map50_95_change:+.4f} mAP50-95. Ship the reference: `qpareto export` with --reference."
+            f"{best.latency_ratio:.3f} (95 % {low:.3f} to {high:.3f}) of the {self.float_type} reference's time, at "
+            f"{best.map50_95_change:+.4f} mAP50-95. Ship {named}, as `qpareto export` does unless --trial "
+            "names another."
         ]
 
-    def _beaten_by(self) -> list[str]:
-        found = []
-        for point in self.outside:
-            beaten = [p for p in self.front if _beats(point.measurement, p.measurement)]
-            if beaten:
-                found.append(
-                    f"{point.baseline} alone beats {len(beaten)} of the front's {len(self.front)} points on this "
-                    f"device (mAP50-95 {point.measurement.map50_95:.4f}, {point.measurement.latency_ms:.3f} ms): "
-                    "there INT8 does not pay."
-                )
-        return found
+    def _lucky(self) -> list[str]:
+        """How much of the front's figures may be luck, until it is measured on images that the search never saw."""
+        found = max(self.front, key=self.luck, default=None)
+        if found is None or self.luck(found) < 5e-5:  # of four digits
+            return []
+        return [
+            f"A search picks lucky figures: on the front they may flatter by up to {self.luck(found):.4f} mAP50-95 "
+            f"(trial {found.trial}), until `qpareto confirm` measures it on other images (data.confirm)."
+        ]
 
     def _without_kernel(self) -> list[str]:
         """What runs in float in every candidate, since the device has no kernel for it: in the baselines too."""
-        measured = [point.measurement for point in (*self.points, *self.outside)]
+        measured = [point.measurement for point in self.points]
         layers = sorted({name for found in measured for name in found.no_int8_kernel})
         if not layers:
             return []
@@ -220,31 +240,16 @@ class Results:
             f"{'It runs' if len(layers) == 1 else 'They run'} in float in every candidate{told}."
         ]
 
-    def _doubtful(self) -> list[str]:
-        found: dict[str, list[int]] = {}
-        for point in self.front:
-            for flag in point.measurement.flags:
-                found.setdefault(flag, []).append(point.trial)
-        return [
-            f"* Doubtful timing of trial {', '.join(map(str, trials))}: {DOUBTS.get(flag, flag)}."
-            for flag, trials in found.items()
-        ]
-
     def _points(self, records: Iterable[TrialRecord]) -> list[Point]:
-        """The points of the records that have one."""
-        return [
-            Point(
-                trial=record.number,
-                measurement=record.measurement,
-                baseline=record.baseline,
-                confirmed=self._confirmations.get(record.number),
-            )
-            for record in records
-            if record.measurement is not None
-        ]
-
-    def _is_outside(self, point: Point) -> bool:
-        return point.measurement.float_type != self._float_type
+        """The points of the records that have one; what was measured since is kept under the first trial of a graph."""
+        found = []
+        for record in records:
+            if record.measurement is not None:
+                first = record.number if record.reused_from is None else record.reused_from
+                again, fresh = self._confirmations.get(first), self._fresh.get(first)
+                point = Point(trial=record.number, measurement=record.measurement, baseline=record.baseline)
+                found.append(replace(point, confirmed=again, fresh=fresh) if again or fresh else point)
+        return found
 
 
 def results_of_study(study: SearchStudy, now: Snapshot | None = None) -> Results:
@@ -254,19 +259,17 @@ def results_of_study(study: SearchStudy, now: Snapshot | None = None) -> Results
         objectives=study.objectives,
         float_type=study.float_type,
         confirmations=study.confirmations(),
+        fresh=study.exports(),
     )
 
 
-def _tie(one: Measurement, other: Measurement) -> bool:
-    """Whether the intervals overlap, on both axes."""
-    pairs = (
-        (one.map50_95_change_ci, other.map50_95_change_ci),
-        (one.latency_ratio_ci, other.latency_ratio_ci),
-    )
-    return all(a[0] <= b[1] and b[0] <= a[1] for a, b in pairs)
-
-
-def _beats(one: Measurement, other: Measurement) -> bool:
-    """On mAP and latency: nowhere worse, somewhere better."""
-    no_worse = one.map50_95 >= other.map50_95 and one.latency_ms <= other.latency_ms
-    return no_worse and (one.map50_95, one.latency_ms) != (other.map50_95, other.latency_ms)
+def doubts_of(found: Mapping[int, Measurement]) -> list[str]:
+    """What disturbed these timings, by trial number: a sentence a flag, for the figures that bear a `*`."""
+    trials: dict[str, list[int]] = {}
+    for trial, measurement in found.items():
+        for flag in measurement.flags:
+            trials.setdefault(flag, []).append(trial)
+    return [
+        f"* Doubtful timing of trial {', '.join(map(str, of))}: {DOUBTS.get(flag, flag)}."
+        for flag, of in trials.items()
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -199,6 +200,29 @@ class SearchSpec(Section):
         return self
 
 
+class OnTrialSpec(Section):
+    """Who is told of every trial that ends: one JSON line each. No part of what a study is."""
+
+    command: str | None = Field(
+        None, description="run once a trial, without a shell and where qpareto runs; the line is on its stdin"
+    )
+    file: Path | None = Field(None, description="the line is appended to it")
+    timeout_s: float = Field(60.0, gt=0, description="a command that takes longer is killed; the study goes on")
+
+    @field_validator("command")
+    @classmethod
+    def _readable(cls, command: str | None) -> str | None:
+        if command is not None and not shlex.split(command):  # raises ValueError where a quotation has no end
+            raise ValueError("there is no command")
+        return command
+
+    @model_validator(mode="after")
+    def _somebody(self) -> Self:
+        if self.command is None and self.file is None:
+            raise ValueError("name a `command`, a `file`, or both")
+        return self
+
+
 class StudySpec(Section):
     """A whole study file. Paths are absolute once it is loaded."""
 
@@ -218,6 +242,7 @@ class StudySpec(Section):
     devices: Literal["one", "each"] = Field(
         "one", description="whether the study is of one device model, or of each that it is run on, with a front each"
     )
+    on_trial: OnTrialSpec | None = Field(None, description="who is told of every trial that ends; null: nobody")
     storage: str = Field(
         "sqlite:///study.db",
         description="an SQLAlchemy URL, or grpc://HOST:PORT; a relative SQLite path is relative to this file",

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from optuna.study import StudyDirection
     from optuna.trial import FrozenTrial
 
-_CONFIRMED = "confirmed:"  # and a trial's number: a finished trial takes no more attributes, its study does
+# and a trial's number: a finished trial takes no more attributes, its study does
+_CONFIRMED, _EXPORTED = "confirmed:", "exported:"
 _BEAT = "beat"
 
 
@@ -204,11 +205,20 @@ class SearchStudy:
 
     def confirmations(self) -> dict[int, Measurement | CandidateError]:
         """By trial number, what `confirm` has kept."""
-        return {
-            int(key.removeprefix(_CONFIRMED)): _confirmation(told)
-            for key, told in self.study.user_attrs.items()
-            if key.startswith(_CONFIRMED)
-        }
+        return {number: _confirmation(told) for number, told in self._kept(_CONFIRMED)}
+
+    def keep_export(self, number: int, found: Measurement) -> None:
+        """Keep what a trial's candidate scored as it was built and measured anew for an export; the last one counts."""
+        self.study.set_user_attr(f"{_EXPORTED}{number}", found.as_json())
+
+    def exports(self) -> dict[int, Measurement]:
+        """By trial number, what `keep_export` has kept."""
+        return {number: Measurement.from_json(told) for number, told in self._kept(_EXPORTED)}
+
+    def _kept(self, prefix: str) -> Iterator[tuple[int, Any]]:
+        for key, told in self.study.user_attrs.items():
+            if key.startswith(prefix):
+                yield int(key.removeprefix(prefix)), told
 
     def _end(self, number: int, state: str, told: Mapping[str, Any], *, values: Sequence[float] | None = None) -> bool:
         from optuna.exceptions import UpdateFinishedTrialError

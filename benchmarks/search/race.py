@@ -29,7 +29,8 @@ from qpareto.objectives.accuracy.coco import Accuracy, MatchTable
 from qpareto.objectives.accuracy.race import Race, Rival, Standing, looks, part_maps, race_order
 from qpareto.search.api import results
 from qpareto.search.front import front_of, hypervolume
-from qpareto.search.results import HYPERVOLUME_MAP_SHARE, Point
+from qpareto.search.points import Point
+from qpareto.search.results import HYPERVOLUME_MAP_SHARE
 from qpareto.search.study_file import load_study_file
 
 CONFIDENCES, TIES = (0.8, 0.9, 0.95, 0.99), (0.0, 0.68, 0.95)
@@ -137,7 +138,7 @@ class Replay:
 def main() -> None:
     arguments = _arguments()
     spec = load_study_file(arguments.study, arguments.set)
-    engines = engines_of_study(results(spec).points, spec.cache, arguments.latency_width, arguments.coarse_width)
+    engines = engines_of_study(results(spec).own_points, spec.cache, arguments.latency_width, arguments.coarse_width)
     with ProcessPoolExecutor() as pool:
         replays = list(pool.map(Replay, [engines] * ORDERS, range(ORDERS)))
     baselines = [i for i, engine in enumerate(engines) if engine.is_baseline]

@@ -110,7 +110,7 @@ def _run(spec: StudySpec) -> Run:
 
 
 def _print(name: str, runs: dict[str, Run]) -> None:
-    first = runs["unraced"].found.points[0].measurement
+    first = runs["unraced"].found.own_points[0].measurement
     print(f"{name} on {first.device}, {first.images} images; {first.versions}\n")
     print("| | trials | seconds | baselines | in full | stopped | untimed | failed | images | hypervolume |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
@@ -144,10 +144,10 @@ def _print_fronts(runs: dict[str, Run]) -> None:
     print("| front | trial | change of mAP50-95, 95 % | ratio, 95 % | as good in the other |")
     print("| --- | ---: | --- | --- | --- |")
     for (label, run), other in zip(runs.items(), reversed(runs.values()), strict=True):
-        for point in run.found.front:
+        for point in run.found.own_front:
             m = point.measurement
             (low, high), (least, most) = m.map50_95_change_ci, m.latency_ratio_ci
-            equals = [each.trial for each in other.found.front if is_held(m.as_json(), each.measurement.as_json())]
+            equals = [each.trial for each in other.found.own_front if is_held(m.as_json(), each.measurement.as_json())]
             print(
                 f"| {label} | {point.trial} | {m.map50_95_change:+.4f} ({low:+.4f} to {high:+.4f}) "
                 f"| {m.latency_ratio:.3f} ({least:.3f} to {most:.3f}){'*' if m.flags else ''} "

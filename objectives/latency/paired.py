@@ -17,7 +17,7 @@ from .watch import Observation, Watch
 
 TimedRun = Callable[[], float]  # one inference; its milliseconds, above 0
 
-DISTURBANCES = frozenset({"foreign_load", "foreign_process", "throttled"})  # flags of what a watch saw
+DISTURBANCES = frozenset({"foreign_load", "cpu_throttled", "foreign_process", "throttled"})  # flags of what a watch saw
 
 _STEADY_RUNS = 10  # runs whose median is compared with that of the runs before them
 _STEADY_WITHIN = 0.05
@@ -63,7 +63,8 @@ class PairedLatency:
         readings: of the device meanwhile, by name with unit; empty where its driver tells nothing.
         energy_mj: of one run of the candidate, if measured too.
         flags: `wide_interval` (the budget ended first), `not_steady` (the warm-up ended first), `foreign_load`
-            (disturbed, and so were its repeats), `load_unknown` (this system does not tell); on a GPU
+            (disturbed, and so were its repeats), `cpu_throttled` (stopped by its container's CPU quota, and so in its
+            repeats), `load_unknown` (this system does not tell); on a GPU
             `throttled` (it lowered its clocks), `foreign_process` (another computed on it).
     """
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from .cgroup import PROC, cpu_groups
 from .watch import Observation
 
 T = TypeVar("T")
@@ -35,9 +36,10 @@ class CpuTimes:
 
 @dataclass(frozen=True)
 class HostLoad:
-    """The share of this machine's CPU time that anybody but this process uses.
+    """The share of this machine's CPU time that anybody but this process uses, and whether a quota stopped it.
 
-    In a container, /proc/stat tells of the whole machine, so neighbours are seen too.
+    In a container, /proc/stat tells of the whole machine, so neighbours are seen too. A container whose quota was used
+    up is disturbed as well, by whomever (see `cgroup`): neighbours in it may be waited for, too many threads may not.
 
     Args:
         limit: a share above this disturbs timing, 0..1.
@@ -49,28 +51,37 @@ class HostLoad:
     max_wait_s: float = 10.0
     window_s: float = 0.25
     proc_stat: Path = Path("/proc/stat")
+    proc: Path = PROC
 
     def wait_until_quiet(self) -> bool:
-        """Whether the share fell to the limit in time. True at once where it is unknown."""
+        """Whether the share fell to the limit in time, and no quota was used up. True at once where it is unknown."""
         deadline = time.monotonic() + self.max_wait_s
         while True:
-            _, share = self.watched(lambda: time.sleep(self.window_s))
-            if share is None or share <= self.limit:
+            (_, share), stopped = self._with_throttling(lambda: self.watched(lambda: time.sleep(self.window_s)))
+            if (share is None or share <= self.limit) and not stopped:
                 return True
             if time.monotonic() >= deadline:
                 return False
 
     def observe(self, work: Callable[[], T]) -> tuple[T, Observation]:
-        """Do some work; disturbed if others used more than the limit meanwhile."""
-        result, share = self.watched(work)
-        if share is None:
-            return result, Observation(flags=("load_unknown",))
-        disturbed = share > self.limit
+        """Do some work; disturbed if others used more than the limit meanwhile, or a quota stopped this process."""
+        (result, share), stopped = self._with_throttling(lambda: self.watched(work))
+        loaded = share is not None and share > self.limit
+        told = {"load_unknown": share is None, "foreign_load": loaded, "cpu_throttled": stopped > 0}
         return result, Observation(
-            disturbance=share if disturbed else 0.0,
-            flags=("foreign_load",) if disturbed else (),
+            disturbance=max(stopped, share if share is not None and loaded else 0.0),
+            flags=tuple(flag for flag, is_so in told.items() if is_so),
             foreign_load=share,
         )
+
+    def _with_throttling(self, work: Callable[[], T]) -> tuple[T, float]:
+        """Do some work, and tell the share of its periods in which a quota stopped it, 0..1; 0 where there is none."""
+        groups = cpu_groups(self.proc)
+        if groups is None:
+            return work(), 0.0
+        before = groups.throttling()
+        result = work()
+        return result, groups.throttling().share_since(before)
 
     def watched(self, work: Callable[[], T]) -> tuple[T, float | None]:
         """Do some work, and tell what share others used meanwhile, 0..1; None if this system does not tell."""

@@ -11,7 +11,7 @@ from .pictures import IMAGES
 from .subject import Subject
 
 _ITSELF_WITHIN = 0.01  # of an engine's own latency: what a look of some seconds may be off
-_DISTURBANCES = {"foreign_load", "foreign_process", "throttled"}
+_DISTURBANCES = {"foreign_load", "cpu_throttled", "foreign_process", "throttled"}
 
 
 def times_the_float_engine_against_itself(subject: Subject) -> str:

@@ -7,9 +7,9 @@ from .candidate import build_candidate, measure_candidate, profile_candidate
 from .draft import draft_study
 from .fleet import Fleet, launch_study
 from .layers import labelled_sensitivity_of_study, layers_of_study_or_model, sensitivity_of_study
-from .machine import self_test_of_engines
+from .machine import engines_here, self_test_of_engines
 from .seeing import OpenedStudy, answer_of_view, dashboard_of_study, open_for_reading, view_of_spec, write_report
-from .shipping import export_from_study, verify_folder
+from .shipping import choice_of_answer, export_from_study, verify_folder
 from .storage import move_study, serve_proxy
 from .study import (
     confirm_study,
@@ -17,6 +17,7 @@ from .study import (
     progress_of_study,
     results,
     run_study,
+    view_of_this_device,
 )
 
 __all__ = [
@@ -28,10 +29,12 @@ __all__ = [
     "WorkerSign",
     "answer_of_view",
     "build_candidate",
+    "choice_of_answer",
     "confirm_study",
     "dashboard_of_study",
     "devices_of_study",
     "draft_study",
+    "engines_here",
     "export_from_study",
     "join_study",
     "labelled_sensitivity_of_study",
@@ -49,5 +52,6 @@ __all__ = [
     "serve_proxy",
     "verify_folder",
     "view_of_spec",
+    "view_of_this_device",
     "write_report",
 ]

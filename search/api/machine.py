@@ -1,20 +1,45 @@
-"""What can be asked of this machine: whether its engines keep their contract."""
+"""What can be asked of this machine: which engines it can build and run, and whether these keep their contract."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from ...errors import StudyError
-from ...objectives.engines import KINDS
+from ...objectives.engines import KINDS, engine_kind
+from ...objectives.latency.cgroup import quota_of_process, threads_within
 from ...objectives.selftest.check import Check
 from ...objectives.selftest.contract import self_test
 from ...objectives.store import Store, disk_errors
 from ...spaces.model import read_model
 
 QUICKSTART_MODEL = Path("studies/quickstart/shapes-yolo11n.onnx")  # in a checkout
+
+
+def engines_here(kinds: Sequence[str] = tuple(KINDS)) -> dict[str, dict[str, Any]]:
+    """What each kind of engine can do on this machine: the fields of `Availability`.
+
+    Kinds that run on the CPU also tell how many cores the container's quota grants, if it has one.
+
+    Raises:
+        StudyFileError: there is no such kind.
+    """
+    found = {name: asdict(engine_kind(name).availability()) for name in kinds}
+    quota = quota_of_process()
+    for name, told in found.items():
+        if quota is not None and engine_kind(name).runs_on_host_cpu:
+            threads = threads_within(quota, os.cpu_count() or 1)
+            told["details"] = {
+                **told["details"],
+                "cpu quota": f"{quota:g} cores for this container: with more than {threads} "
+                f"thread{'' if threads == 1 else 's'} it is stopped for a part of each period",
+            }
+    return found
 
 
 def self_test_of_engines(model: Path | None = None, *, kinds: Sequence[str] = tuple(KINDS)) -> Iterator[Check]:

@@ -44,8 +44,7 @@ class OpenedStudy:
         Columns are `baseline`, `on_front` and the fields of `Measurement`.
         """
         front = {point.trial for point in self.results.front}
-        points = (*self.results.points, *self.results.outside)
-        rows = [{**point.as_json(), "on_front": point.trial in front} for point in points]
+        rows = [{**point.as_json(), "on_front": point.trial in front} for point in self.results.points]
         try:
             import pandas as pd
         except ImportError:

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 
-from ...errors import DatasetError, StudyError
+from ...errors import CandidateError, DatasetError, StudyError
 from ...objectives.accuracy.dataset import Dataset
 from ...objectives.engines.build import find_engine
 from ...objectives.measurement import Measurement
 from ...objectives.score import Scorer
 from ...objectives.store import Store
 from ...spaces.candidate import Candidate
-from ..results import Point, Results, results_of_study
+from ..figures import measured_again
+from ..points import Point
+from ..results import results_of_study
+from ..run.confirm import confirm_points
 from ..run.prepare import check_runs, dataset_of_spec, identity_of_study, scorer_of_spec, space_of_spec
-from ..ship.choice import Choice, chosen, figures
+from ..ship.choice import Choice, chosen, settled
 from ..ship.layouts import Layout
-from ..ship.manifest import DataFacts, Manifest, StudyFacts
+from ..ship.manifest import DataFacts, FiguresFacts, Manifest, StudyFacts
 from ..ship.package import Package, Story, write_package
 from ..ship.verify import Check, verify_package
+from ..show.headline import headline
 from ..spec import EvaluationSpec, StudySpec
-from .study import study_of_this_device
+from ..study import SearchStudy
+from .study import study_of_this_device, view_of_this_device
 
 _log = logging.getLogger(__name__)
 
@@ -35,11 +40,12 @@ def export_from_study(
 
     Args:
         layout: Ultralytics' where it reads such an engine, else the raw one, if None.
-        confirm: build the engine anew and measure it in full first; else the study's figures stand.
+        confirm: build the engine anew and measure it in full first; a winner that its new figures refute gives way to
+            the next one. Else the study's figures stand.
 
     Raises:
-        StudyError: nothing satisfies the choice, the winner measured anew does not, the folder is there, or what would
-            be built here and now is not what the study measured.
+        StudyError: nothing satisfies the choice, or nothing does that was measured anew, the folder is there, or what
+            would be built here and now is not what the study measured.
         EngineError: the winner cannot be built or measured any more.
     """
     study = study_of_this_device(spec)
@@ -47,27 +53,38 @@ def export_from_study(
     winner, why = chosen(found, choice)
     scorer = scorer_of_spec(spec)
     study.hold_to(identity_of_study(scorer, space_of_spec(spec, scorer.layers)))
+    export = Export(spec=spec, study=study, scorer=scorer, folder=folder, layout=layout)
+    package = export.package(winner, scorer)
     if confirm:
         check_runs(scorer)
-        scorer = replace(scorer, unit_ms=study.look().unit_ms)
-    candidate = winner.measurement.candidate([layer.name for layer in scorer.layers])
-    package = Package(
-        folder=folder,
-        scorer=_building_anew(scorer, candidate, winner.measurement.float_type) if confirm else scorer,
-        candidate=candidate,
-        data=spec.data,
-        float_type=winner.measurement.float_type,
-        layout=layout,
-    )
-    measurement = _measured_anew(package, found, winner, choice) if confirm else winner.measurement
+        _, winner, why = settled(found, choice, export.measured_anew)
+        package = export.packages[winner.trial]
     story = Story(
-        chosen=" ".join([why, *found.verdict()]),
+        chosen=why,
         afresh=confirm,
         study=_study_facts(spec, winner),
         searched=winner.measurement,
-        confirmed=winner.confirmed if isinstance(winner.confirmed, Measurement) else None,
+        confirmed=measured_again(winner.confirmed),
+        figures=FiguresFacts.of(winner.figures),
     )
+    measurement = winner.fresh if confirm and winner.fresh is not None else winner.measurement
     return write_package(package, measurement, story)
+
+
+def choice_of_answer(spec: StudySpec) -> Choice:
+    """The engine that the study's answer names: what to export where nobody says.
+
+    Raises:
+        StudyError: nothing is measured yet.
+    """
+    view = view_of_this_device(spec)
+    head = headline(view)
+    _log.info("no engine is named, so it is the answer's: %s", head.sentences[0])
+    if head.best is not None:
+        return Choice(trial=head.best.trial)
+    if view.results.reference is None:
+        raise StudyError("The study has measured no engine that could be named: say which one, such as --trial N.")
+    return Choice(reference=True)
 
 
 def verify_folder(folder: Path, *, source: EvaluationSpec | None = None, quick: bool = False) -> Iterator[Check]:
@@ -90,24 +107,63 @@ def verify_folder(folder: Path, *, source: EvaluationSpec | None = None, quick: 
     return verify_package(folder, find_images, quick=quick)
 
 
-def _building_anew(scorer: Scorer, candidate: Candidate, float_type: str) -> Scorer:
-    """The scorer as it builds an engine of this candidate that nobody has built before."""
-    graph, options = scorer.quantize(candidate).graph_hash, scorer.build_options(float_type)
-    unused = (n for n in count(scorer.build + 1) if find_engine(graph, options, scorer.store, build=n) is None)
-    return replace(scorer, build=next(unused))
+@dataclass(frozen=True, kw_only=True)
+class Export:
+    """What an export hands over, and where to: packages of the points that were measured anew for it.
 
+    Args:
+        packages: by trial number.
+    """
 
-def _measured_anew(package: Package, found: Results, winner: Point, choice: Choice) -> Measurement:
-    """Raises StudyError if the winner turns out not to be what was asked for."""
-    _log.info("building trial %d anew and measuring it in full (--no-confirm skips this)", winner.trial)
-    scorer, candidate = package.scorer, package.candidate
-    measurement = scorer.measure(candidate, scorer.quantize(candidate), float_type=package.float_type)
-    if reason := choice.refusal(measurement, found):
-        raise StudyError(
-            f"Trial {winner.trial} was chosen by {figures(winner.measurement)}, but built and measured anew {reason}: "
-            f"allow more, or take it all the same with --trial {winner.trial}."
+    spec: StudySpec
+    study: SearchStudy
+    scorer: Scorer
+    folder: Path
+    layout: Layout | None
+    packages: dict[int, Package] = field(default_factory=dict)
+
+    def package(self, point: Point, scorer: Scorer) -> Package:
+        """Raises StudyError if the folder is there, or nobody could read the layout."""
+        return Package(
+            folder=self.folder,
+            scorer=scorer,
+            candidate=self._candidate(point),
+            data=self.spec.data,
+            float_type=point.measurement.float_type,
+            layout=self.layout,
         )
-    return measurement
+
+    def measured_anew(self, point: Point) -> Point:
+        """The point with the figures of an engine built for this export; confirmed too, if there are other images.
+
+        Raises:
+            CandidateError: it cannot be built or measured any more.
+        """
+        _log.info("building trial %s anew and measuring it in full (--no-confirm skips this)", point.title)
+        scorer = self._building_anew(point)
+        package = self.packages[point.trial] = self.package(point, scorer)
+        candidate = package.candidate
+        fresh = scorer.measure(candidate, scorer.quantize(candidate), float_type=package.float_type)
+        self.study.keep_export(point.trial, fresh)
+        return replace(point, fresh=fresh, confirmed=point.confirmed or self._confirmed(point))
+
+    def _confirmed(self, point: Point) -> Measurement | CandidateError | None:
+        """On the images that the search never saw, which the study keeps; None without any."""
+        if self.spec.data.confirm is None:
+            return None
+        confirm_points(self.spec, self.study, self.scorer, [point])
+        return self.study.confirmations()[point.trial]
+
+    def _building_anew(self, point: Point) -> Scorer:
+        """The scorer as it builds an engine of this point that nobody has built before."""
+        scorer = replace(self.scorer, unit_ms=self.study.look().unit_ms)
+        graph = scorer.quantize(self._candidate(point)).graph_hash
+        options = scorer.build_options(point.measurement.float_type)
+        unused = (n for n in count(scorer.build + 1) if find_engine(graph, options, scorer.store, build=n) is None)
+        return replace(scorer, build=next(unused))
+
+    def _candidate(self, point: Point) -> Candidate:
+        return point.measurement.candidate([layer.name for layer in self.scorer.layers])
 
 
 def _study_facts(spec: StudySpec, winner: Point) -> StudyFacts:

@@ -6,11 +6,13 @@ from ...objectives.engines import engine_kind
 from ...objectives.score import Scorer
 from ..results import Results, results_of_study
 from ..run.confirm import confirm_front
+from ..run.hook import TrialHook
 from ..run.objective import Pipeline
 from ..run.prepare import check_runs, identity_of_study, scorer_of_spec, space_of_spec
 from ..run.progress import Progress, Watch
 from ..run.worker import Listener, Silence, Worker
 from ..samplers.stock import check_sampler
+from ..show.view import StudyView, view_of_study
 from ..spec import StudySpec
 from ..study import SearchStudy
 from ..study_opening import open_study
@@ -21,7 +23,7 @@ def run_study(
 ) -> Results:
     """Run a study, or go on with it, until it has its finished trials, the time is up, or its front grows no more.
 
-    Where the study file names images to confirm on, the front's points are then measured once more on those.
+    Where the study file names images to confirm on, the front and the recipes are then measured once more on those.
 
     Args:
         trials: finished trials the study is to have, baselines included; the spec's own number if None.
@@ -71,6 +73,11 @@ def study_of_this_device(spec: StudySpec) -> SearchStudy:
     return open_study(spec, device=device)
 
 
+def view_of_this_device(spec: StudySpec) -> StudyView:
+    """What is shown of the study that a study file describes: of this device where each has one of its own."""
+    return view_of_study(study_of_this_device(spec))
+
+
 def _checked_scorer(spec: StudySpec) -> Scorer:
     scorer = scorer_of_spec(spec)
     check_runs(scorer)
@@ -87,7 +94,10 @@ def _work(
     _ = scorer.reference  # an engine that cannot be built here is told before there is a study
     study = open_study(spec, identity=identity)
     objective = Pipeline(scorer=scorer, search=search, objectives=study.objectives)
-    worker = Worker(spec=spec, study=study, objective=objective, space=space, listener=listener or Silence())
+    told = listener or Silence()
+    if spec.on_trial is not None:
+        told = TrialHook(told, spec.on_trial, study=study.study.study_name)
+    worker = Worker(spec=spec, study=study, objective=objective, space=space, listener=told)
     worker.run(trials=trials or search.trials, timeout_s=search.limit_s(timeout_s))
     return study
 
@@ -107,7 +117,7 @@ def results(spec: StudySpec, *, device: str | None = None) -> Results:
 
 
 def confirm_study(spec: StudySpec) -> Results:
-    """Build and measure the points of a study's front once more, and keep both measurements of each.
+    """Build and measure a study's front, its recipes and its reference once more, and keep both measurements of each.
 
     Raises:
         QParetoError: as for `run_study`; or there is no such study.

@@ -67,7 +67,10 @@ def layers(  # noqa: PLR0913, PLR0917 - one parameter an option
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
-    """List a model's layers in graph order, and which of them ModelOpt can run in INT8."""
+    """List a model's layers, and which of them can be INT8.
+
+    In graph order; ModelOpt refuses some.
+    """
     from ..api import labelled_sensitivity_of_study, layers_of_study_or_model, sensitivity_of_study
     from ..show.plots.sensitivity import write_sensitivity_plot
     from ..show.terminal import show_layers

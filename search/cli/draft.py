@@ -39,10 +39,11 @@ def init(  # noqa: PLR0913, PLR0917 - one parameter an option
     ] = "auto",
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
 ) -> None:
-    """Look at a model and its data, and write a commented study file that runs as it is.
+    """Draft a study file from a model and its data.
 
-    To calibrate with, it takes the images of the folder that the annotations do not name, or the train split of a
-    data.yaml; where there are too few, a quarter of the labelled images, which are then not scored. No image is copied.
+    It is commented, and runs as it is. To calibrate with, it takes the images of the folder that the annotations do
+    not name, or the train split of a data.yaml; where there are too few, a quarter of the
+    labelled images, which are then not scored. No image is copied.
     """
     from ..api import draft_study
     from ..spec import EvaluationSpec

@@ -28,6 +28,7 @@ Timeout = Annotated[str | None, typer.Option(help="Begin no trial after this lon
 Device = Annotated[
     str | None, typer.Option(help="The device model whose front to show, where the study file has one for each.")
 ]
+Wide = Annotated[bool, typer.Option("--wide", help="All figures: intervals, ties, masks, before and after.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 
 
@@ -63,11 +64,33 @@ def resumable() -> Iterator[None]:
         sys.exit(130)
 
 
-def show(results: Results, *, as_json: bool, with_others: bool = False) -> None:
-    """A study's front on stdout."""
-    from ..show.terminal import show_results
+def show(
+    results: Results,
+    spec: StudySpec,
+    study: list[str],
+    *,
+    as_json: bool,
+    wide: bool,
+    trials: int | None = None,
+) -> None:
+    """The end of a run on stdout: the front as JSON; or the answer, the front, and what to type next.
 
-    print_json(results.as_json(others=with_others)) if as_json else show_results(results)
+    Args:
+        study: as of `named`.
+        trials: finished trials that it is to have; the spec's own number if None.
+    """
+    from ..api import view_of_this_device
+    from ..show.ending import show_study
+
+    if as_json:
+        print_json(results.as_json())
+        return
+    show_study(view_of_this_device(spec), study, trials=trials or spec.search.trials, wide=wide)
+
+
+def named(study: Path, overrides: list[str] | None) -> list[str]:
+    """How a command names a study: its file, and the options that replace its keys."""
+    return [str(study), *(word for override in overrides or () for word in ("--set", override))]
 
 
 def say(text: str) -> None:

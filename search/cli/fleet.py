@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from .family import AsJson, Overrides, StudyFile, Timeout, Trials, example, resumable, seconds, show, spec_of
+from .family import (
+    AsJson,
+    Overrides,
+    StudyFile,
+    Timeout,
+    Trials,
+    Wide,
+    example,
+    named,
+    resumable,
+    seconds,
+    show,
+    spec_of,
+)
 
 commands = typer.Typer()
 
@@ -22,12 +35,13 @@ def launch(  # noqa: PLR0913, PLR0917 - one parameter an option
     ] = None,
     cores: Annotated[int | None, typer.Option(min=1, help="CPU cores of each worker, which are its own.")] = None,
     overrides: Overrides = None,
+    wide: Wide = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run a study with many workers, on this machine or a Ray cluster; then show its front.
+    """Run a study with many workers, then show its answer.
 
-    Each worker is a process with a GPU or cores of its own. One that dies is started again. Ctrl-C stops them gently,
-    twice at once.
+    They run on this machine, or on a Ray cluster. Each worker is a process with a GPU or cores of its own. One that
+    dies is started again. Ctrl-C stops them gently, twice at once.
     """
     from ..api import Fleet, launch_study
     from ..show.fleet import fleet_display
@@ -36,7 +50,7 @@ def launch(  # noqa: PLR0913, PLR0917 - one parameter an option
     fleet = Fleet(workers=workers, ray=ray, cores=cores)
     with resumable(), fleet_display() as watcher:
         found = launch_study(spec, fleet, trials=trials, timeout_s=seconds(timeout), watcher=watcher)
-    show(found, as_json=as_json)
+    show(found, spec, named(study, overrides), as_json=as_json, wide=wide, trials=trials)
 
 
 @commands.command(epilog=example("qpareto worker studies/quickstart/quickstart.yaml"))
@@ -45,11 +59,13 @@ def worker(
     trials: Trials = None,
     timeout: Timeout = None,
     overrides: Overrides = None,
+    wide: Wide = False,
     as_json: AsJson = False,
 ) -> None:
-    """Join a study as one more worker, from anywhere that its storage can be reached; at the end show its front.
+    """Join a study as one more worker.
 
-    SIGTERM stops it gently, after the running trial, with exit code 143.
+    From anywhere that its storage can be reached; at the end it shows the study's answer. SIGTERM stops it gently,
+    after the running trial, with exit code 143.
     """
     from ..api import join_study
     from ..run.stopping import stoppable
@@ -58,4 +74,4 @@ def worker(
     spec = spec_of(study, overrides)
     with resumable(), progress(total=trials or spec.search.trials) as listener, stoppable(listener) as told:
         found = join_study(spec, trials=trials, timeout_s=seconds(timeout), listener=told)
-    show(found, as_json=as_json)
+    show(found, spec, named(study, overrides), as_json=as_json, wide=wide, trials=trials)

@@ -27,8 +27,12 @@ def doctor(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell which engines can be built and run on this machine, and what mends those that cannot."""
-    from ...objectives.engines import KINDS, engine_kind
+    """Tell which engines can be built and run here.
+
+    Those that cannot come with what mends them; the CPU's also with how many cores this container may use.
+    """
+    from ...objectives.engines import KINDS
+    from ..api import engines_here
     from ..show.terminal import show_doctor
 
     kinds = [engine] if engine else list(KINDS)
@@ -37,7 +41,7 @@ def doctor(
         return
     if model is not None:
         raise QParetoError("--model names the model of --self-test: add that, or leave --model out.")
-    found = {name: asdict(engine_kind(name).availability()) for name in kinds}
+    found = engines_here(kinds)
     print_json(found) if as_json else show_doctor(found)
 
 
@@ -58,7 +62,7 @@ def _self_test(kinds: list[str], model: Path | None, *, as_json: bool) -> None:
 
 @commands.command(epilog=example("qpareto schema > qpareto.schema.json"))
 def schema() -> None:
-    """Print the study file's JSON schema, for editors that complete and check YAML."""
+    """Print the JSON schema of study files, for editors."""
     from ..spec import StudySpec
 
     print_json(StudySpec.model_json_schema())

@@ -23,7 +23,10 @@ def report(
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a study, or several compared, as one HTML file that needs no network: the answer, figures, tables."""
+    """Write one HTML file: the answer, figures, tables.
+
+    It needs no network. Several studies are laid over one another and compared.
+    """
     from ..api import write_report
 
     written = write_report([spec_of(study, overrides) for study in studies], output, png=png)
@@ -40,9 +43,9 @@ def dashboard(
     device: Device = None,
     overrides: Overrides = None,
 ) -> None:
-    """Watch a study in optuna-dashboard: notes, our figures, the trials' files; Ctrl-C ends it.
+    """Watch a study in optuna-dashboard, while it runs too.
 
-    Its address is printed on stdout.
+    With notes, our figures and the trials' files. Its address is printed on stdout; Ctrl-C ends it.
     """
     from ..api import Address, dashboard_of_study
 

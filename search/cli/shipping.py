@@ -42,24 +42,33 @@ def export(  # noqa: PLR0913, PLR0917 - one parameter an option
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write the chosen engine, built anew and measured in full, with its quantized ONNX and a manifest of figures."""
-    from ..api import export_from_study
+    """Write the chosen engine, its ONNX, manifest and README.
+
+    It is built anew and measured in full first. Without a choice it is the engine that `front` says to ship.
+    """
+    from ..api import choice_of_answer, export_from_study
     from ..ship.choice import Choice
 
-    choice = Choice(
-        trial=trial,
-        max_map_drop=max_map_drop,
-        max_latency_ms=max_latency_ms,
-        knee=knee,
-        reference=reference,
-        below=below,
-    )
     spec = spec_of(study, overrides)
+    asked = knee or reference or any(limit is not None for limit in (trial, max_map_drop, max_latency_ms, below))
+    if asked:
+        choice = Choice(
+            trial=trial,
+            max_map_drop=max_map_drop,
+            max_latency_ms=max_latency_ms,
+            knee=knee,
+            reference=reference,
+            below=below,
+        )
+    else:
+        choice = choice_of_answer(spec)
     written = export_from_study(spec, choice, output, layout=layout, confirm=not no_confirm)
     print(written.chosen, file=sys.stderr)
     if as_json:
         assert written.study is not None  # it comes from one
+        assert written.figures is not None
         told = {"folder": str(output), "chosen": written.chosen, "trial": written.study.trial}
+        told["figures"] = written.figures.model_dump(mode="json")
         print_json({**told, "baseline": written.study.baseline, **written.measurement.as_json()})
     else:
         print(output)
@@ -74,9 +83,10 @@ def verify(
     data: Annotated[Path | None, typer.Option(help="Their Ultralytics data.yaml, instead of the two.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check that an exported folder is unchanged and scores what it says: a line a check, exit code 1 if any fails.
+    """Check that an exported folder is what its manifest says.
 
-    The evaluation images are looked for where they lay when the engine was measured, unless they are named.
+    A line a check, exit code 1 if any fails: that it is unchanged, runs here, and scores and takes what it should. The
+    evaluation images are looked for where they lay when the engine was measured, unless they are named.
     """
     from ..api import verify_folder
     from ..spec import EvaluationSpec

@@ -9,7 +9,7 @@ import typer
 
 from .family import example
 
-study = typer.Typer(help="Move a study to another storage, or serve its storage to very many workers.")
+study = typer.Typer(help="Move a study to another storage, or serve its storage.")
 commands = typer.Typer()
 commands.add_typer(
     study, name="study", epilog=example("qpareto study move studies/quickstart/quickstart.yaml sqlite:///moved.db")
@@ -46,9 +46,10 @@ def proxy(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen at.")] = 13000,
 ) -> None:
-    """Serve a storage to very many workers, which name it as grpc://HOST:PORT; until Ctrl-C.
+    """Serve a storage to very many workers, until Ctrl-C.
 
-    Whoever reaches the port can read and write every study there: keep it within a network that you trust.
+    They name it as grpc://HOST:PORT. Whoever reaches the port can read and write every study there: keep it within a
+    network that you trust.
     """
     from ..api import serve_proxy
 

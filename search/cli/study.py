@@ -16,7 +16,9 @@ from .family import (
     StudyFile,
     Timeout,
     Trials,
+    Wide,
     example,
+    named,
     print_json,
     resumable,
     seconds,
@@ -33,16 +35,21 @@ def run(
     trials: Trials = None,
     timeout: Timeout = None,
     overrides: Overrides = None,
+    wide: Wide = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run a study, or go on with it, until it has its trials; then show its front."""
+    """Run a study, or go on with it, then show its answer.
+
+    It ends when the study has its trials: the baselines first, then the search. The answer comes in two sentences, with
+    the front, and with what to type next.
+    """
     from ..api import run_study
     from ..show.terminal import progress
 
     spec = spec_of(study, overrides)
     with resumable(), progress(total=trials or spec.search.trials) as listener:
         results = run_study(spec, trials=trials, timeout_s=seconds(timeout), listener=listener)
-    show(results, as_json=as_json)
+    show(results, spec, named(study, overrides), as_json=as_json, wide=wide, trials=trials)
 
 
 @commands.command(epilog=example("qpareto front studies/quickstart/quickstart.yaml --json"))
@@ -60,11 +67,12 @@ def front(  # noqa: PLR0913, PLR0917 - one parameter an option
     with_others: Annotated[
         bool, typer.Option("--all", help="With --json: also baselines off the front, and trials stopped early.")
     ] = False,
+    wide: Wide = False,
     device: Device = None,
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show a study's front, its baselines and its hypervolume; or answer whether it has what you require.
+    """Show what to ship, the front, and what to type next.
 
     With --require the answer alone is printed: exit code 0 for yes, 1 for no, with the nearest points. An error is 1
     too, with nothing on stdout; a script reads "met" of --json. Say for example: --require map_drop=0.01 (absolute
@@ -72,6 +80,7 @@ def front(  # noqa: PLR0913, PLR0917 - one parameter an option
     """
     from ..api import answer_of_view, view_of_spec
     from ..requirements import Requirements
+    from ..show.ending import show_study
     from ..show.plots import front_figure
     from ..show.plots.files import write_html
     from ..show.requirements import show_answer
@@ -79,24 +88,29 @@ def front(  # noqa: PLR0913, PLR0917 - one parameter an option
     required = Requirements.parse(require) if require else None
     if required and with_others:
         raise QParetoError("--all lists more trials, but --require prints no list: leave one of them out.")
-    view = view_of_spec(spec_of(study, overrides), device=device)
+    spec = spec_of(study, overrides)
+    view = view_of_spec(spec, device=device)
     if plot is not None:
         write_html(front_figure(view), plot)
     if required is None:
-        show(view.results, as_json=as_json, with_others=with_others)
+        if as_json:
+            print_json(view.results.as_json(others=with_others))
+        else:
+            show_study(view, named(study, overrides), trials=spec.search.trials, wide=wide)
         return
     answer = answer_of_view(view, required)
-    named = [str(study), *(word for override in overrides or () for word in ("--set", override))]
-    print_json(answer.as_json()) if as_json else show_answer(answer, named)
+    print_json(answer.as_json()) if as_json else show_answer(answer, named(study, overrides))
     sys.exit(0 if answer.is_met else 1)
 
 
 @commands.command(epilog=example("qpareto confirm studies/quickstart/quickstart.yaml"))
-def confirm(study: StudyFile, overrides: Overrides = None, as_json: AsJson = False) -> None:
-    """Build and measure the front's engines once more, on images that the search never saw if `data.confirm` names any.
+def confirm(study: StudyFile, overrides: Overrides = None, wide: Wide = False, as_json: AsJson = False) -> None:
+    """Measure the front once more, on unseen images if any.
 
-    `run` does so by itself at its end if it does.
+    The recipes and the reference too: each is built anew, and scored on the images that `data.confirm` names. From then
+    on these figures count. `run` does so by itself at its end if it names any.
     """
     from ..api import confirm_study
 
-    show(confirm_study(spec_of(study, overrides)), as_json=as_json)
+    spec = spec_of(study, overrides)
+    show(confirm_study(spec), spec, named(study, overrides), as_json=as_json, wide=wide)

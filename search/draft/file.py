@@ -82,7 +82,7 @@ model: {_scalar(_place(draft.source, study.parent))}{head}
 data:
 {data}
   ## limit: 100 # only the first so many scored images, for a dry run
-  ## confirm: # other images: the front is measured once more on them, since a search picks lucky figures
+  ## confirm: # other images: front and recipes are measured once more on them; a search picks lucky figures
   ##   images: FOLDER
   ##   annotations: FILE.json
 

@@ -6,6 +6,7 @@ import os
 
 from ...errors import StudyError
 from ...objectives.engines import KINDS, engine_kind
+from ...objectives.latency.cgroup import quota_of_process, threads_within
 from ..spec import EngineSpec
 
 
@@ -23,8 +24,8 @@ def engine_for_here(*, batch: int) -> EngineSpec:
 
 
 def _threads() -> int:
-    """The physical cores that this process may use, as far as the system tells."""
+    """The physical cores that this process may use, by its container's quota too, as far as the system tells."""
     import psutil
 
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(usable, psutil.cpu_count(logical=False) or usable)
+    return threads_within(quota_of_process(), min(usable, psutil.cpu_count(logical=False) or usable))

@@ -1,43 +1,65 @@
 """Finalists, held to account: built afresh and measured again, on images that the search never saw if there are any.
 
 A search picks lucky figures: of many masks that are equal but for noise, the one with the luckiest noise comes to the
-front. Its measurement once more, on other images, has no such bias.
+front. Its measurement once more, on other images, has no such bias. What it is compared with, the recipes and the
+reference, is measured in the same way.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ...errors import CandidateError
 from ...objectives.score import Scorer
-from ..results import results_of_study
+from ..points import Point
+from ..results import Results, results_of_study
 from ..spec import StudySpec
 from ..study import SearchStudy
 from .prepare import confirming
+
+MOST_ROUNDS = 3  # of a front whose points all turn out worse than they looked
 
 _log = logging.getLogger(__name__)
 
 
 def confirm_front(spec: StudySpec, study: SearchStudy, scorer: Scorer) -> None:
-    """Measure every point of the front once more that was not yet; the study keeps both measurements.
+    """Measure the front, the recipes and the reference once more, as far as they were not; the study keeps both.
+
+    Where the front turns out worse than it looked, points behind it come to the front: they are measured too, at most
+    `MOST_ROUNDS` times.
 
     Raises:
         DatasetError: the confirmation images are at fault, or some of them were evaluated or calibrated on.
         DiskError: the disk is full; what is confirmed is kept.
     """
-    waiting = [point for point in results_of_study(study).front if point.confirmed is None]
-    if not waiting:
-        return
+    for _ in range(MOST_ROUNDS):
+        if not (waiting := _unconfirmed(results_of_study(study))):
+            return
+        confirm_points(spec, study, scorer, waiting)
+
+
+def confirm_points(spec: StudySpec, study: SearchStudy, scorer: Scorer, waiting: Sequence[Point]) -> None:
+    """Measure these points once more. Raises the same."""
     unit_ms = study.look().unit_ms
     again = confirming(spec, scorer if unit_ms is None else replace(scorer, unit_ms=unit_ms))
     names = [layer.name for layer in scorer.layers]
     for i, point in enumerate(waiting, start=1):
         _log.info(
-            "confirming trial %d, %d of %d, on %d images", point.trial, i, len(waiting), len(again.dataset.images)
+            "confirming trial %s, %d of %d, on %d images", point.title, i, len(waiting), len(again.dataset.images)
         )
-        candidate = point.measurement.candidate(names)
+        candidate, float_type = point.measurement.candidate(names), point.measurement.float_type
         try:
-            study.confirm(point.trial, again.measure(candidate, again.quantize(candidate)))
+            study.confirm(point.trial, again.measure(candidate, again.quantize(candidate), float_type=float_type))
         except CandidateError as error:
             study.confirm(point.trial, error)
+
+
+def _unconfirmed(results: Results) -> list[Point]:
+    """An engine that several recipes made is one point."""
+    recipes = {r.number if r.reused_from is None else r.reused_from for r in results.records if r.baseline}
+    wanted = {point.trial for point in results.front} | recipes
+    if results.reference is not None:
+        wanted.add(results.reference.trial)
+    return [point for point in results.points if point.trial in wanted and point.confirmed is None]

@@ -197,7 +197,7 @@ class Worker:
             return self.study.fail(number, reason)
         found, reused_from = self._earlier(now, graph, float_type, or_stopped=races)
         if found is None:
-            rivals = {point.trial: point.measurement for point in results_of_study(self.study, now).front}
+            rivals = {point.trial: point.measurement for point in results_of_study(self.study, now).own_front}
             found = self.objective.measure(plan.candidate, float_type=float_type, rivals=rivals if races else None)
         if isinstance(found, Stopped):
             return self.study.prune(number, found, graph_hash=graph, reused_from=reused_from)

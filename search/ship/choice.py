@@ -1,15 +1,16 @@
-"""The choice of a winner, explained in a sentence."""
+"""The choice of a winner among all that was measured, by the figures that count, explained in a sentence."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ...errors import StudyError
 from ...objectives.measurement import Measurement
 from ..front import knee
+from ..points import Point
 from ..requirements import Requirement
-from ..results import Point, Results
+from ..results import Results
 
 NAMED = 3  # points, where none satisfies the wish
 
@@ -43,25 +44,32 @@ class Choice:
         if self.below is not None and self.max_map_drop is None:
             raise StudyError("--below names the baseline that --max-map-drop counts from: add that, or leave it out.")
 
-    def refusal(self, measurement: Measurement, results: Results) -> str | None:
-        """Why an engine, measured once more, is beyond doubt not what was asked for; None if it may be.
+    @property
+    def is_by_name(self) -> bool:
+        """Whether it names an engine, which is then taken whatever it scores."""
+        return self.trial is not None or self.reference
+
+    def refusal(self, point: Point, results: Results) -> str | None:
+        """Why an engine is beyond doubt not what was asked for; None if it may be.
 
         A limit that its 95 % interval reaches is kept: on the limit itself half of all measurements are beyond it.
         """
-        limit = self.limit(results)
-        if limit is None or (found := limit.of(measurement)).is_possible:
+        limit = self.limit(point.decisive, results)
+        if limit is None or (found := limit.of(point.decisive)).is_possible:
             return None
         assert found.figure is not None  # every engine has a latency and a mAP
-        _, low, high = found.figure
+        value, low, high = found.figure
         if self.max_latency_ms is not None:
-            return f"it takes {measurement.latency_ms:.3f} ms (at least {low:.3f}), not {self.max_latency_ms:g}"
+            return f"it takes {value:.3f} ms (at least {low:.3f}), not {self.max_latency_ms:g}"
         return (
-            f"its mAP50-95 is {measurement.map50_95:.4f} (at most {high:.4f}), not {limit.limit:.4f}, which is "
+            f"its mAP50-95 is {value:.4f} (at most {high:.4f}), not {limit.limit:.4f}, which is "
             f"{self.max_map_drop:g} below {self.base(results)[0]}"
         )
 
-    def limit(self, results: Results) -> Requirement | None:
-        """What is required of the engine; None where nothing is limited.
+    def limit(self, found: Measurement, results: Results) -> Requirement | None:
+        """What is required of an engine with these figures; None where nothing is limited.
+
+        A loss is counted on the images of these figures: the reference scores otherwise on others.
 
         Raises:
             StudyError: the study measured no baseline of the name `below`.
@@ -70,70 +78,117 @@ class Choice:
             return Requirement("latency_ms", self.max_latency_ms)
         if self.max_map_drop is None:
             return None
-        _, base = self.base(results)
-        return Requirement("map50_95", max(0.0, base - self.max_map_drop))
+        _, change = self.base(results)
+        return Requirement("map50_95", max(0.0, found.reference_map50_95 + change - self.max_map_drop))
 
     def base(self, results: Results) -> tuple[str, float]:
-        """What `max_map_drop` counts from, and its mAP50-95."""
+        """What `max_map_drop` counts from, and its own change of mAP50-95 against the reference."""
         if self.below is None:
-            return "the reference", results.front[0].measurement.reference_map50_95
-        found = {point.baseline: point.measurement.map50_95 for point in results.baselines}
+            return "the reference", 0.0
+        found = {point.baseline: point.decisive.map50_95_change for point in results.baselines}
         if self.below not in found:
             known = ", ".join(str(name) for name in found) or "none"
             raise StudyError(f"The study has no baseline '{self.below}' for --below: it measured {known}.")
         return self.below, found[self.below]
 
 
-def chosen(results: Results, choice: Choice) -> tuple[Point, str]:
+def chosen(results: Results, choice: Choice, *, holder: int | None = None) -> tuple[Point, str]:
     """The winner, and why it is the one.
+
+    Where INT8 does not pay the winner is an engine without it, if one is what was asked for. Nobody wins whom another
+    point beats beyond doubt, but by name.
+
+    Args:
+        holder: the trial that won before it was measured anew. It stays the winner unless its new figures are beyond
+            doubt not what was asked for, or another point beats it beyond doubt: else whoever is luckiest would win.
 
     Raises:
         StudyError: the study has no complete trial, no such trial, or no point that satisfies the choice.
     """
     if choice.trial is not None:
-        return _of_number(results, choice.trial), f"Trial {choice.trial}, as asked."
+        return _named(_of_number(results, choice.trial), "as asked", results)
     if choice.reference:
-        return _reference(results), "The reference, as asked: no layer in INT8."
-    front = results.front
-    if not front:
+        return _named(_reference(results), "the reference, as asked: no layer in INT8", results)
+    if not results.points:
         raise StudyError("The study has no complete trial yet, so there is nothing to choose from.")
-    limit = choice.limit(results)
-    if limit is None:
-        winner, why = front[knee(results.losses(front))], "the knee of the front"
-    elif choice.max_latency_ms is not None:
-        kept = _kept(front, limit, f"runs within {choice.max_latency_ms:g} ms")
-        winner = max(kept, key=lambda point: (point.measurement.map50_95, -point.measurement.latency_ms))
-        why = f"the most accurate within {choice.max_latency_ms:g} ms"
+    standing = next((p for p in results.points if p.trial == holder and p.refuted is None), None)
+    if standing is not None and choice.refusal(standing, results) is None and not results.beaten_by(standing):
+        winner = standing
     else:
-        nearest = sorted(front, key=lambda point: -point.measurement.map50_95)
-        kept = _kept(nearest, limit, f"reaches mAP50-95 {limit.limit:.4f}")
-        winner = min(kept, key=lambda point: (point.measurement.latency_ms, -point.measurement.map50_95))
-        name, base = choice.base(results)
-        why = f"the fastest that loses at most {choice.max_map_drop:g} of {name}'s mAP50-95 {base:.4f}"
-    return winner, f"Trial {winner.trial}: {why}; {figures(winner.measurement)}."
+        winner = _winner(results, choice)
+    told = [f"Trial {winner.title}: {_why(choice, results)}; {winner.figures}."]
+    return winner, " ".join([*told, *([] if winner.measurement.int8_layers else results.verdict())])
 
 
-def _kept(nearest: Sequence[Point], limit: Requirement, wish: str) -> list[Point]:
-    """The points that keep a limit.
+def settled(results: Results, choice: Choice, measure: Callable[[Point], Point]) -> tuple[Results, Point, str]:
+    """The winner once it has been measured anew, why it is the one, and the results that say so.
+
+    A winner that its new figures refute gives way to the next one, which is measured in its turn.
 
     Args:
-        nearest: the nearest to it first.
-
-    Raises:
-        StudyError: none does; the nearest are named.
+        measure: the same point with new `fresh` figures, and confirmed where it was not and can be.
     """
-    if kept := [point for point in nearest if limit.of(point.measurement).is_met]:
-        return kept
-    named = "; ".join(f"trial {point.trial}: {figures(point.measurement)}" for point in nearest[:NAMED])
-    raise StudyError(f"No point of the front {wish}; the nearest are {named}.")
+    anew: list[int] = []
+    while True:
+        winner, why = chosen(results, choice, holder=anew[-1] if anew else None)
+        if winner.trial in anew:
+            return results, winner, why
+        anew.append(winner.trial)
+        results = results.with_point(measure(winner))
 
 
-def figures(measurement: Measurement) -> str:
-    """`mAP50-95 0.4044 (-0.0103), 18.321 ms (0.582 of the reference)`."""
-    return (
-        f"mAP50-95 {measurement.map50_95:.4f} ({measurement.map50_95_change:+.4f}), "
-        f"{measurement.latency_ms:.3f} ms ({measurement.latency_ratio:.3f} of the reference)"
-    )
+def _winner(results: Results, choice: Choice) -> Point:
+    """The best point of the front for this choice, of those without INT8 where INT8 does not pay."""
+    if results.without_int8 is not None:
+        floats = results.front_among([point for point in results.points if not point.measurement.int8_layers])
+        kept = [point for point in floats if _meets(point, choice, results)]
+        if kept and not results.beaten_by(found := _best(kept, choice, results)):
+            return found
+    front = results.front
+    kept = [point for point in front if _meets(point, choice, results)]
+    if not kept:
+        raise StudyError(_nothing_kept(front, choice))
+    return _best(kept, choice, results)
+
+
+def _meets(point: Point, choice: Choice, results: Results) -> bool:
+    limit = choice.limit(point.decisive, results)
+    return limit is None or limit.of(point.decisive).is_met
+
+
+def _best(kept: Sequence[Point], choice: Choice, results: Results) -> Point:
+    """The one of those that keep the limit that the choice is for."""
+    if choice.knee:
+        return kept[knee(results.losses(kept))]
+    if choice.max_latency_ms is not None:
+        return max(kept, key=lambda point: (point.comparable_map50_95, -point.decisive.latency_ms))
+    return min(kept, key=lambda point: (point.decisive.latency_ms, -point.comparable_map50_95))
+
+
+def _why(choice: Choice, results: Results) -> str:
+    if choice.knee:
+        return "the knee of the front"
+    if choice.max_latency_ms is not None:
+        return f"the most accurate within {choice.max_latency_ms:g} ms"
+    return f"the fastest that loses at most {choice.max_map_drop:g} mAP50-95 against {choice.base(results)[0]}"
+
+
+def _nothing_kept(front: Sequence[Point], choice: Choice) -> str:
+    """That no point keeps the limit, and which are the nearest."""
+    if choice.max_latency_ms is not None:
+        wish, nearest = f"runs within {choice.max_latency_ms:g} ms", list(front)
+    else:
+        wish = f"loses at most {choice.max_map_drop:g} mAP50-95 against {choice.below or 'the reference'}"
+        nearest = sorted(front, key=lambda point: -point.comparable_map50_95)
+    named = "; ".join(f"trial {point.title}: {point.figures}" for point in nearest[:NAMED])
+    return f"No point of the front {wish}; the nearest are {named}."
+
+
+def _named(point: Point, why: str, results: Results) -> tuple[Point, str]:
+    """A point that was asked for by name, and who beats it."""
+    beaten = [f"trial {other.title}" for other in results.beaten_by(point)][:NAMED]
+    warning = [f"Beyond doubt faster or more accurate, and no worse otherwise: {', '.join(beaten)}."] if beaten else []
+    return point, " ".join([f"Trial {point.title}, {why}; {point.figures}.", *warning, *results.verdict()])
 
 
 def _reference(results: Results) -> Point:
@@ -143,7 +198,7 @@ def _reference(results: Results) -> Point:
 
 
 def _of_number(results: Results, number: int) -> Point:
-    for point in (*results.points, *results.outside):
+    for point in results.points:
         if point.trial == number:
             return point
     for record in results.records:

@@ -19,6 +19,7 @@ from ...objectives.accuracy.drift import Drift
 from ...objectives.accuracy.heads import HeadKind
 from ...objectives.engines import EngineOptions
 from ...objectives.measurement import Measurement
+from ..figures import Figures
 
 MANIFEST = "manifest.json"
 MANIFEST_FORMAT = 2
@@ -121,6 +122,25 @@ class StudyFacts(Part):
     seed: int
 
 
+class FiguresFacts(Part):
+    """The figures that count, and where they are from: what the sentence and the README say."""
+
+    map50_95: float
+    map50_95_change: float
+    map50_95_change_ci: tuple[float, float]
+    images: int
+    accuracy_from: str
+    latency_ms: float
+    latency_ratio: float
+    latency_ratio_ci: tuple[float, float]
+    latency_from: str
+    words: str  # as they are told
+
+    @classmethod
+    def of(cls, figures: Figures) -> FiguresFacts:
+        return cls.model_validate({**figures.as_json(), "words": str(figures)})
+
+
 class Manifest(Part):
     """What `manifest.json` holds.
 
@@ -132,6 +152,7 @@ class Manifest(Part):
         study: None of a candidate that was measured outside of any.
         calibration: None where no layer is INT8.
         versions: of everything that took part, libraries and drivers.
+        figures: those that count of all these measurements; None outside of any study, where there is one only.
         measurement: of this engine; if not `afresh`, the study's own, of an engine of the same graph.
         afresh: whether the engine was built anew and measured in full for this folder.
         searched: what the study measured; None outside of any.
@@ -159,6 +180,7 @@ class Manifest(Part):
     afresh: bool
     searched: Measurement | None
     confirmed: Measurement | None
+    figures: FiguresFacts | None = None
     drift: Drift | None
     files: dict[InnerPath, str]
     seal: str = ""

@@ -32,6 +32,7 @@ from .manifest import (
     DataFacts,
     EngineFacts,
     EngineFile,
+    FiguresFacts,
     Manifest,
     MaskFacts,
     ModelFacts,
@@ -53,6 +54,7 @@ class Story:
     study: StudyFacts | None = None
     searched: Measurement | None = None
     confirmed: Measurement | None = None
+    figures: FiguresFacts | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,6 +161,7 @@ def _manifest(
         afresh=story.afresh,
         searched=story.searched,
         confirmed=story.confirmed,
+        figures=story.figures,
         drift=_kept_drift(scorer, built.folder),
         files={},
     )

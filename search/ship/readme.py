@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from ...objectives.accuracy.drift import Drift
 from ...objectives.measurement import Measurement
-from .choice import figures
+from ..figures import AFRESH, SEARCHED, in_words
 from .drift_shown import (
     CHANGED_IMAGES,
     CLASS_COLUMNS,
@@ -34,37 +34,49 @@ def readme(manifest: Manifest) -> str:
 def _numbers(manifest: Manifest) -> str:
     found = manifest.measurement
     lines = [
-        *_measured(found),
-        f"- Measured on {found.device} ({found.engine}, {found.float_type} outside of INT8, batch {found.batch}, "
-        f"{found.threads} threads) over {found.images} images. Latency is the engine's own: without pre- and "
-        "postprocessing.",
-        f"- {len(found.int8_layers)} layers in INT8{_what_ran(found)}, calibrated by {found.calibration or 'nothing'}.",
+        *_measured(manifest),
+        f"- {len(found.int8_layers)} layers in INT8{_what_ran(found)}, calibrated by {found.calibration or 'nothing'}; "
+        f"{found.float_type} outside of INT8.",
+        f"- Measured on {found.device} ({found.engine}, batch {found.batch}, {found.threads} threads) over "
+        f"{found.images} images. Latency is the engine's own: without pre- and postprocessing.",
     ]
     if found.flags:
         lines.append(f"- The timing is doubtful: {', '.join(found.flags)}.")
-    if manifest.afresh and manifest.searched is not None:
-        lines.append(
-            f"- Built anew and measured in full for this folder; the search had found {figures(manifest.searched)}."
-        )
-    if not manifest.afresh:
-        lines.append("- **Not measured anew**: the figures are those of the search, which chose by them.")
-    if manifest.confirmed is not None:
-        lines.append(
-            f"- Measured once more after the search, over {manifest.confirmed.images} images: "
-            f"{figures(manifest.confirmed)}."
-        )
+    if manifest.afresh:
+        lines.append("- Built anew and measured in full for this folder.")
+    else:
+        lines.append("- **Not measured anew** for this folder: an engine of the same graph was measured.")
+    if earlier := _earlier(manifest):
+        lines.append(f"- Other measurements of these weights, which the above replace: {'; '.join(earlier)}.")
     return "\n".join(lines)
+
+
+def _earlier(manifest: Manifest) -> list[str]:
+    """What else was measured in the study, with a word where it is from."""
+    figures, found, again = manifest.figures, manifest.measurement, manifest.confirmed
+    sources = {figures.accuracy_from, figures.latency_from} if figures else {AFRESH if manifest.afresh else SEARCHED}
+    told = []
+    if manifest.afresh and figures and figures.accuracy_from != AFRESH:
+        told.append(f"mAP50-95 {found.map50_95:.4f} ({found.map50_95_change:+.4f}) on {found.images} images at export")
+    if manifest.searched is not None and SEARCHED not in sources:
+        told.append(f"{in_words(manifest.searched)} in the search, which chose by them")
+    if again is not None and sources & {AFRESH, SEARCHED}:
+        told.append(f"{in_words(again)} when it was confirmed on {again.images} images")
+    return told
 
 
 def _what_ran(found: Measurement) -> str:
     return "" if found.int8_ran is None else f" ({found.int8_ran} as the engine tells it)"
 
 
-def _measured(found: Measurement) -> list[str]:
-    (low, high), (least, most) = found.latency_ratio_ci, found.map50_95_change_ci
+def _measured(manifest: Manifest) -> list[str]:
+    """The figures that count, with their intervals; outside of a study the only ones."""
+    found, figures = manifest.measurement, manifest.figures
+    of = figures or found
+    (low, high), (least, most) = of.latency_ratio_ci, of.map50_95_change_ci
     return [
-        f"- {figures(found)}; 95 % intervals: of the ratio {low:.3f} to {high:.3f}, of the change {least:+.4f} to "
-        f"{most:+.4f}.",
+        f"- **{figures.words if figures else in_words(found)}**; 95 % intervals: of the ratio {low:.3f} to {high:.3f}, "
+        f"of the change {least:+.4f} to {most:+.4f}.",
         f"- mAP50 {found.map50:.4f}; 95 of 100 runs within {found.latency_p95_ms:.3f} ms; "
         f"{found.engine_bytes >> 10} KiB.",
     ]

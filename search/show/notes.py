@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ...errors import CandidateError
 from ...objectives.measurement import Measurement
+from ..points import DOUBTS
 from ..record import TrialRecord
-from ..results import DOUBTS
 from .answer import answer
 from .tables import POINT_COLUMNS, facts, markdown_table, point_rows
 from .view import StudyView
@@ -17,12 +17,12 @@ def note_of_study(view: StudyView, *, study_file: str) -> str:
     Args:
         study_file: as the commands name it.
     """
-    off_front = [point for point in view.results.baselines if point not in view.feasible_front]
+    off_front = [point for point in view.results.beside_front() if point not in view.feasible_front]
     parts = [
         "\n".join(f"- {line}" for line in answer(view)),
         "## The front",
         markdown_table(POINT_COLUMNS, point_rows(view.feasible_front)),
-        "## Recipes beside it",
+        "## Beside it: recipes, and what was confirmed and is beaten",
         markdown_table(POINT_COLUMNS, point_rows(off_front)),
         "## Ship one",
         "```\n" + "\n".join(_commands(view, study_file)) + "\n```",

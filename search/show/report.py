@@ -18,7 +18,7 @@ from .view import StudyView
 
 CAPTIONS = {
     "front": "Better is up and to the left. Bars are 95 % intervals: of the latency ratio, and of mAP's change against "
-    "the reference by a paired bootstrap over images.",
+    "the reference by a paired bootstrap over images. What was confirmed on other images is drawn at its change there.",
     "masks": "A row for each point of the front, the fastest at the top. Blue is INT8, grey is float.",
     "worth": "What turning a layer INT8 does, as a linear model learns it from this study's trials; coloured where its "
     "95 % interval excludes 0 (blue lowers, vermilion raises), grey where it may be nothing.",
@@ -106,7 +106,7 @@ def _compared(views: Sequence[StudyView]) -> str:
     rows = []
     for view in views:
         found = facts(view)
-        best = view.feasible_front[0].measurement.latency_ms if view.feasible_front else None
+        best = view.feasible_front[0].decisive.latency_ms if view.feasible_front else None
         fastest = "-" if best is None else f"{best:.3f}"
         rows.append((view.name, found.get("device", "-"), found.get("engine", "-"), fastest, found["hypervolume"]))
     table = html_table(("study", "device", "engine", "fastest, ms", "hypervolume"), rows)
@@ -115,7 +115,7 @@ def _compared(views: Sequence[StudyView]) -> str:
 
 def _study(view: StudyView, changes: Changes | str | None, *, alone: bool) -> str:
     """The answer, the figures, the tables and the facts of one study."""
-    off_front = [point for point in view.results.baselines if point not in view.feasible_front]
+    off_front = [point for point in view.results.beside_front() if point not in view.feasible_front]
     heading = "" if alone else f"<h2>{escape(view.name)}</h2>"
     failed = [(str(r.number), r.reason or "-") for r in view.results.records if r.state == "failed"]
     told = "".join(f"<li>{escape(line)}</li>" for line in answer(view))
@@ -124,7 +124,7 @@ def _study(view: StudyView, changes: Changes | str | None, *, alone: bool) -> st
         f"<section>{heading}<ul class='answer'>{told}</ul></section>",
         front,
         f"<section><h2>The front</h2>{html_table(POINT_COLUMNS, point_rows(view.feasible_front))}</section>",
-        f"<section><h2>Recipes beside it</h2>{html_table(POINT_COLUMNS, point_rows(off_front))}</section>",
+        f"<section><h2>Beside it: recipes, and what was confirmed and is beaten</h2>{html_table(POINT_COLUMNS, point_rows(off_front))}</section>",
         _changes(changes) if changes is not None else "",
         *others,
         f"<section><h2>How it was measured</h2>{_definitions(facts(view))}</section>",

@@ -10,14 +10,16 @@ from rich.console import Console
 from rich.table import Table
 
 from ..compliance import Answer, Compliance
+from ..points import DOUBTS
+from ..quantities import faster
 from ..requirements import Finding
-from ..results import DOUBTS
 from .terminal import is_watched, terminal
 
 ROLES = {
     "reference": "the reference itself",
     "front": "on the front",
     "recipe": "a recipe off the front",
+    "other float type": "off the front",
     "beaten": "off the front",
 }
 
@@ -51,7 +53,7 @@ def _yes(best: Compliance, answer: Answer) -> str:
     confirmed = "confirmed" if best.is_confirmed else "not confirmed"
     return (
         f"{sure}: trial {best.point.title} keeps {answer.requirements} "
-        f"(probability {_percent(best.probability)}, {confirmed})."
+        f"(probability {percent(best.probability)}, {confirmed})."
     )
 
 
@@ -72,7 +74,7 @@ def _remarks(best: Compliance, answer: Answer, study: str) -> Iterator[str]:
     layers = f"{len(found.int8_layers)} INT8 layers" if found.int8_layers else "no INT8 layer"
     yield (
         f"Trial {best.point.title}, {_role(best)}: mAP50-95 {found.map50_95:.4f} ({found.map50_95_change:+.4f}), "
-        f"{found.latency_ms:.3f} ms ({found.latency_ratio:.3f} of the reference), "
+        f"{found.latency_ms:.3f} ms ({found.latency_ratio:.3f} of the reference, {faster(found.latency_ratio)}), "
         f"{found.engine_bytes / 2**20:.2f} MiB, {layers}."
     )
     yield _account(best, study)
@@ -137,8 +139,9 @@ def _missed(finding: Finding) -> str:
 
 
 def _role(compliance: Compliance) -> str:
-    own = compliance.point.measurement.float_type
-    return ROLES.get(compliance.role) or f"in {own}, not the study's own float type"
+    """What the point is in its study, and what it runs in where that is no INT8: `on the front, bf16`."""
+    told, point = ROLES[compliance.role], compliance.point
+    return told if point.measurement.int8_layers or compliance.role == "reference" else f"{told}, {point.precision}"
 
 
 def _limit(finding: Finding) -> str:
@@ -157,7 +160,7 @@ def _interval(finding: Finding) -> str:
     return f"{finding.figure.low:z.{digits}f}..{finding.figure.high:z.{digits}f}"
 
 
-def _percent(probability: float) -> str:
+def percent(probability: float) -> str:
     """In whole percent, never 0 or 100."""
     if probability > 0.99:
         return "over 99 %"

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from rich.text import Text
 
-from ..results import Point, Results
+from ..points import Point
+from ..results import Results
 
 HEIGHT, NARROWEST = 13, 40  # lines, columns
 LABEL = 9  # columns of the axis on the left
@@ -96,8 +97,8 @@ def _range(values: Sequence[float]) -> Range:
 
 
 def _ms(point: Point) -> float:
-    return point.measurement.latency_ms
+    return point.decisive.latency_ms
 
 
 def _map(point: Point) -> float:
-    return point.measurement.map50_95
+    return point.comparable_map50_95

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from ..results import Point
+from ..points import Point
 from .view import StudyView
 
 POINT_COLUMNS = (
@@ -15,8 +15,10 @@ POINT_COLUMNS = (
     "change, 95 %",
     "latency, ms",
     "of the reference, 95 %",
+    "runs in",
     "INT8 layers",
     "calibration",
+    "figures",
 )
 
 
@@ -34,8 +36,8 @@ def facts(view: StudyView) -> dict[str, str]:
         "trials": ", ".join(f"{count} {state}" for state, count in counts.items()) or "none",
         "hypervolume": f"{view.results.hypervolume():.4f}",
     }
-    if view.results.points:
-        found = view.results.points[0].measurement
+    if view.results.own_points:
+        found = view.results.own_points[0].measurement
         told |= {
             "device": found.device,
             "engine": f"{found.engine}, {found.float_type} outside INT8, batch {found.batch}, {found.threads} threads",
@@ -67,7 +69,7 @@ def _choices(space: Mapping[str, Any]) -> str:
 
 
 def _row(point: Point) -> tuple[str, ...]:
-    found = point.measurement
+    found = point.decisive
     low, high = found.latency_ratio_ci
     change_low, change_high = found.map50_95_change_ci
     ran = "" if found.int8_ran in (None, len(found.int8_layers)) else f" ({found.int8_ran} ran)"
@@ -77,6 +79,8 @@ def _row(point: Point) -> tuple[str, ...]:
         f"{found.map50_95_change:+.4f} ({change_low:+.4f} to {change_high:+.4f})",
         f"{found.latency_ms:.3f}",
         f"{found.latency_ratio:.3f} ({low:.3f} to {high:.3f}){'*' if found.flags else ''}",
+        point.precision,
         f"{len(found.int8_layers)}{ran}",
         found.calibration or "-",
+        point.figures.accuracy_from,
     )

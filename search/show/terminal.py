@@ -14,10 +14,8 @@ from rich.table import Table
 from ...objectives.engines.profile import LayerTime, reformat_share
 from ...objectives.measurement import Measurement
 from ...objectives.selftest.check import Check
+from ..quantities import faster
 from ..record import TrialRecord
-from ..results import Results
-from .points_table import confirmed_table, points_table
-from .scatter import plot_of_results
 
 PIPE_WIDTH = 160  # columns where nobody's window is known
 
@@ -51,28 +49,6 @@ def progress(*, total: int) -> Iterator[TrialProgress]:
         yield TrialProgress(bar, total=total)
 
 
-def show_results(results: Results) -> None:
-    """The front, the baselines beside it, a plot where there is a terminal, and what a reader must know of them."""
-    console = terminal()
-    counts = {state: sum(r.state == state for r in results.records) for state in ("complete", "pruned", "failed")}
-    console.print(points_table("Front", results.front, ties=results.ties, width=console.width))
-    if any(point.confirmed is not None for point in results.front):
-        console.print(confirmed_table(results))
-    off_front = [point for point in results.baselines if point not in results.front]
-    if off_front:
-        console.print(points_table("Baselines beside it", off_front, width=console.width))
-    if is_watched(console) and (plot := plot_of_results(results, width=console.width)):
-        console.print(plot, no_wrap=True)
-    console.print(
-        f"{counts['complete']} trials complete, {counts['pruned']} stopped early, {counts['failed']} failed; "
-        f"hypervolume {results.hypervolume():.4f} (share of the box from half the reference's mAP50-95 at its "
-        "latency).",
-        soft_wrap=True,
-    )
-    for remark in results.remarks():
-        console.print(remark, soft_wrap=True)
-
-
 def show_measurement(measurement: Measurement) -> None:
     """One measurement as a table of two columns."""
     table = Table(box=box.SIMPLE, show_header=False)
@@ -87,6 +63,7 @@ def show_measurement(measurement: Measurement) -> None:
         "latency": f"{measurement.latency_ms:.3f} ms (p95 {measurement.latency_p95_ms:.3f} ms{_cold(measurement)})",
         "ratio to the reference": f"{measurement.latency_ratio:.4f} (95 % {ratio_low:.4f} to {ratio_high:.4f}, "
         f"{measurement.pairs} pairs)",
+        "speedup": faster(measurement.latency_ratio),
         "timing disturbed by": ", ".join(measurement.flags) or "nothing",
         "engine": f"{measurement.engine_bytes / 2**20:.2f} MiB, {measurement.engine} {measurement.float_type}, "
         f"batch {measurement.batch}, {measurement.threads} threads",
@@ -222,16 +199,28 @@ def terminal(*, stderr: bool = False) -> Console:
 
 
 def _outcome(record: TrialRecord) -> str:
-    reused = f", as trial {record.reused_from}" if record.reused_from is not None else ""
+    """How a trial ended, in a line that fits a window; only why one failed may take more."""
+    again = record.reused_from is not None
+    parts = [record.baseline or "", f"as trial {record.reused_from}" if again else ""]
     if record.stopped is not None:
-        return f"{record.stopped}{reused}"
-    if record.measurement is None:
-        return f"{record.state}: {record.reason}"
-    found = record.measurement
-    name = f"{record.baseline}, " if record.baseline else ""
+        found = record.stopped
+        parts.append(f"{'' if again else 'stopped, '}beaten by trial {found.rival}")
+        figures = f"mAP50-95 about {found.map50_95.value:.3f}, {faster(found.latency_ratio)}"
+    elif record.measurement is None:
+        parts.append(record.state)
+        figures = str(record.reason)
+    else:
+        figures = _figures(record.measurement, again=again)
+    return ": ".join(filter(None, (", ".join(filter(None, parts)), figures)))
+
+
+def _figures(found: Measurement, *, again: bool) -> str:
+    """Fewer where an earlier line has told them."""
+    if again:
+        return f"mAP50-95 {found.map50_95:.4f}, {faster(found.latency_ratio)}"
     return (
-        f"{name}mAP50-95 {found.map50_95:.4f}, {found.latency_ms:.3f} ms, ratio {found.latency_ratio:.3f}, "
-        f"{len(found.int8_layers)} INT8{reused}"
+        f"mAP50-95 {found.map50_95:.4f}, {found.latency_ms:.3f} ms, {faster(found.latency_ratio)}, "
+        f"{len(found.int8_layers)} INT8"
     )
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...objectives.measurement import Measurement
 from ..expected import Expected, expected_of_study
-from ..results import Point, Results, results_of_study
+from ..points import Point
+from ..results import Results, results_of_study
 from ..study import SearchStudy
 
 if TYPE_CHECKING:

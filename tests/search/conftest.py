@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -109,3 +110,17 @@ def shapes_study(shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     )
     run_study(load_study_file(path))  # float, and ModelOpt's max
     return path
+
+
+@pytest.fixture
+def other_images(assets: Path, tmp_path: Path) -> list[str]:
+    """Three pictures that nothing else uses, as the study file's `data.confirm`."""
+    folder = tmp_path / "other"
+    folder.mkdir()
+    coco = json.loads((assets / "instances.json").read_text())
+    coco["images"] = coco["images"][:3]
+    coco["annotations"] = [a for a in coco["annotations"] if a["image_id"] < 3]
+    for i in range(3):
+        shutil.copy(assets / "calib" / f"{60 + i}.png", folder / f"{i}.png")  # beyond the four that are calibrated on
+    (folder / "instances.json").write_text(json.dumps(coco))
+    return [f"data.confirm={{images: {folder}, annotations: {folder / 'instances.json'}}}"]

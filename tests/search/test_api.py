@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from qpareto.errors import QParetoError, StorageError, StudyError, StudyFileError
+from qpareto.objectives.measurement import Measurement
+from qpareto.objectives.score import Scorer
 from qpareto.search.api import export_from_study, layers_of_study_or_model, measure_candidate, results, run_study
 from qpareto.search.ship.choice import Choice
 from qpareto.search.study_file import load_study_file
@@ -94,10 +99,26 @@ def test_an_export_without_confirmation_says_so_and_keeps_the_searchs_figures(
 def test_what_does_not_keep_its_promise_when_measured_anew_is_not_written(
     finished_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Choice, "refusal", lambda *_: "it takes 9.000 ms (at least 8.900), not 7")
-    with pytest.raises(StudyError, match=r"Trial \d+ was chosen by .*, but built and measured anew it takes 9.000 ms"):
-        export_from_study(load_study_file(finished_study), Choice(knee=True), tmp_path / "best")
+    shutil.copytree(finished_study.parent, tmp_path / "copy")  # the study keeps what is measured
+    spec = load_study_file(tmp_path / "copy" / finished_study.name)
+    measure = Scorer.measure
+
+    def slow(self: Scorer, *candidate: Any, **options: Any) -> Measurement:
+        found = measure(self, *candidate, **options)
+        ratio, (low, high) = found.latency_ratio, found.latency_ratio_ci
+        return replace(
+            found, latency_ms=9 * found.latency_ms, latency_ratio=9 * ratio, latency_ratio_ci=(9 * low, 9 * high)
+        )
+
+    monkeypatch.setattr(Scorer, "measure", slow)
+    fastest = results(spec).front[0]
+    limit = Choice(max_latency_ms=1.001 * fastest.decisive.latency_ms)
+    with pytest.raises(StudyError, match=r"No point of the front runs within .*; the nearest are trial"):
+        export_from_study(spec, limit, tmp_path / "best")
     assert not (tmp_path / "best").exists()
+    again = next(point for point in results(spec).points if point.trial == fastest.trial)
+    assert again.figures.latency_from == "measured anew at export"
+    assert again.decisive.latency_ratio > 1.5 * fastest.decisive.latency_ratio, "the study keeps what refutes it"
 
 
 def test_nothing_is_exported_from_another_model_or_other_settings(finished_study: Path, tmp_path: Path) -> None:

@@ -77,8 +77,26 @@ def test_every_command_says_what_it_does_and_so_does_every_option(command: tuple
     assert found.help
     assert found.help.endswith(".")
     assert all(getattr(parameter, "help", None) for parameter in found.params)
-    assert found.help.split(".")[0].split()[0] in qpareto(*above, "--help").out
-    assert re.search(rf"^ +{name} ", qpareto(*above, "--help").out, re.MULTILINE)
+    summary = re.search(rf"^ +{name} +(.+)$", qpareto(*above, "--help").out, re.MULTILINE)
+    assert summary is not None
+    assert summary[1].endswith("."), "not cut, nor gone on with in a second line"
+    assert len(summary[1]) <= 60
+    assert found.help.startswith(summary[1].rstrip("."))
+
+
+@pytest.mark.parametrize("command", [*PATHS, ("study",), ()], ids=" ".join)
+def test_h_is_help_and_cuts_no_words_at_80_columns(command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = qpareto(*command, "-h").out
+    assert shown == qpareto(*command, "--help").out
+    told, _, _ = shown.partition("Example:")
+    assert max(map(len, told.splitlines())) <= 80
+    found = GROUP
+    for each in command:
+        found = found.commands[each]
+    words = " ".join(told.split())
+    helps = [parameter.help for parameter in found.params if getattr(parameter, "help", None)]
+    assert [text for text in helps if " ".join(text.split()) not in words] == []
 
 
 @pytest.mark.parametrize("command", [path for path in PATHS if path not in SERVERS] + [()], ids=" ".join)
@@ -196,11 +214,22 @@ def test_export_prints_the_bare_folder_and_says_why_on_stderr(finished_study: Pa
     arguments = ("export", finished_study, "--trial", "1", "--no-confirm", "-o")
     outcome = qpareto(*arguments, tmp_path / "best")
     assert (outcome.code, outcome.out) == (0, f"{tmp_path / 'best'}\n")
-    assert outcome.err.startswith("Trial 1, as asked.")  # what is told of INT8's worth hangs on the timing
+    assert outcome.err.startswith("Trial 1 modelopt-max, as asked; mAP50-95 ")  # whether INT8 pays hangs on the timing
     found = printed(qpareto(*arguments, tmp_path / "other", "--format", "triton", "--json"))
     assert (tmp_path / "other" / "triton" / "best" / "config.pbtxt").is_file()
     assert found["folder"] == str(tmp_path / "other")
-    assert MEASURED | {"trial", "chosen"} <= found.keys()
+    assert MEASURED | {"trial", "chosen", "figures"} <= found.keys()
+
+
+def test_export_without_a_choice_takes_the_engine_that_the_answer_names(finished_study: Path, tmp_path: Path) -> None:
+    said = qpareto("front", finished_study).out
+    found = printed(qpareto("export", finished_study, "--no-confirm", "-o", tmp_path / "best", "--json"))
+    named = re.search(r"-o best --(?:trial (\d+)|reference)$", said, re.MULTILINE)
+    assert named is not None
+    if named[1]:  # this machine's timing decides
+        assert found["trial"] == int(named[1])
+    else:
+        assert found["int8_layers"] == []
 
 
 def test_run_prints_its_front_as_json_and_its_progress_on_stderr(study_file: Path) -> None:
@@ -232,6 +261,13 @@ def test_doctor_tells_of_every_engine_kind() -> None:
 def test_doctor_can_be_asked_of_one_kind() -> None:
     assert list(printed(qpareto("doctor", "--engine", "openvino", "--json"))) == ["openvino"]
     assert "'abacus'" in qpareto("doctor", "--engine", "abacus").sentence
+
+
+def test_doctor_tells_the_quota_of_a_container_where_engines_run_on_its_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qpareto.search.api.machine.quota_of_process", lambda: 1.5)
+    found = printed(qpareto("doctor", "--json"))
+    assert found["openvino"]["details"]["cpu quota"].startswith("1.5 cores for this container: with more than 1 thread")
+    assert "cpu quota" not in found["tensorrt"]["details"]
 
 
 def test_doctor_takes_a_model_for_the_self_test_alone(tmp_path: Path) -> None:

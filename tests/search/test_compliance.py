@@ -15,9 +15,10 @@ from made_up_trials import REFERENCE_MAP, measured, results_of, trial, typical_r
 from qpareto.errors import CandidateError, StudyError
 from qpareto.objectives.measurement import Measurement
 from qpareto.search.compliance import Answer, Compliance, answer
+from qpareto.search.points import Point
 from qpareto.search.record import TrialRecord
 from qpareto.search.requirements import Requirements
-from qpareto.search.results import Point, Results
+from qpareto.search.results import Results
 
 LIMITS = Requirements.parse(["map_drop=0.01", "latency_ratio=0.75"])
 maps = st.integers(36, 42).map(lambda hundredths: hundredths / 100)  # few values, so that ties are common
@@ -74,7 +75,7 @@ def worst(point: Point, drop: float, ratio: float) -> float:
 
 
 def points_of(study: Results) -> tuple[Point, ...]:
-    return (*study.points, *study.outside)
+    return study.points
 
 
 @given(studies(), st.sampled_from([0.0, 0.01, 0.012, 0.02]), st.sampled_from([0.5, 0.61, 0.7, 1.0, 1.02]))
@@ -150,7 +151,7 @@ def test_without_a_limit_on_accuracy_the_most_accurate_comes_first() -> None:
 def test_the_reference_is_the_last_to_be_named() -> None:
     study = typical_results()
     found = best_of(answer(study, Requirements.parse(["map_drop=0.002"])))
-    assert (found.point.title, found.role, found.is_sure) == ("3 bf16", "other float type", False)
+    assert (found.point.title, found.role, found.is_sure) == ("3 bf16", "front", False)
     found = best_of(answer(study, Requirements.parse(["map_drop=0"])))
     assert (found.point.title, found.role) == ("0 float", "reference")
 
@@ -173,11 +174,17 @@ def test_what_could_not_be_measured_once_more_is_no_yes() -> None:
 
 
 def test_every_kind_of_point_counts_and_is_told_as_what_it_is() -> None:
-    wanted = {0: "reference", 1: "recipe", 3: "other float type", 4: "front", 6: "beaten"}
+    wanted = {0: "reference", 1: "recipe", 3: "front", 4: "front", 6: "beaten"}
     for number, role in wanted.items():
         others = [point.trial for point in points_of(typical_results()) if point.trial != number]
         found = answer(typical_results(), Requirements.parse(["latency_ratio=1"]), infeasible=others)
         assert (best_of(found).point.trial, best_of(found).role, found.measured) == (number, role, 1)
+
+
+def test_what_another_float_type_off_the_front_is_is_told() -> None:
+    study = results_of(trial(0, measured(0.4, 0.5)), trial(1, measured(0.39, 0.6, float_type="bf16"), baseline="bf16"))
+    found = answer(study, Requirements.parse(["latency_ratio=1"]), infeasible=[0])
+    assert best_of(found).role == "other float type"
 
 
 def test_the_probability_is_what_drawing_independent_figures_gives() -> None:

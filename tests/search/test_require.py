@@ -15,7 +15,8 @@ from command_line import Outcome, qpareto
 from made_up_trials import measured
 from qpareto import open as open_study_file
 from qpareto.errors import CandidateError, QParetoError
-from qpareto.search.results import Point, Results
+from qpareto.search.points import Point
+from qpareto.search.results import Results
 from qpareto.search.study_file import load_study_file
 from qpareto.search.study_opening import open_study
 from recorded_study import recorded_study
@@ -42,7 +43,7 @@ def told(study: Path, *requirements: str) -> Any:
 
 def points_of(study: Path) -> list[Point]:
     results: Results = open_study_file(study).results
-    return [*results.points, *results.outside]
+    return list(results.points)
 
 
 def test_the_users_own_test_is_answered_by_yes_with_the_point(recorded: Path) -> None:

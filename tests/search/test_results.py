@@ -1,19 +1,23 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from made_up_trials import measured, results_of, stopped, trial, typical_results
+from qpareto.errors import CandidateError
+from qpareto.objectives.measurement import Measurement
+from qpareto.search.results import Results
 
 
 def test_the_front_is_fastest_first_and_holds_no_point_that_another_beats() -> None:
-    assert [point.trial for point in typical_results().front] == [5, 4, 0]
+    assert [point.trial for point in typical_results().front] == [5, 4, 3, 0]
 
 
 def test_a_result_that_was_told_again_is_one_point() -> None:
     found = typical_results()
-    assert [point.trial for point in found.points] == [0, 1, 4, 5, 6]
+    assert [point.trial for point in found.points] == [0, 1, 3, 4, 5, 6]
 
 
 def test_a_recipe_that_made_a_known_graph_is_still_listed_under_its_name() -> None:
@@ -21,20 +25,76 @@ def test_a_recipe_that_made_a_known_graph_is_still_listed_under_its_name() -> No
     assert found == {"float": 0, "modelopt-max": 1, "ultralytics": 2, "bf16": 3}
 
 
-def test_a_baseline_in_another_float_type_is_never_on_the_front_and_comes_last() -> None:
+def bf16(map50_95: float, ratio: float, **changes: Any) -> Measurement:
+    return measured(map50_95, ratio, float_type="bf16", int8_layers=(), calibration=None, **changes)
+
+
+def test_the_front_is_over_every_float_type_and_what_the_search_works_with_over_its_own() -> None:
     found = results_of(
-        trial(0, measured(0.5, 0.1, float_type="bf16"), baseline="bf16"),
+        trial(0, bf16(0.5, 0.1), baseline="bf16"),
         trial(1, measured(0.4, 1.0), baseline="float"),
     )
-    assert [point.trial for point in found.front] == [1]
+    assert [point.trial for point in found.front] == [0]
+    assert [point.trial for point in found.own_front] == [point.trial for point in found.own_points] == [1]
     assert [point.baseline for point in found.baselines] == ["float", "bf16"]
+    assert [point.precision for point in found.points] == ["bf16", "INT8 and fp32"]
+    assert found.hypervolume() == 0.0, "it is of the search's own float type"
 
 
-def test_a_float_type_that_beats_the_front_is_told() -> None:
-    remark = typical_results().remarks()[0]
-    assert remark.startswith("bf16 alone beats 2 of the front's 3 points")
-    assert "INT8 does not pay" in remark
-    assert not results_of(trial(0, measured(0.4, 0.5)), trial(1, measured(0.3, 0.6, float_type="bf16"))).remarks()
+def test_another_float_type_that_no_int8_engine_is_worth_more_than_is_what_to_ship() -> None:
+    float_trial = trial(0, measured(0.4, 1.0, int8_layers=()), baseline="float")
+    found = results_of(float_trial, trial(1, bf16(0.399, 0.55), baseline="bf16"), trial(2, measured(0.395, 0.56)))
+    (verdict,) = found.remarks()
+    assert verdict.startswith("INT8 does not pay here: of 1 engines with INT8 layers the fastest takes 0.560")
+    assert "Ship bf16, trial 1 (0.550, -0.0010), as `qpareto export` does" in verdict
+    faster = results_of(float_trial, trial(1, bf16(0.399, 0.55), baseline="bf16"), trial(2, measured(0.395, 0.52)))
+    assert not faster.verdict()
+    rough = results_of(float_trial, trial(1, bf16(0.38, 0.55), baseline="bf16"), trial(2, measured(0.395, 0.56)))
+    assert not rough.verdict(), "a float type that loses more than the margin is no answer"
+
+
+def test_confirmed_figures_decide_who_is_on_the_front_by_what_is_lost_on_their_own_images() -> None:
+    records = (trial(0, measured(0.39, 0.5)), trial(1, measured(0.38, 0.5)), trial(2, measured(0.37, 0.4)))
+    again: dict[int, Measurement | CandidateError] = {
+        0: measured(0.30, 0.5, map50_95_change=-0.03, map50_95_change_ci=(-0.04, -0.02), dataset_hash="other"),
+        1: measured(0.31, 0.5, map50_95_change=-0.02, map50_95_change_ci=(-0.03, -0.01), dataset_hash="other"),
+        2: CandidateError("The engine crashed."),
+    }
+    found = Results(records, objectives=("map50_95", "latency_ms"), float_type="fp32", confirmations=again)
+    assert [point.trial for point in found.front] == [1]
+    assert [point.trial for point in found.own_front] == [2, 0], "the search goes on by its own figures"
+    assert found.points[0].comparable_map50_95 == pytest.approx(0.37)
+    told = found.points[1].as_json()
+    assert (told["map50_95"], told["figures"]["map50_95"]) == (0.38, 0.31)
+    assert told["figures"]["accuracy_from"] == "confirmed on 328 other images"
+
+
+def test_a_recipe_that_shares_an_engine_shares_what_was_confirmed_of_it() -> None:
+    again = {1: measured(0.37, 0.61)}
+    found = Results(
+        typical_results().records, objectives=("map50_95", "latency_ms"), float_type="fp32", confirmations=again
+    )
+    same = [point.confirmed for point in found.baselines if point.baseline in ("modelopt-max", "ultralytics")]
+    assert same == [again[1], again[1]]
+
+
+def test_what_a_search_may_have_picked_by_luck_is_told_until_other_images_have_judged_it() -> None:
+    tied = [trial(i, measured(0.39 + i / 10000, 0.6)) for i in range(3)]
+    found = results_of(*tied)
+    (remark,) = found.remarks()
+    width = 0.005 / (2 * 1.96)
+    assert found.luck(found.front[0]) == pytest.approx(width * 0.8463, rel=0.03)  # of the greatest of three normals
+    assert f"they may flatter by up to {found.luck(found.front[0]):.4f} mAP50-95 (trial 2)" in remark
+    again = {2: measured(0.39, 0.6, dataset_hash="other")}
+    held_out = Results(tied, objectives=found.objectives, float_type="fp32", confirmations=again)
+    assert held_out.luck(held_out.points[2]) == 0.0
+    assert results_of(tied[0], trial(1, measured(0.3, 0.5))).luck(found.points[0]) == 0.0, "nothing to pick from"
+    assert (
+        results_of(*tied, trial(3, measured(0.39, 0.6), baseline="max")).luck(
+            results_of(trial(3, measured(0.39, 0.6), baseline="max")).points[0]
+        )
+        == 0.0
+    ), "a recipe was not picked"
 
 
 @pytest.mark.parametrize(
@@ -64,7 +124,7 @@ def test_every_flag_of_a_timing_has_a_meaning() -> None:
     import re
 
     from qpareto.objectives.latency.paired import PairedLatency
-    from qpareto.search.results import DOUBTS
+    from qpareto.search.points import DOUBTS
 
     described = re.search(r"flags:(.*)", inspect.getdoc(PairedLatency) or "", re.DOTALL)
     assert described is not None

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ....objectives.measurement import Measurement
-from ...results import Point, Results
+from ...points import Point
+from ...results import Results
 from ..view import StudyView
 from .look import BLUE, GREEN, GREY, ORANGE, PURPLE, SERIES, VERMILION, axis, layout
 
@@ -15,7 +16,8 @@ BASELINE_SYMBOLS = ("diamond", "square", "triangle-up", "triangle-down", "pentag
 MAP_AXIS, MS_AXIS = "mAP50-95", "latency, ms"
 HOVER = (
     "trial %{customdata[0]}<br>mAP50-95 %{y:.4f}<br>%{x:.3f} ms, ratio %{customdata[1]:.3f}"
-    "<br>%{customdata[2]} INT8 layers, %{customdata[3]}<extra>%{fullData.name}</extra>"
+    "<br>%{customdata[4]}, %{customdata[2]} INT8 layers, %{customdata[3]}<br>%{customdata[5]}"
+    "<extra>%{fullData.name}</extra>"
 )
 
 
@@ -94,18 +96,21 @@ def fronts_figure(views: Sequence[StudyView], *, relative: bool = False) -> Any:
 def _points(points: Sequence[Point], *, mode: str = "markers", relative: bool = False, **style: Any) -> Any:
     import plotly.graph_objects as go
 
-    found = [point.measurement for point in points]
+    found = [(point, point.decisive) for point in points]
     return go.Scatter(
-        x=[m.latency_ratio if relative else m.latency_ms for m in found],
-        y=[m.map50_95_change if relative else m.map50_95 for m in found],
+        x=[m.latency_ratio if relative else m.latency_ms for _, m in found],
+        y=[m.map50_95_change if relative else p.comparable_map50_95 for p, m in found],
         mode=mode,
-        customdata=[
-            (p.trial, m.latency_ratio, len(m.int8_layers), m.calibration or "no calibration")
-            for p, m in zip(points, found, strict=True)
-        ],
+        customdata=[_hover(p) for p in points],
         hovertemplate=HOVER.replace("%{y:.4f}", "%{y:+.4f}").replace(" ms,", ",") if relative else HOVER,
         **style,
     )
+
+
+def _hover(point: Point) -> tuple[Any, ...]:
+    """What `HOVER` tells of a point."""
+    m, told = point.decisive, point.measurement.calibration or "no calibration"
+    return point.trial, m.latency_ratio, len(m.int8_layers), told, point.precision, point.figures.accuracy_from
 
 
 def _recipe(same: Sequence[Point], symbol: str) -> Any:
@@ -151,7 +156,7 @@ def _cycle(count: int) -> list[str]:
 
 def _intervals(points: Sequence[Point]) -> dict[str, Any]:
     """The 95 % intervals in the axes' units: the ratio's in milliseconds, that of the mAP's change around the point."""
-    found = [point.measurement for point in points]
+    found = [point.decisive for point in points]
 
     def bars(value: Callable[[Measurement], float], ends: Callable[[Measurement], tuple[float, float]]) -> Any:
         low = [value(m) - ends(m)[0] for m in found]

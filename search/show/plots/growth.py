@@ -20,7 +20,8 @@ def growth_figure(views: Sequence[StudyView]) -> Any:
 
     figure = go.Figure()
     for i, view in enumerate(views):
-        points = sorted((p for p in view.results.points if p.trial in view.ended), key=lambda p: view.ended[p.trial])
+        ended = [point for point in view.results.own_points if point.trial in view.ended]
+        points = sorted(ended, key=lambda point: view.ended[point.trial])
         grown = view.results.hypervolumes(points)
         hours = [(view.ended[p.trial] - view.begun).total_seconds() / 3600 if view.begun else 0.0 for p in points]
         last = [k for k in range(len(points)) if k == len(points) - 1 or k % (1 + len(points) // MOST_STEPS) == 0]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -12,20 +10,6 @@ from qpareto.errors import DatasetError
 from qpareto.objectives.measurement import Measurement
 from qpareto.search.api import confirm_study, results, run_study
 from qpareto.search.study_file import load_study_file
-
-
-@pytest.fixture
-def other_images(assets: Path, tmp_path: Path) -> list[str]:
-    """Three pictures that nothing else uses, as the study file's `data.confirm`."""
-    folder = tmp_path / "other"
-    folder.mkdir()
-    coco = json.loads((assets / "instances.json").read_text())
-    coco["images"] = coco["images"][:3]
-    coco["annotations"] = [a for a in coco["annotations"] if a["image_id"] < 3]
-    for i in range(3):
-        shutil.copy(assets / "calib" / f"{60 + i}.png", folder / f"{i}.png")  # beyond the four that are calibrated on
-    (folder / "instances.json").write_text(json.dumps(coco))
-    return [f"data.confirm={{images: {folder}, annotations: {folder / 'instances.json'}}}"]
 
 
 def test_a_run_ends_by_measuring_its_front_once_more_on_images_it_never_saw(
@@ -38,8 +22,20 @@ def test_a_run_ends_by_measuring_its_front_once_more_on_images_it_never_saw(
         assert (point.measurement.images, point.confirmed.images) == (6, 3)
         assert point.confirmed.graph_hash == point.measurement.graph_hash
         assert point.as_json()["confirmed"]["images"] == 3
-    assert found.upheld() <= {point.trial for point in found.front}
-    assert found.upheld()
+
+
+def test_recipes_the_reference_and_other_float_types_are_measured_once_more_too(
+    study_file: Path, other_images: list[str]
+) -> None:
+    spec = load_study_file(study_file, [*other_images, "search.baselines=true"])
+    found = run_study(spec, trials=6)
+    assert {"float", "modelopt-max"} <= {point.baseline for point in found.baselines}
+    for point in found.baselines:
+        assert isinstance(point.confirmed, Measurement)
+        assert point.confirmed.float_type == point.measurement.float_type
+        assert point.figures.accuracy_from == "confirmed on 3 other images"
+    assert found.reference is not None
+    assert found.reference.decisive.map50_95_change == 0.0
 
 
 def test_what_was_confirmed_is_not_measured_again(study_file: Path, other_images: list[str]) -> None:

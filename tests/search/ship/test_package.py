@@ -170,7 +170,7 @@ def test_the_readme_says_that_nothing_was_measured_anew_and_what_was_confirmed(p
     write_package(package, measurement, story)
     text = (package.folder / "README.md").read_text()
     assert "**Not measured anew**" in text
-    assert "over 99 images: mAP50-95 0.3770" in text
+    assert "mAP50-95 0.3770 (-0.0200), 12.000 ms (0.600 of the reference) when it was confirmed on 99 images" in text
 
 
 def test_a_folder_that_is_there_is_refused_at_birth(package: Package, tmp_path: Path) -> None:

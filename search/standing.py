@@ -1,0 +1,70 @@
+"""How points stand to one another, by the figures that count: who beats whom beyond doubt, who ties, does INT8 pay."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..objectives.measurement import DIRECTIONS, Measurement
+from .figures import is_as_accurate
+from .front import Points, losses
+from .points import Point
+
+
+def losses_of(points: Sequence[Point], objectives: Sequence[str]) -> Points:
+    """(n_points, n_objectives), smaller is better: mAP on the scale of the search's images, whatever the others."""
+    return losses([_values(point, objectives) for point in points], [DIRECTIONS[name] for name in objectives])
+
+
+def surely_beats(one: Point, other: Point, objectives: Sequence[str]) -> bool:
+    """Whether one is nowhere worse by the figures, and on an objective better beyond both 95 % intervals.
+
+    Sizes and energies have no interval: there any difference is one.
+    """
+    mine, theirs = losses_of([one, other], objectives)
+    if (mine > theirs).any():
+        return False
+    a, b = one.decisive, other.decisive
+    apart = {
+        "map50_95": a.map50_95_change_ci[0] > b.map50_95_change_ci[1],
+        "latency_ms": a.latency_ratio_ci[1] < b.latency_ratio_ci[0],
+    }
+    better = zip(objectives, mine < theirs, strict=True)
+    return any(is_better and apart.get(name, True) for name, is_better in better)
+
+
+def tie(one: Measurement, other: Measurement) -> bool:
+    """Whether the intervals overlap, on both axes."""
+    pairs = (
+        (one.map50_95_change_ci, other.map50_95_change_ci),
+        (one.latency_ratio_ci, other.latency_ratio_ci),
+    )
+    return all(a[0] <= b[1] and b[0] <= a[1] for a, b in pairs)
+
+
+def without_int8(points: Sequence[Point], reference: Point | None, objectives: Sequence[str]) -> Point | None:
+    """The engine without INT8 to ship where INT8 does not pay; None where it pays, or nothing tells.
+
+    It is the fastest float type that is as accurate as the reference, or the reference itself. INT8 pays if an engine
+    with INT8 layers is faster than that one beyond its interval, or beats it beyond doubt.
+    """
+    mixed = [point for point in points if point.measurement.int8_layers]
+    if not mixed:
+        return None
+    floats = [p for p in points if not p.measurement.int8_layers and (p == reference or is_as_accurate(p.decisive))]
+    best = min(floats, key=_ratio, default=None)
+    fastest = 1.0 if best is None or best == reference else _ratio(best)  # the reference's is 1 by definition
+    if any(point.decisive.latency_ratio_ci[1] < fastest for point in mixed):
+        return None
+    if best is None or any(surely_beats(point, best, objectives) for point in mixed):
+        return None
+    return best
+
+
+def _ratio(point: Point) -> float:
+    return point.decisive.latency_ratio
+
+
+def _values(point: Point, objectives: Sequence[str]) -> tuple[float, ...]:
+    values = point.decisive.values(tuple(objectives))
+    told = zip(objectives, values, strict=True)
+    return tuple(point.comparable_map50_95 if name == "map50_95" else value for name, value in told)

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from made_up_trials import measured
+from qpareto.errors import CandidateError
+from qpareto.search.figures import NO_LOSS, expected_luck, figures_of, is_as_accurate, measured_again
+
+SEARCHED = measured(0.395, 0.55)
+ON_OTHERS = measured(0.35, 0.57, map50_95_change=-0.008, images=250, dataset_hash="other")
+REBUILT, FRESH = measured(0.395, 0.58), measured(0.395, 0.593)
+
+
+def test_without_any_other_the_figures_of_the_search_count() -> None:
+    found = figures_of(SEARCHED)
+    assert (found.measurement, found.held_out) == (SEARCHED, False)
+    assert str(found) == "mAP50-95 0.3950 (-0.0050), 11.000 ms (0.550 of the reference), from the search"
+
+
+def test_a_confirmation_counts_whole_and_says_on_which_images() -> None:
+    found = figures_of(SEARCHED, confirmed=ON_OTHERS)
+    assert (found.measurement, found.held_out) == (ON_OTHERS, True)
+    assert str(found).endswith("11.400 ms (0.570 of the reference), confirmed on 250 other images")
+    again = figures_of(SEARCHED, confirmed=REBUILT)
+    assert (again.measurement, again.held_out) == (REBUILT, False)
+    assert str(again).endswith("confirmed by a second build")
+
+
+def test_at_export_latency_is_the_new_engines_and_accuracy_that_of_images_that_the_search_never_saw() -> None:
+    found = figures_of(SEARCHED, confirmed=ON_OTHERS, fresh=FRESH)
+    assert found.measurement.latency_ratio == FRESH.latency_ratio
+    assert found.measurement.map50_95_change == ON_OTHERS.map50_95_change
+    assert (found.measurement.images, found.measurement.graph_hash) == (250, FRESH.graph_hash)
+    assert str(found) == (
+        "mAP50-95 0.3500 (-0.0080, confirmed on 250 other images), 11.860 ms (0.593 of the reference, measured anew at "
+        "export)"
+    )
+    assert str(figures_of(SEARCHED, confirmed=REBUILT, fresh=FRESH)).endswith("measured anew at export")
+    assert json.loads(json.dumps(found.as_json()))["latency_from"] == "measured anew at export"
+
+
+def test_a_measurement_that_failed_is_none() -> None:
+    assert measured_again(CandidateError("The engine crashed.")) is None
+    assert measured_again(FRESH) is FRESH
+
+
+@pytest.mark.parametrize(("low", "is_accurate"), [(-NO_LOSS + 1e-6, True), (-NO_LOSS, False), (-0.02, False)])
+def test_no_loss_is_an_interval_above_the_margin_whatever_the_figure(low: float, is_accurate: bool) -> None:
+    found = measured(0.4, 0.5, map50_95_change_ci=(low, 0.03))
+    assert is_as_accurate(found) == is_accurate
+
+
+def test_wide_intervals_of_few_images_make_no_loss_harder_to_say_not_easier() -> None:
+    few, many = ((-0.001 - width, -0.001 + width) for width in (0.02, 0.003))
+    assert is_as_accurate(measured(0.399, 0.5, map50_95_change_ci=many))
+    assert not is_as_accurate(measured(0.399, 0.5, map50_95_change_ci=few))
+
+
+@pytest.mark.parametrize("rivals", [0, 1, 3, 10, 40])
+def test_the_expected_luck_is_that_of_the_greatest_of_independent_errors(rivals: int) -> None:
+    found = measured(0.4, 0.5, map50_95_change_ci=(-0.00196, 0.00196))  # a deviation of 0.001
+    drawn = np.random.default_rng(0).normal(0, 0.001, (40_000, rivals + 1)).max(axis=1).mean()
+    assert expected_luck(found, rivals) == pytest.approx(drawn, abs=4e-5)
