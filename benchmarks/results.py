@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def _row(point: Point, name: str) -> str:
-    m = point.measurement
+    m = point.decisive
     (low, high), (least, most) = m.map50_95_change_ci, m.latency_ratio_ci
     return (
         f"| {name} | {point.trial} | {m.map50_95:.4f} | {m.map50_95_change:+.4f} ({low:+.4f} to {high:+.4f}) "

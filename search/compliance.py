@@ -41,7 +41,7 @@ class Compliance:
     @property
     def is_confirmed(self) -> bool:
         """Whether other figures than those that the search picked it by decide."""
-        return self.point.decisive is not self.point.measurement
+        return self.point.is_measured_again
 
     @property
     def refuted(self) -> str | None:
@@ -184,7 +184,7 @@ def _merit(compliance: Compliance) -> tuple[float, ...]:
 
 def _compliance(point: Point, role: Role, requirements: Requirements) -> Compliance:
     searched = requirements.of(point.measurement)
-    if point.decisive is not point.measurement:
+    if point.is_measured_again:
         return Compliance(point=point, role=role, findings=requirements.of(point.decisive), searched=searched)
     return Compliance(point=point, role=role, findings=searched)
 

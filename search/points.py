@@ -62,6 +62,11 @@ class Point:
         return self.figures.measurement
 
     @property
+    def is_measured_again(self) -> bool:
+        """Whether other figures count than those that the search picked it by."""
+        return self.decisive is not self.measurement
+
+    @property
     def comparable_map50_95(self) -> float:
         """MAP50-95 on the scale of the search's images, 0..1: where others count, the reference's here and the change.
 

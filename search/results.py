@@ -58,18 +58,32 @@ class Results:
 
     @cached_property
     def front(self) -> tuple[Point, ...]:
-        """The points that no other point of the study beats by the figures that count, fastest first.
+        """The points that no other point of the study beats, fastest first; every float type and recipe among them.
 
-        Every float type and every recipe is among them. What could not be built once more is not.
+        Like is compared with like. Of those that were measured again, the ones that no other such beats by the figures
+        that count. Of the others, the ones that nothing beats by the search's figures: a search's lucky figures would
+        put whatever it had beaten before those that were held to account. What could not be built again is left out.
         """
-        return self.front_among(self.points)
+        left = [point for point in self.points if point.refuted is None]
+        waiting = [point for point in self._front_by_search(left) if not point.is_measured_again]
+        found = list(waiting)
+        for point in self.front_among([p for p in left if p.is_measured_again]):
+            if point in self._front_by_search([*waiting, point]):
+                found.append(point)
+        return tuple(sorted(found, key=lambda point: point.decisive.latency_ms))
 
     def front_among(self, points: Sequence[Point]) -> tuple[Point, ...]:
-        """Those of some points that no other of them beats, as `front`."""
+        """Those of some points that no other of them beats by the figures that count, fastest first."""
         left = [point for point in points if point.refuted is None]
         kept = front_of(self.losses(left))
         chosen = [point for point, stays in zip(left, kept, strict=True) if stays]
         return tuple(sorted(chosen, key=lambda point: point.decisive.latency_ms))
+
+    def _front_by_search(self, points: Sequence[Point]) -> list[Point]:
+        """Those of some points that no other of them beats by the search's figures."""
+        found = [point.measurement.values(self.objectives) for point in points]
+        kept = front_of(losses(found, [DIRECTIONS[name] for name in self.objectives]))
+        return [point for point, stays in zip(points, kept, strict=True) if stays]
 
     @cached_property
     def own_points(self) -> tuple[Point, ...]:
@@ -79,10 +93,7 @@ class Results:
     @cached_property
     def own_front(self) -> tuple[Point, ...]:
         """Of these, by the search's figures, those that no other one beats: what its candidates race against."""
-        found = [point.measurement.values(self.objectives) for point in self.own_points]
-        kept = front_of(losses(found, [DIRECTIONS[name] for name in self.objectives]))
-        chosen = [point for point, stays in zip(self.own_points, kept, strict=True) if stays]
-        return tuple(sorted(chosen, key=lambda point: point.measurement.latency_ms))
+        return tuple(sorted(self._front_by_search(self.own_points), key=lambda point: point.measurement.latency_ms))
 
     @property
     def reference(self) -> Point | None:

@@ -19,7 +19,7 @@ from ..spec import StudySpec
 from ..study import SearchStudy
 from .prepare import confirming
 
-MOST_ROUNDS = 3  # of a front whose points all turn out worse than they looked
+MOST_ROUNDS = 3  # of a front whose points turn out worse than they looked
 
 _log = logging.getLogger(__name__)
 
@@ -27,8 +27,8 @@ _log = logging.getLogger(__name__)
 def confirm_front(spec: StudySpec, study: SearchStudy, scorer: Scorer) -> None:
     """Measure the front, the recipes and the reference once more, as far as they were not; the study keeps both.
 
-    Where the front turns out worse than it looked, points behind it come to the front: they are measured too, at most
-    `MOST_ROUNDS` times.
+    Where a point cannot be built again, or one behind it beats beyond doubt what is left, others come to the front:
+    they are measured too, at most `MOST_ROUNDS` times.
 
     Raises:
         DatasetError: the confirmation images are at fault, or some of them were evaluated or calibrated on.
@@ -59,7 +59,8 @@ def confirm_points(spec: StudySpec, study: SearchStudy, scorer: Scorer, waiting:
 def _unconfirmed(results: Results) -> list[Point]:
     """An engine that several recipes made is one point."""
     recipes = {r.number if r.reused_from is None else r.reused_from for r in results.records if r.baseline}
-    wanted = {point.trial for point in results.front} | recipes
+    better = {other.trial for point in results.front for other in results.beaten_by(point)}
+    wanted = {point.trial for point in results.front} | recipes | better
     if results.reference is not None:
         wanted.add(results.reference.trial)
     return [point for point in results.points if point.trial in wanted and point.confirmed is None]

@@ -138,17 +138,21 @@ def settled(results: Results, choice: Choice, measure: Callable[[Point], Point])
 
 
 def _winner(results: Results, choice: Choice) -> Point:
-    """The best point of the front for this choice, of those without INT8 where INT8 does not pay."""
-    if results.without_int8 is not None:
-        floats = results.front_among([point for point in results.points if not point.measurement.int8_layers])
-        kept = [point for point in floats if _meets(point, choice, results)]
-        if kept and not results.beaten_by(found := _best(kept, choice, results)):
-            return found
-    front = results.front
-    kept = [point for point in front if _meets(point, choice, results)]
-    if not kept:
-        raise StudyError(_nothing_kept(front, choice))
-    return _best(kept, choice, results)
+    """The best point of the front for this choice, of those without INT8 where INT8 does not pay.
+
+    Whoever is beaten beyond doubt gives way to the best of all that was measured, whether held to account or not.
+    """
+    if not any(_meets(point, choice, results) for point in results.front):
+        raise StudyError(_nothing_kept(results.front, choice))
+    floats = [point for point in results.points if not point.measurement.int8_layers]
+    pools = [results.front_among(floats)] if results.without_int8 is not None else []
+    best = []
+    for pool in (*pools, results.front, results.front_among(results.points)):
+        if kept := [point for point in pool if _meets(point, choice, results)]:
+            best.append(_best(kept, choice, results))
+            if not results.beaten_by(best[-1]):
+                return best[-1]
+    return best[-1]
 
 
 def _meets(point: Point, choice: Choice, results: Results) -> bool:

@@ -77,7 +77,7 @@ def _measured(manifest: Manifest) -> list[str]:
     return [
         f"- **{figures.words if figures else in_words(found)}**; 95 % intervals: of the ratio {low:.3f} to {high:.3f}, "
         f"of the change {least:+.4f} to {most:+.4f}.",
-        f"- mAP50 {found.map50:.4f}; 95 of 100 runs within {found.latency_p95_ms:.3f} ms; "
+        f"- mAP50 {found.map50:.4f} on {found.images} images; 95 of 100 runs within {found.latency_p95_ms:.3f} ms; "
         f"{found.engine_bytes >> 10} KiB.",
     ]
 

@@ -124,7 +124,8 @@ def _study(view: StudyView, changes: Changes | str | None, *, alone: bool) -> st
         f"<section>{heading}<ul class='answer'>{told}</ul></section>",
         front,
         f"<section><h2>The front</h2>{html_table(POINT_COLUMNS, point_rows(view.feasible_front))}</section>",
-        f"<section><h2>Beside it: recipes, and what was confirmed and is beaten</h2>{html_table(POINT_COLUMNS, point_rows(off_front))}</section>",
+        f"<section><h2>Beside it</h2>{html_table(POINT_COLUMNS, point_rows(off_front))}"
+        "<p>Recipes, and what was confirmed and is beaten.</p></section>",
         _changes(changes) if changes is not None else "",
         *others,
         f"<section><h2>How it was measured</h2>{_definitions(facts(view))}</section>",

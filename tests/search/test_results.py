@@ -195,3 +195,24 @@ def test_where_no_engine_with_int8_layers_is_faster_beyond_its_interval_the_verd
     assert "-0.0200 mAP50-95" in verdict
     assert not results_of(float_trial, trial(1, measured(0.39, 0.9))).remarks()
     assert not results_of(float_trial).remarks()
+
+
+def test_what_the_search_found_beaten_does_not_come_to_the_front_because_the_front_was_held_to_account() -> None:
+    records = [trial(0, measured(0.398, 0.5)), trial(1, measured(0.397, 0.51)), trial(2, measured(0.399, 0.7))]
+    again: dict[int, Measurement | CandidateError] = {0: measured(0.39, 0.52, dataset_hash="other")}
+    found = Results(records, objectives=("map50_95", "latency_ms"), float_type="fp32", confirmations=again)
+    assert [point.trial for point in found.front] == [0, 2], "trial 1 was beaten by it, and nobody checked trial 1"
+    again[2] = CandidateError("The engine crashed.")
+    found = Results(records, objectives=("map50_95", "latency_ms"), float_type="fp32", confirmations=again)
+    assert [point.trial for point in found.front] == [0], "what cannot be built again is not there"
+    again[0] = CandidateError("The engine crashed.")
+    found = Results(records, objectives=("map50_95", "latency_ms"), float_type="fp32", confirmations=again)
+    assert [point.trial for point in found.front] == [1]
+    assert [point.trial for point in found.beside_front()] == [0, 2]
+
+
+def test_a_point_that_the_search_found_later_joins_those_that_were_held_to_account() -> None:
+    records = [trial(0, measured(0.398, 0.5)), trial(1, measured(0.399, 0.49))]
+    again: dict[int, Measurement | CandidateError] = {0: measured(0.4, 0.4)}
+    found = Results(records, objectives=("map50_95", "latency_ms"), float_type="fp32", confirmations=again)
+    assert [point.trial for point in found.front] == [1], "by the search's figures, which both have, it beats the other"

@@ -72,7 +72,7 @@ def shown(browser: Chrome, url: str, *texts: str) -> str:
 
 def test_it_shows_names_with_units_and_our_plot(address: str, browser: Chrome) -> None:
     shown(browser, address, "mAP50-95 (0 to 1)", "latency (ms)", "The front", "reference (no INT8)")
-    shown(browser, f"{address}/note", "Recipes beside it", "qpareto export")
+    shown(browser, f"{address}/note", "Beside it: recipes", "qpareto export")
 
 
 def test_importances_of_90_layers_are_drawn_and_can_be_read(tmp_path: Path, browser: Chrome) -> None:
