@@ -18,7 +18,7 @@ import numpy as np
 from kept_study import kept_view
 from qpareto.objectives.measurement import Measurement
 from qpareto.search.record import FINISHED
-from qpareto.search.results import Point
+from qpareto.search.points import Point
 from qpareto.search.show.tables import markdown_table
 from qpareto.search.show.view import StudyView
 
@@ -96,7 +96,7 @@ def costs(view: StudyView) -> str:
     """Trials an hour, doubtful timings, and seconds by step where trials tell them."""
     work = Work.of(view)
     counted = sum(record.state in FINISHED for record in view.results.records)
-    found = [point.measurement for point in (*view.results.points, *view.results.outside)]
+    found = [point.measurement for point in view.results.points]
     flags = Counter(flag for measurement in found for flag in measurement.flags)
     doubts = ", ".join(
         f"{flag} {flags[flag]}" for flag in ("foreign_process", "throttled", *sorted(flags)) if flags[flag]
