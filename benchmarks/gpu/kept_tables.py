@@ -17,8 +17,8 @@ import numpy as np
 
 from kept_study import kept_view
 from qpareto.objectives.measurement import Measurement
-from qpareto.search.record import FINISHED
 from qpareto.search.points import Point
+from qpareto.search.record import FINISHED
 from qpareto.search.show.tables import markdown_table
 from qpareto.search.show.view import StudyView
 
