@@ -40,6 +40,7 @@ class Measurement:
         latency_ratio_ci: where a new timing of this candidate, built anew and in a new process, lies with 95 %, low <=
             high; of measurements without `latency_spread`, the timing's own interval.
         latency_own_ci: 95 % interval of the ratio within its own process; None where it was not told apart.
+        latency_timings: processes that timed it; the ratio is their geometric mean.
         latency_spread: standard deviation of the ratio's logarithm between processes and builds, see latency/spread.py.
         reference_ms: the reference's median in the same breath.
         pairs: timed pairs of reference and candidate.
@@ -100,6 +101,7 @@ class Measurement:
     latency_cold_ms: float | None = None
     latency_own_ci: tuple[float, float] | None = None
     latency_spread: float | None = None
+    latency_timings: int = 1
     energy_mj: float | None = None
     int8_ran: int | None = None
     no_int8_kernel: tuple[str, ...] = ()

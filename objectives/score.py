@@ -212,9 +212,10 @@ class Scorer:
             latency_p95_ms=latency.candidate_p95_ms,
             latency_cold_ms=latency.candidate_cold_ms,
             latency_ratio=latency.ratio,
-            latency_ratio_ci=self.spread.around(latency.ratio, latency.ratio_ci),
+            latency_ratio_ci=self.spread.around(latency.ratio, latency.ratio_ci, timings=latency.timings),
             latency_own_ci=latency.ratio_ci,
             latency_spread=self.spread.deviation,
+            latency_timings=latency.timings,
             reference_ms=latency.reference_ms,
             pairs=latency.pairs,
             flags=latency.flags,
@@ -262,8 +263,8 @@ class Scorer:
     @cached_property
     def spread(self) -> Spread:
         """How far timings of one engine lie apart on this machine, by the reference and a second build of it."""
-        again = replace(self, build=self.build + 1)
-        return self.clock.spread([self.reference, again.engine(self.reference_graph)])
+        first, second = (replace(self, build=build) for build in (0, 1))  # whatever this one builds: it is known once
+        return first.clock.spread([first.reference, second.reference])
 
     @cached_property
     def clock(self) -> Clock:

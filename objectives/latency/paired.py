@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +62,7 @@ class PairedLatency:
         foreign_load: share of the machine's CPU time that others used meanwhile, 0..1; None if unknown.
         readings: of the device meanwhile, by name with unit; empty where its driver tells nothing.
         energy_mj: of one run of the candidate, if measured too.
+        timings: processes that it is of, each with its own load of the engines, at least 1.
         flags: `wide_interval` (the budget ended first), `not_steady` (the warm-up ended first), `foreign_load`
             (disturbed, and so were its repeats), `cpu_throttled` (stopped by its container's CPU quota, and so in its
             repeats), `load_unknown` (this system does not tell); on a GPU
@@ -78,12 +79,38 @@ class PairedLatency:
     foreign_load: float | None = None
     readings: Mapping[str, float | str] = field(default_factory=dict)
     energy_mj: float | None = None
+    timings: int = 1
     flags: tuple[str, ...] = ()
 
     @property
     def is_disturbed(self) -> bool:
         """Whether somebody else used the device meanwhile, or it was throttled: then the interval tells too little."""
         return not DISTURBANCES.isdisjoint(self.flags)
+
+
+def combined(timed: Sequence[PairedLatency]) -> PairedLatency:
+    """Several timings of one candidate, of processes and perhaps builds of their own, as one.
+
+    Ratio and interval are geometric means, milliseconds medians, pairs sums; whatever disturbed one disturbed all. The
+    interval stays that of a timing: how far timings lie apart is `Spread`'s to tell.
+
+    Args:
+        timed: at least one.
+    """
+    low, high = np.exp(np.log([each.ratio_ci for each in timed]).mean(axis=0))
+    energies = [each.energy_mj for each in timed if each.energy_mj is not None]
+    return replace(
+        timed[-1],
+        pairs=sum(each.pairs for each in timed),
+        reference_ms=float(np.median([each.reference_ms for each in timed])),
+        candidate_ms=float(np.median([each.candidate_ms for each in timed])),
+        candidate_p95_ms=max(each.candidate_p95_ms for each in timed),
+        ratio=float(np.exp(np.log([each.ratio for each in timed]).mean())),
+        ratio_ci=(float(low), float(high)),
+        energy_mj=float(np.median(energies)) if energies else None,
+        timings=sum(each.timings for each in timed),
+        flags=tuple(dict.fromkeys(flag for each in timed for flag in each.flags)),
+    )
 
 
 def paired_latency(

@@ -2,7 +2,8 @@
 
 A search picks lucky figures: of many masks that are equal but for noise, the one with the luckiest noise comes to the
 front. Its measurement once more, on other images, has no such bias. What it is compared with, the recipes and the
-reference, is measured in the same way.
+reference, is measured in the same way. Each is timed in several processes, of two builds where the search's own is
+still at hand.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ...errors import CandidateError
+from ...objectives.finalist import measure_finalist
 from ...objectives.score import Scorer
 from ..points import Point
 from ..results import Results, results_of_study
@@ -51,7 +53,7 @@ def confirm_points(spec: StudySpec, study: SearchStudy, scorer: Scorer, waiting:
         )
         candidate, float_type = point.measurement.candidate(names), point.measurement.float_type
         try:
-            study.confirm(point.trial, again.measure(candidate, again.quantize(candidate), float_type=float_type))
+            study.confirm(point.trial, measure_finalist(again, candidate, float_type=float_type))
         except CandidateError as error:
             study.confirm(point.trial, error)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 
 from contracts.engines import SmallDetector, random_images
 from qpareto.objectives.engines import Engine, EngineOptions, engine_kind
-from qpareto.objectives.latency.paired import LatencyBudget, PairedLatency, PairedTimes, interleaved, paired_latency
+from qpareto.objectives.latency.paired import (
+    LatencyBudget,
+    PairedLatency,
+    PairedTimes,
+    combined,
+    interleaved,
+    paired_latency,
+)
 from qpareto.objectives.latency.telemetry import HostLoad
 
 T = TypeVar("T")
@@ -225,3 +232,33 @@ def test_an_interval_that_stays_wide_is_flagged(engines: tuple[Engine, Engine]) 
     load = ScriptedLoad(shares=iter([0.0]))
     result = paired_latency(*engines, budget=replace(SHORT, ci_width=0.0), load=load)
     assert "wide_interval" in result.flags
+
+
+def timing(ratio: float, **changes: Any) -> PairedLatency:
+    fields: dict[str, Any] = {
+        "pairs": 40,
+        "reference_ms": 10.0,
+        "candidate_ms": 10.0 * ratio,
+        "candidate_p95_ms": 12.0 * ratio,
+        "candidate_cold_ms": 15.0,
+        "ratio": ratio,
+        "ratio_ci": (ratio * 0.99, ratio * 1.02),
+    }
+    return PairedLatency(**fields | changes)
+
+
+def test_timings_of_several_processes_are_one_by_their_geometric_mean() -> None:
+    found = combined([timing(0.4, energy_mj=3.0), timing(0.5, flags=("throttled",)), timing(0.625, energy_mj=5.0)])
+    assert found.ratio == pytest.approx(0.5)
+    assert found.ratio_ci == pytest.approx((0.495, 0.51))
+    assert (found.timings, found.pairs, found.candidate_ms, found.energy_mj) == (3, 120, 5.0, 4.0)
+    assert found.flags == ("throttled",)
+    assert found.is_disturbed
+
+
+def test_one_timing_stays_what_it_is() -> None:
+    one = timing(0.4)
+    again = combined([one])
+    assert again.ratio == pytest.approx(one.ratio)
+    assert again.ratio_ci == pytest.approx(one.ratio_ci)
+    assert replace(again, ratio=one.ratio, ratio_ci=one.ratio_ci) == one

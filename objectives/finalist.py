@@ -1,0 +1,29 @@
+"""A finalist: measured as any candidate is, but timed in several processes, of two builds where both are at hand."""
+
+from __future__ import annotations
+
+from ..spaces.candidate import Candidate
+from .engines.build import find_engine
+from .latency.paired import combined
+from .measurement import Measurement
+from .score import Scorer
+
+TIMINGS = 3
+
+
+def measure_finalist(scorer: Scorer, candidate: Candidate, *, float_type: str | None = None) -> Measurement:
+    """Measure a candidate in full; its ratio is the geometric mean of `TIMINGS` processes.
+
+    One of them times the build before the scorer's own, which a study's search has made, if it is still in the store.
+
+    Args:
+        float_type: what layers outside the mask run in, where that is not the reference's.
+
+    Raises:
+        QuantizationError, EngineError: as `Scorer.quantize` and `Scorer.measure`.
+    """
+    quantized = scorer.quantize(candidate)
+    engine, built = scorer.engine(quantized, float_type=float_type), scorer.build_options(float_type)
+    earlier = find_engine(quantized.graph_hash, built, scorer.store, build=scorer.build - 1) if scorer.build else None
+    timed = [scorer.clock.latency(each, built) for each in (earlier or engine, *[engine] * (TIMINGS - 1))]
+    return scorer.measure(candidate, quantized, float_type=float_type, latency=combined(timed))
