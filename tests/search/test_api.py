@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from copied_study import copied_study
 from qpareto.errors import QParetoError, StorageError, StudyError, StudyFileError
 from qpareto.objectives.measurement import Measurement
 from qpareto.objectives.score import Scorer
@@ -99,8 +99,7 @@ def test_an_export_without_confirmation_says_so_and_keeps_the_searchs_figures(
 def test_what_does_not_keep_its_promise_when_measured_anew_is_not_written(
     finished_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shutil.copytree(finished_study.parent, tmp_path / "copy")  # the study keeps what is measured
-    spec = load_study_file(tmp_path / "copy" / finished_study.name)
+    spec = load_study_file(copied_study(finished_study, tmp_path / "copy"))  # the study keeps what is measured
     measure = Scorer.measure
 
     def slow(self: Scorer, *candidate: Any, **options: Any) -> Measurement:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from copied_study import copied_study
 from qpareto.search.show.view import StudyView
 from recorded_study import recorded_view
 
@@ -45,5 +46,4 @@ def browser() -> Iterator[Chrome]:
 @pytest.fixture
 def finished_copy(finished_study: Path, tmp_path: Path) -> Path:
     """The file of a finished study that may be written to."""
-    shutil.copytree(finished_study.parent, tmp_path / "finished")
-    return tmp_path / "finished" / finished_study.name
+    return copied_study(finished_study, tmp_path / "finished")
