@@ -149,6 +149,18 @@ def test_sizes_of_a_resize_grow_with_the_batch(computed: bool) -> None:
     assert len(check_images_stay_apart(model, 2).graph.node) == len(model.graph.node) + (not computed)
 
 
+def test_the_target_of_an_expand_grows_where_it_names_the_batch() -> None:
+    """Once where images share an axis with channels, and once where the batch alone is expanded over, untouched."""
+    writer = GraphWriter()
+    writer.reshape([3, 1, 24])
+    writer.node("Expand", writer.constant(np.array([3, 2, 24], np.int64)), shape=[3, 2, 24])
+    writer.reshape([1, 3, 48])
+    writer.node("Expand", writer.constant(np.array([1, 3, 48], np.int64)), shape=[1, 3, 48])
+    batched = check_images_stay_apart(writer.model(), 3)
+    targets = [numpy_helper.to_array(n.attribute[0].t).tolist() for n in batched.graph.node if n.op_type == "Constant"]
+    assert targets == [[9, 1, 24], [9, 2, 24], [3, 3, 48]]
+
+
 def fixed(step: str) -> Any:
     """A graph that cannot be given another batch, because of its last node but one."""
     writer = GraphWriter()
