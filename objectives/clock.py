@@ -17,6 +17,7 @@ from .latency.spread import Spread
 from .latency.telemetry import HostLoad
 from .store import content_key
 
+_FILES = {"reference-ms": "ms.txt", "spread": "spread.json"}  # the store's kind -> its file
 PROCESSES = 3  # in which each build of the reference is timed for the spread
 
 
@@ -90,11 +91,11 @@ class Clock:
 
     def _kept(self, what: str) -> str | None:
         found = self.device.store.local.find(what, self._key)
-        return None if found is None else (found / "value.txt").read_text(encoding="ascii")
+        return None if found is None else (found / _FILES[what]).read_text(encoding="ascii")
 
     def _keep(self, what: str, value: str) -> None:
         def fill(folder: Path) -> None:
-            (folder / "value.txt").write_text(value, encoding="ascii")
+            (folder / _FILES[what]).write_text(value, encoding="ascii")
 
         self.device.store.local.make(what, self._key, fill)
 

@@ -63,3 +63,14 @@ def test_a_measurement_tells_the_interval_of_a_new_timing_and_its_own(scorer: Sc
     assert found.latency_own_ci is not None
     assert found.latency_ratio_ci[0] <= found.latency_own_ci[0] <= found.latency_own_ci[1] <= found.latency_ratio_ci[1]
     assert found.latency_spread == scorer.spread.deviation
+
+
+def test_what_an_older_program_kept_of_the_reference_is_read(scorer: Scorer, timed: list[Path]) -> None:
+    clock = replace(scorer, store=replace(scorer.store, root=scorer.store.root / "older")).clock
+
+    def fill(folder: Path) -> None:
+        (folder / "ms.txt").write_text("12.5", encoding="ascii")
+
+    clock.device.store.make("reference-ms", clock._key, fill)
+    assert clock.reference_ms() == 12.5
+    assert timed == []
