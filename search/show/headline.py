@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from ..compliance import Answer, Compliance
@@ -32,7 +32,11 @@ class Headline:
 
 
 def headline(view: StudyView) -> Headline:
-    """The engine to ship: that of `front --require map_drop=0.01 --require latency_ratio=1`, or the float engine."""
+    """The engine to ship: that of `front --require map_drop=0.01 --require latency_ratio=1`, or the float engine.
+
+    One that was exported stays the answer as long as it keeps that and nothing beats it beyond doubt: its figures anew
+    may put it a hair behind a point that ties with it.
+    """
     if not view.feasible_front:
         return Headline(best=None, sentences=tuple(answer(view)[:1]))
     reference, drop = view.results.reference, _drop(view)
@@ -45,7 +49,8 @@ def headline(view: StudyView) -> Headline:
         return Headline(best=_float_type(view), sentences=tuple(view.results.verdict()))
     if found.best is None:
         return Headline(best=None, sentences=tuple(_nothing_gained(found, drop)))
-    return Headline(best=found.best.point, sentences=(_gain(found.best), _how_sure(found.best, drop)))
+    best = _exported(view, asked, without) or found.best
+    return Headline(best=best.point, sentences=(_gain(best), _how_sure(best, drop)))
 
 
 def next_commands(view: StudyView, head: Headline, study: Sequence[str], *, trials: int) -> list[str]:
@@ -69,6 +74,14 @@ def next_commands(view: StudyView, head: Headline, study: Sequence[str], *, tria
     elif results.reference is not None:
         found.append(f"qpareto export {named} -o best --reference")
     return [*found, "qpareto verify best"][:3]
+
+
+def _exported(view: StudyView, asked: Requirements, without: Collection[int]) -> Compliance | None:
+    """The best of the engines that were exported, if there is one that still is an answer."""
+    results = view.results
+    kept = {p.trial for p in results.points if p.fresh and p.trial not in without and not results.beaten_by(p)}
+    others = {point.trial for point in results.points} - kept
+    return answer_to(results, asked, infeasible=others).best if kept else None
 
 
 def _drop(view: StudyView) -> float:

@@ -204,3 +204,16 @@ def test_a_doubtful_timing_is_part_of_how_sure_the_answer_is() -> None:
         .sentences[1]
         .endswith("; its timing is doubtful: other programs used the CPU meanwhile.")
     )
+
+
+@pytest.mark.parametrize(("ratio", "best"), [(0.59, 4), (0.8, 5)])
+def test_what_was_exported_stays_the_answer_unless_another_surely_beats_it(ratio: float, best: int) -> None:
+    records = typical_results().records
+    fresh = {4: measured(0.392, ratio, map50_95_change=-0.008)}
+    objectives = ("map50_95", "latency_ms")
+    faster = [record for record in records if record.baseline != "bf16"]
+    again = {5: measured(0.393, 0.58, map50_95_change=-0.007)}
+    found = Results(faster, objectives=objectives, float_type="fp32", confirmations=again, fresh=fresh)
+    head = headline(view_of(found))
+    assert head.best is not None
+    assert head.best.trial == best
