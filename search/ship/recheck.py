@@ -24,7 +24,6 @@ from ...objectives.engines import EngineOptions
 from ...objectives.engines.build import engine_from_onnx
 from ...objectives.latency.paired import DISTURBANCES, LatencyBudget
 from ...objectives.latency.telemetry import HostLoad
-from ...objectives.measurement import Measurement
 from ...objectives.quantization.apply_mask import float_graph
 from ...objectives.store import Store
 from .agreement import agree, difference
@@ -32,18 +31,11 @@ from .layouts import restore
 from .manifest import DataFacts, Manifest
 
 MAP_MARGIN = 0.001  # kernels that add up in another order
-OLD_LATENCY_MARGIN = (
-    0.03  # of the ratio, where the manifest's interval does not hold what processes and builds differ by
-)
+LATENCY_MARGIN = 0.03  # of the ratio: between hours on a shared machine, beyond what the interval holds
 
 _QUANTIZED = "quantized.onnx"
 
 FindImages = Callable[[DataFacts, Store, int | None], Dataset]  # what to look at, the cache, and a limit for a glance
-
-
-def latency_margin(then: Measurement) -> float:
-    """What the ratio may be beyond its interval, as a share: nothing, once that tells where a new timing lies."""
-    return OLD_LATENCY_MARGIN if then.latency_spread is None else 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +102,7 @@ class CheckedPackage:
             f"{timed.candidate_ms:.3f} ms, {_interval(now)} of the reference's {timed.reference_ms:.3f} ms; "
             f"{_interval(before)} in the manifest"
         )
-        if not agree(before, now, margin=latency_margin(then) * before.value):
+        if not agree(before, now, margin=LATENCY_MARGIN * before.value):
             advice = "measure it anew with `qpareto measure`"
             if disturbed := DISTURBANCES.intersection((*timed.flags, *then.flags)):
                 advice = f"a timing was disturbed ({', '.join(sorted(disturbed))}), so verify again on a quiet machine"
