@@ -41,15 +41,14 @@ class Typing(ABC):
             ValueError: it cannot be brought into that form: what follows 'cannot be built'.
         """
 
-    @abstractmethod
-    def constrain(
+    def constrain(  # noqa: B027 - most versions have nothing to be told
         self,
         trt: Any,
         network: tensorrt.INetworkDefinition,
         config: tensorrt.IBuilderConfig,
         options: EngineOptions,
     ) -> None:
-        """Tell the build what the graph does not say."""
+        """Tell the build what the graph does not say: nothing, where types are the graph's."""
 
 
 class StronglyTyped(Typing):
@@ -74,15 +73,6 @@ class StronglyTyped(Typing):
             return half_precision(model, keep=options.keep_fp32)
         except ValueError as error:
             raise ValueError(f"in FP16, since {error}: set engine.float_type=fp32") from error
-
-    def constrain(
-        self,
-        trt: Any,
-        network: tensorrt.INetworkDefinition,
-        config: tensorrt.IBuilderConfig,
-        options: EngineOptions,
-    ) -> None:
-        """Nothing: the graph says all."""
 
 
 class WeaklyTyped(Typing):

@@ -122,9 +122,9 @@ class Pipeline:
 
     def prior(self, space: Space) -> Prior:
         search = self.search
-        if self.scorer.kind.chooses_kernels:
-            self._learn_missing_kernels(space)
         if search.sampler != "auto" and not search.warm_start:
+            if self.scorer.kind.chooses_kernels:  # otherwise what each layer saves is asked of the same engine
+                self._learn_missing_kernels(space)
             return Prior()
         graph = graph_of_study(self.scorer, space, self.objectives)
         if not search.warm_start:

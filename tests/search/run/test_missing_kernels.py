@@ -90,12 +90,14 @@ def test_a_layer_that_lacks_a_kernel_beside_some_others_only_fails_one_trial_wit
     )
 
 
+@pytest.mark.parametrize("sampler", ["auto", "random"])
 def test_another_run_and_the_layers_know_what_the_first_one_learned(
-    study: Path, lacking: Callable[[Lacks], list[str]]
+    study: Path, lacking: Callable[[Lacks], list[str]], sampler: str
 ) -> None:
     failed = lacking(lambda int8: STEM if STEM in int8 else None)
-    run_study(load_study_file(study, ["search.trials=2"]))
-    run_study(load_study_file(study, ["search.trials=4"]))
+    for trials in (2, 4):
+        results = run_study(load_study_file(study, [f"search.trials={trials}", f"search.sampler={sampler}"]))
+        assert not any(record.state == "failed" for record in results.records)
     assert failed == [STEM]
     told = {row["name"]: row["no_kernel"] for row in layers_of_study_or_model(study)}
     assert [name for name, reason in told.items() if reason] == [STEM]
