@@ -53,11 +53,11 @@ def test_a_worker_that_is_lost_with_its_node_starts_anew_on_another(ray_cluster:
 
 def test_one_that_waits_for_room_and_is_stopped_never_begins(ray_cluster: Any, tmp_path: Path) -> None:
     with entered(ray_cluster, tmp_path) as place:
-        for worker in range(3):
+        for worker in (0, 1):
             place.start(worker, partial(works.note_and_wait, tmp_path / f"note{worker}"))
-        begun = [worker for worker in range(3) if (tmp_path / f"note{worker}").exists() or worker < 2]
-        for worker in begun:
+        for worker in (0, 1):  # Ray gives room in no certain order: these two have theirs before a third asks
             noted(tmp_path / f"note{worker}")
+        place.start(2, partial(works.note_and_wait, tmp_path / "note2"))
         place.stop(2)
         assert ending_of(place, 2) == Ending(status=None)
         place.kill(0)
