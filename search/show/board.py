@@ -82,8 +82,8 @@ def merged(ours: str, stored: str) -> str:
 
 
 def metric_names(objectives: tuple[str, ...]) -> list[str]:
-    """The objectives' names for people, with units."""
-    return [METRIC_NAMES[name] for name in objectives]
+    """The objectives' names for people, with units; one that is not known here has the name of its field."""
+    return [METRIC_NAMES.get(name, name) for name in objectives]
 
 
 METRIC_NAMES = {

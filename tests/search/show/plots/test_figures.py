@@ -7,9 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from qpareto.search.show.board import MOST_FIGURE_BYTES
+from qpareto.objectives.measurement import DIRECTIONS
+from qpareto.search.results import Results
+from qpareto.search.show.board import MOST_FIGURE_BYTES, metric_names
 from qpareto.search.show.plots import bargains_figure, figures_of_view, growth_figure, masks_figure
-from qpareto.search.show.plots.worth import worth_of_switches
+from qpareto.search.show.plots.worth import worth_figure, worth_of_switches
 from qpareto.search.show.view import StudyView
 
 
@@ -59,3 +61,15 @@ def test_what_layers_do_points_the_way_that_all_of_them_go(view: StudyView) -> N
     assert changes[:, 0].sum() < 0
     assert (deviations > 0).all()
     assert np.isfinite(changes).all()
+
+
+def test_an_objective_that_somebody_added_is_shown_by_the_name_of_its_field(
+    view: StudyView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(DIRECTIONS, "ap_small", "maximize")
+    objectives = ("ap_small", "latency_ms")
+    results = Results(view.results.records, objectives=objectives, float_type=view.results.float_type)
+    figure = worth_figure(replace(view, results=results))
+    assert figure is not None
+    assert figure.layout.yaxis.title.text == "change of<br>ap_small"
+    assert metric_names(objectives) == ["ap_small", "latency (ms)"]
