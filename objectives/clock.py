@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from .latency.telemetry import HostLoad
 from .store import content_key
 
 _FILES = {"reference-ms": "ms.txt", "spread": "spread.json"}  # the store's kind -> its file
-PROCESSES = 3  # in which each build of the reference is timed for the spread
+BUILDS, PROCESSES = 2, 3  # that are timed for the spread, and in how many processes each of them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,17 +73,21 @@ class Clock:
             self._keep("reference-ms", repr(timed.reference_ms))
         return timed.reference_ms
 
-    def spread(self, builds: Sequence[Path]) -> Spread:
-        """How far timings of the reference lie apart, in `PROCESSES` processes for each of its builds.
+    def spread(self, build: Callable[[int], Path]) -> Spread:
+        """How far timings of one engine lie apart, in `PROCESSES` processes for each of `BUILDS` builds.
 
         Kept for later processes on this machine unless a timing was disturbed.
 
+        Args:
+            build: gives the folder of that engine's build of a number from 0; called only if the spread is not known.
+
         Raises:
-            EngineError: as `latency`.
+            EngineError: as `latency`, and what `build` raises.
         """
         if (found := self._kept("spread")) is not None:
             return Spread(**json.loads(found))
-        timed = [self.latency(build, self.options) for build in builds for _ in range(PROCESSES)]
+        engines = [build(number) for number in range(BUILDS)]
+        timed = [self.latency(engine, self.options) for engine in engines for _ in range(PROCESSES)]
         spread = Spread.of_ratios([each.ratio for each in timed])
         if not any(each.is_disturbed for each in timed):
             self._keep("spread", json.dumps(asdict(spread)))

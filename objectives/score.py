@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..errors import NoKernelError
+from ..errors import EngineError, NoKernelError, QuantizationError
 from ..spaces.calibration import CalibrationChoice
 from ..spaces.candidate import Candidate
 from ..spaces.layers import Layer
@@ -262,9 +262,21 @@ class Scorer:
 
     @cached_property
     def spread(self) -> Spread:
-        """How far timings of one engine lie apart on this machine, by the reference and a second build of it."""
-        first, second = (replace(self, build=build) for build in (0, 1))  # whatever this one builds: it is known once
-        return first.clock.spread([first.reference, second.reference])
+        """How far timings of one engine lie apart on this machine: see `latency/spread.py`."""
+        clock = replace(self, build=0).clock  # whatever this one builds: it is known once
+        return clock.spread(lambda number: replace(self, build=number).least_like_the_reference())
+
+    def least_like_the_reference(self) -> Path:
+        """The engine with all layers in INT8, or the reference if that cannot be had, which is logged.
+
+        Raises:
+            EngineError: the reference cannot be had either.
+        """
+        try:
+            return self.all_int8(CalibrationChoice("max", len(self.calibration.hashes)))
+        except (QuantizationError, EngineError) as error:
+            _log.warning("The reference is timed against itself to see how far timings lie apart. %s", error)
+            return self.reference
 
     @cached_property
     def clock(self) -> Clock:

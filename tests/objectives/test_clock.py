@@ -7,11 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from qpareto.objectives.clock import PROCESSES, Clock
+from qpareto.errors import EngineError
+from qpareto.objectives.clock import BUILDS, PROCESSES, Clock
 from qpareto.objectives.latency.paired import PairedLatency
 from qpareto.objectives.score import Scorer
 from qpareto.search.run.prepare import scorer_of_spec
 from qpareto.search.study_file import load_study_file
+from qpareto.spaces.calibration import CalibrationChoice
+from qpareto.spaces.candidate import Candidate
+from qpareto.spaces.masks import LayerMask
 from shapes_study import shapes_study
 
 
@@ -46,18 +50,26 @@ def test_the_spread_is_of_two_builds_in_processes_of_their_own_and_is_found_once
 ) -> None:
     kept = replace(scorer, store=replace(scorer.store, root=scorer.store.root / "alone"))
     first = kept.spread
-    assert len(timed) == first.timings == 2 * PROCESSES
-    assert len(set(timed)) == 2
+    assert len(timed) == first.timings == BUILDS * PROCESSES
+    assert len(set(timed)) == BUILDS
+    assert scorer.reference.name not in {engine.name for engine in timed}
     assert 0 < first.deviation < 1
     assert replace(kept).spread == first
-    assert len(timed) == 2 * PROCESSES
+    assert len(timed) == BUILDS * PROCESSES
+
+
+def test_where_no_engine_with_all_layers_in_int8_can_be_had_the_reference_is_timed_against_itself(
+    scorer: Scorer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(self: Scorer, choice: CalibrationChoice) -> Path:
+        raise EngineError(f"The engine of {choice} does not compute its graph.")
+
+    monkeypatch.setattr(Scorer, "all_int8", fail)
+    assert scorer.least_like_the_reference() == scorer.reference
+    assert caplog.messages[-1].endswith("lie apart. The engine of max:4 does not compute its graph.")
 
 
 def test_a_measurement_tells_the_interval_of_a_new_timing_and_its_own(scorer: Scorer) -> None:
-    from qpareto.spaces.calibration import CalibrationChoice
-    from qpareto.spaces.candidate import Candidate
-    from qpareto.spaces.masks import LayerMask
-
     candidate = Candidate(CalibrationChoice("max", 4), LayerMask.all([layer.name for layer in scorer.layers]))
     found = scorer.measure(candidate, scorer.quantize(candidate))
     assert found.latency_own_ci is not None
