@@ -5,8 +5,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-SCRIPTS := $(CURDIR)/tests $(CURDIR)/benchmarks $(CURDIR)/studies/quickstart $(CURDIR)/docs $(CURDIR)/examples/sampler
-SCRIPT_PATH := $(CURDIR)/tests:$(CURDIR)/docs:$(CURDIR)/benchmarks:$(CURDIR)/benchmarks/search:$(CURDIR)/benchmarks/fleet:$(CURDIR)/benchmarks/gpu:$(CURDIR)/studies/quickstart
+SCRIPTS := $(addprefix $(CURDIR)/,tests benchmarks studies/quickstart docs examples/sampler)
+# Folders whose modules mypy finds by their own names: elsewhere it would take the checkout's name, whatever that is, for a package's.
+SCRIPT_FOLDERS := tests docs benchmarks benchmarks/search benchmarks/fleet benchmarks/gpu studies/quickstart examples/sampler
+SCRIPT_PATH := $(subst $() ,:,$(addprefix $(CURDIR)/,$(SCRIPT_FOLDERS)))
 STUDY := studies/quickstart/quickstart.yaml
 RUNS := runs/quickstart
 
