@@ -1,10 +1,12 @@
 """How often a new measurement of a mask's latency falls into the interval that was told of it: nominally 95 of 100.
 
     python benchmarks/coverage.py STUDY --masks 5 --again 5 --record coverage.jsonl
+    python benchmarks/coverage.py STUDY --front --again 4 --record confirmed.jsonl
 
 For the reference and random masks of a study file's space: the candidate is built and timed as a study does, which
-tells an interval; then it is built anew and timed in a new process, again and again. Each line of the record is one
-timing, kept as it comes: the same command goes on from there, and `--table` prints what there is without measuring.
+tells an interval; then it is built anew and timed in a new process, again and again. With `--front` the intervals are
+those that the study itself tells of its front, once that is confirmed. Each line of the record is one timing, kept as
+it comes: the same command goes on from there, and `--table` prints what there is without measuring.
 """
 
 from __future__ import annotations
@@ -20,33 +22,74 @@ from typing import Any
 import numpy as np
 
 from qpareto.objectives.score import Scorer
+from qpareto.search.api import results
+from qpareto.search.points import Point
 from qpareto.search.run.prepare import scorer_of_spec, space_of_spec
+from qpareto.search.spec import StudySpec
 from qpareto.search.study_file import load_study_file
 from qpareto.spaces.candidate import Candidate
 from qpareto.spaces.masks import LayerMask
 
+Line = dict[str, Any]
+FIRST_BUILD = 100  # no study builds so often
+
 
 def main() -> None:
     options = _arguments()
-    record: Path = options.record
     if not options.table:
-        scorer = scorer_of_spec(load_study_file(options.study, options.set))
-        space = space_of_spec(load_study_file(options.study, options.set), scorer.layers)
-        chance = random.Random(options.seed)
-        for number in range(options.masks):
-            share = number / max(options.masks - 1, 1)  # none first, all last
-            int8 = [name for name in space.searched if chance.random() < share]
-            candidate = Candidate(space.calibrations[-1], LayerMask.from_names(space.layers, int8))
-            for build in range(1 + options.again):
-                if (candidate.mask.word, build) not in {(line["mask"], line["build"]) for line in _lines(record)}:
-                    _add(record, _timing(replace(scorer, build=100 + build), scorer, candidate, build))
-    _print_table(record)
+        spec = load_study_file(options.study, options.set)
+        scorer = scorer_of_spec(spec)
+        if options.front:
+            _time_front(spec, scorer, options)
+        else:
+            _time_masks(spec, scorer, options)
+    _print_table(list(_lines(options.record)))
 
 
-def _timing(again: Scorer, scorer: Scorer, candidate: Candidate, build: int) -> dict[str, Any]:
-    """One timing of a build of its own; the first one's told interval is what the others are held against."""
-    timed = scorer.clock.latency(again.engine(scorer.quantize(candidate)), scorer.options)
+def _time_masks(spec: StudySpec, scorer: Scorer, options: argparse.Namespace) -> None:
+    """Random masks, from none to all layers in INT8; each timing tells an interval."""
+    space, chance = space_of_spec(spec, scorer.layers), random.Random(options.seed)
+    for number in range(options.masks):
+        share = number / max(options.masks - 1, 1)
+        int8 = [name for name in space.searched if chance.random() < share]
+        candidate = Candidate(space.calibrations[-1], LayerMask.from_names(space.layers, int8))
+        for build in range(1 + options.again):
+            _add_timing(scorer, candidate, build, options.record)
+
+
+def _time_front(spec: StudySpec, scorer: Scorer, options: argparse.Namespace) -> None:
+    """The study's front, those of it that were measured again: what it tells first, then new timings."""
+    names = [layer.name for layer in scorer.layers]
+    for point in results(spec).front:
+        if point.is_measured_again and point.measurement.float_type == spec.engine.float_type:
+            candidate = point.measurement.candidate(names)
+            _add({**_as_told(point), "int8": len(candidate.mask), "device": scorer.kind.device_name()}, options.record)
+            for build in range(1, 1 + options.again):
+                _add_timing(scorer, candidate, build, options.record)
+
+
+def _as_told(point: Point) -> Line:
+    """What the study tells, as the record holds timings, with `trial`."""
+    found, spread = point.decisive, point.spread
     return {
+        "trial": point.trial,
+        "mask": found.mask,
+        "build": 0,
+        "ratio": found.latency_ratio,
+        "own": found.latency_own_ci,
+        "told": found.latency_ratio_ci,
+        "spread": spread.deviation if spread else found.latency_spread,
+        "flags": found.flags,
+    }
+
+
+def _add_timing(scorer: Scorer, candidate: Candidate, build: int, record: Path) -> None:
+    """Build and time a candidate, unless the record has it."""
+    if (candidate.mask.word, build) in {(line["mask"], line["build"]) for line in _lines(record)}:
+        return
+    engine = replace(scorer, build=FIRST_BUILD + build).engine(scorer.quantize(candidate))
+    timed = scorer.clock.latency(engine, scorer.options)
+    line = {
         "mask": candidate.mask.word,
         "int8": len(candidate.mask),
         "build": build,
@@ -57,44 +100,51 @@ def _timing(again: Scorer, scorer: Scorer, candidate: Candidate, build: int) -> 
         "flags": timed.flags,
         "device": scorer.kind.device_name(),
     }
+    _add(line, record)
 
 
-def _print_table(record: Path) -> None:
-    """Every timing of a mask is held against what every other one told of it."""
-    by_mask: dict[str, list[dict[str, Any]]] = {}
-    for line in _lines(record):
+def _print_table(lines: list[Line]) -> None:
+    """What a study told is held against the new timings; else every timing against what every other one told."""
+    by_mask: dict[str, list[Line]] = {}
+    for line in lines:
         by_mask.setdefault(line["mask"], []).append(line)
-    print("| INT8 layers | timings | ratio | lowest | highest | spread | within told | within own | flagged |")
+    print("| INT8 layers | timings | ratio | lowest | highest | deviation | within told | within own | flagged |")
     print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
-    all_told, all_own, pairs = 0, 0, 0
-    for lines in by_mask.values():
-        ratios = np.array([line["ratio"] for line in lines])
-        others = [(a, b) for a in lines for b in lines if a is not b]
-        told = sum(a["told"][0] <= b["ratio"] <= a["told"][1] for a, b in others)
-        own = sum(a["own"][0] <= b["ratio"] <= a["own"][1] for a, b in others)
-        flagged = sum(bool(line["flags"]) for line in lines)
+    all_pairs: list[tuple[Line, Line]] = []
+    for timed in by_mask.values():
+        pairs = [(a, b) for a in timed for b in timed if a is not b and ("trial" in a or "trial" not in timed[0])]
+        new = [line for line in timed if "trial" not in line]
+        ratios = np.array([line["ratio"] for line in new])
         deviation = float(np.log(ratios).std(ddof=1)) if len(ratios) > 1 else float("nan")
         print(
-            f"| {lines[0]['int8']} | {len(lines)} | {np.median(ratios):.4f} | {ratios.min():.4f} | {ratios.max():.4f} "
-            f"| {deviation:.2%} | {told} of {len(others)} | {own} of {len(others)} | {flagged} |"
+            f"| {timed[0]['int8']} | {len(new)} | {np.median(ratios):.4f} | {ratios.min():.4f} | {ratios.max():.4f} "
+            f"| {deviation:.2%} | {_held(pairs, 'told')} of {len(pairs)} | {_held(pairs, 'own')} of {len(pairs)} "
+            f"| {sum(bool(line['flags']) for line in new)} |"
         )
-        all_told, all_own, pairs = all_told + told, all_own + own, pairs + len(others)
-    if pairs:
-        first = next(_lines(record))
+        all_pairs += pairs
+    if all_pairs:
+        told, own = (_held(all_pairs, interval) / len(all_pairs) for interval in ("told", "own"))
         print(
-            f"\n{first['device']}: {all_told / pairs:.1%} of {pairs} new timings within the told interval, "
-            f"{all_own / pairs:.1%} within the timing's own; the reference's spread was {first['spread']:.2%}."
+            f"\n{lines[0]['device']}: {told:.1%} of {len(all_pairs)} new timings within the told interval, {own:.1%} "
+            f"within the timing's own; the spread was {lines[0]['spread']:.2%}."
         )
 
 
-def _lines(record: Path) -> Iterator[dict[str, Any]]:
+def _held(pairs: list[tuple[Line, Line]], interval: str) -> int:
+    """How many of the second are within that interval of the first."""
+    return sum(told[interval][0] <= new["ratio"] <= told[interval][1] for told, new in pairs)
+
+
+def _lines(record: Path) -> Iterator[Line]:
     if record.is_file():
         yield from map(json.loads, record.read_text(encoding="utf-8").splitlines())
 
 
-def _add(record: Path, line: dict[str, Any]) -> None:
-    with record.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
+def _add(line: Line, record: Path) -> None:
+    """Unless the record has it."""
+    if all((line["mask"], line["build"]) != (known["mask"], known["build"]) for known in _lines(record)):
+        with record.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
 
 
 def _arguments() -> argparse.Namespace:
@@ -104,6 +154,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("study", type=Path, nargs="?", help="study file")
     parser.add_argument("--record", type=Path, required=True, help="JSON lines, one a timing")
     parser.add_argument("--table", action="store_true", help="measure nothing")
+    parser.add_argument("--front", action="store_true", help="the study's confirmed front instead of random masks")
     parser.add_argument("--masks", type=int, default=5)
     parser.add_argument("--again", type=int, default=5, help="new builds of each mask")
     parser.add_argument("--seed", type=int, default=0)

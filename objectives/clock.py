@@ -13,12 +13,11 @@ from .device import Device
 from .engines import EngineOptions
 from .engines.profile import LayerTime
 from .latency.paired import LatencyBudget, PairedLatency
-from .latency.spread import Spread
+from .latency.spread import BUILDS, PROCESSES, Spread
 from .latency.telemetry import HostLoad
 from .store import content_key
 
 _FILES = {"reference-ms": "ms.txt", "spread": "spread.json"}  # the store's kind -> its file
-BUILDS, PROCESSES = 2, 3  # that are timed for the spread, and in how many processes each of them
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ from statistics import NormalDist
 from typing import Any
 
 from ..errors import CandidateError
+from ..objectives.latency.spread import Spread
 from ..objectives.measurement import Measurement
 
 # mAP50-95 that may be lost by who is called as accurate as the reference: the loss is below it over the whole of its
@@ -67,21 +68,34 @@ class Figures:
 
 
 def figures_of(
-    searched: Measurement, *, confirmed: Measurement | None = None, fresh: Measurement | None = None
+    searched: Measurement,
+    *,
+    confirmed: Measurement | None = None,
+    fresh: Measurement | None = None,
+    spread: Spread | None = None,
 ) -> Figures:
     """The figures that count.
 
     Args:
         confirmed: of the same mask, built and measured once more after the search.
         fresh: of the engine that is exported, on the search's own images.
+        spread: of timings, where the study knows it better than each measurement did; the latency's interval is by it.
     """
     held_out = confirmed is not None and confirmed.dataset_hash != searched.dataset_hash
     again = f"confirmed on {confirmed.images} other images" if held_out and confirmed else "confirmed by a second build"
     last, latency_from = (fresh, AFRESH) if fresh else (confirmed, again) if confirmed else (searched, SEARCHED)
+    last = _by_spread(last, spread)
     if fresh is None or confirmed is None or not held_out:
         return Figures(measurement=last, accuracy_from=latency_from, latency_from=latency_from, held_out=held_out)
     scored = replace(last, **{name: getattr(confirmed, name) for name in _SCORED})
     return Figures(measurement=scored, accuracy_from=again, latency_from=latency_from, held_out=True)
+
+
+def _by_spread(found: Measurement, spread: Spread | None) -> Measurement:
+    if spread is None or found.latency_own_ci is None:
+        return found
+    interval = spread.around(found.latency_ratio, found.latency_own_ci, timings=found.latency_timings)
+    return replace(found, latency_ratio_ci=interval)
 
 
 def in_words(found: Measurement, accuracy_from: str = "", latency_from: str = "") -> str:

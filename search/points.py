@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from ..errors import CandidateError
+from ..objectives.latency.spread import BUILDS, PROCESSES, Spread
 from ..objectives.measurement import Measurement
 from .figures import Figures, figures_of, measured_again
 
@@ -32,6 +34,7 @@ class Point:
         confirmed: what the same candidate scored when it was built and measured once more, after the search; or why
             it could not be; None before that.
         fresh: what its engine scored that was built for an export, the last one; None before that.
+        spread: of timings, where the study knows it better than each measurement did.
     """
 
     trial: int
@@ -39,6 +42,7 @@ class Point:
     baseline: str | None
     confirmed: Measurement | CandidateError | None = None
     fresh: Measurement | None = None
+    spread: Spread | None = None
 
     @property
     def title(self) -> str:
@@ -54,7 +58,8 @@ class Point:
     @cached_property
     def figures(self) -> Figures:
         """Those that count, and where they are from."""
-        return figures_of(self.measurement, confirmed=measured_again(self.confirmed), fresh=self.fresh)
+        again = measured_again(self.confirmed)
+        return figures_of(self.measurement, confirmed=again, fresh=self.fresh, spread=self.spread)
 
     @property
     def decisive(self) -> Measurement:
@@ -64,7 +69,7 @@ class Point:
     @property
     def is_measured_again(self) -> bool:
         """Whether other figures count than those that the search picked it by."""
-        return self.decisive is not self.measurement
+        return self.fresh is not None or measured_again(self.confirmed) is not None
 
     @property
     def comparable_map50_95(self) -> float:
@@ -94,3 +99,24 @@ class Point:
         elif self.confirmed is not None:
             told["refuted"] = str(self.confirmed)
         return told
+
+
+def spread_of(points: Iterable[Point]) -> Spread | None:
+    """How far timings lie apart: what the device showed at first, or what points show that were confirmed, if more.
+
+    Engines without INT8 layers do not count: timed against their like they lie closer together.
+
+    Returns:
+        None as long as no point was confirmed whose first timing had a spread.
+    """
+    mixed = [
+        (p.measurement, again) for p in points if p.measurement.int8_layers and (again := measured_again(p.confirmed))
+    ]
+    known = [(first, again) for first, again in mixed if first.latency_spread is not None]
+    if not known:
+        return None
+    repeats = [
+        ((first.latency_ratio, first.latency_timings), (again.latency_ratio, again.latency_timings))
+        for first, again in known
+    ]
+    return Spread(deviation=known[0][0].latency_spread or 0.0, timings=BUILDS * PROCESSES).with_repeats(repeats)

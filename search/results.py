@@ -13,7 +13,7 @@ from ..errors import CandidateError
 from ..objectives.measurement import DIRECTIONS, Measurement
 from .figures import expected_luck
 from .front import Points, front_of, hypervolume, losses
-from .points import DOUBTS, Point
+from .points import DOUBTS, Point, spread_of
 from .record import FINISHED, TrialRecord
 from .standing import losses_of, surely_beats, tie, without_int8
 from .study import SearchStudy, Snapshot
@@ -42,7 +42,9 @@ class Results:
         self.records, self.objectives = tuple(records), tuple(objectives)
         self.float_type = float_type
         self._confirmations, self._fresh = dict(confirmations or {}), dict(fresh or {})
-        self.points = tuple(self._points(record for record in records if record.reused_from is None))
+        found = self._points(record for record in records if record.reused_from is None)
+        self._spread = spread_of(found)
+        self.points = tuple(self._by_spread(found))
 
     def with_point(self, point: Point) -> Results:
         """The same results, but with what has been measured of this point since."""
@@ -106,7 +108,7 @@ class Results:
 
         A recipe that made the graph of an earlier trial has that trial's measurements under its own number.
         """
-        found = self._points(record for record in self.records if record.baseline)
+        found = self._by_spread(self._points(record for record in self.records if record.baseline))
         return tuple(sorted(found, key=lambda point: point.measurement.float_type != self.float_type))
 
     def beside_front(self) -> list[Point]:
@@ -261,6 +263,9 @@ class Results:
                 point = Point(trial=record.number, measurement=record.measurement, baseline=record.baseline)
                 found.append(replace(point, confirmed=again, fresh=fresh) if again or fresh else point)
         return found
+
+    def _by_spread(self, points: list[Point]) -> list[Point]:
+        return points if self._spread is None else [replace(point, spread=self._spread) for point in points]
 
 
 def results_of_study(study: SearchStudy, now: Snapshot | None = None) -> Results:

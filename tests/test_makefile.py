@@ -16,7 +16,7 @@ SCRIPTS = ("tests", "benchmarks", "studies/quickstart", "docs", "examples/sample
 
 def variable(name: str, clone: Path) -> str:
     """What a variable of the Makefile is there."""
-    show = ["make", "--silent", "-C", clone, "--no-print-directory", f"--eval=show: ; @echo $({name})", "show"]
+    show = ["make", "--silent", "-C", str(clone), "--no-print-directory", f"--eval=show: ; @echo $({name})", "show"]
     return subprocess.run(show, check=True, capture_output=True, text=True).stdout.strip()
 
 

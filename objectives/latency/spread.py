@@ -14,17 +14,25 @@ such ratios, a new timing of an engine that was timed m times lies with 95 % wit
 
 the prediction interval for a normal sample (Hahn & Meeker, 'Statistical Intervals', 1991, chapter 4). The timing's own
 interval is added to that in quadrature, so that a disturbed one is told wider.
+
+Six timings within two minutes do not see what an hour does to a machine. So a study's intervals go by what its own
+points show that were timed again by a confirmation, where that is more (`with_repeats`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import NormalDist
 
 import numpy as np
 
+BUILDS, PROCESSES = 2, 3  # that are timed, and in how many processes each of them
+FEWEST_REPEATS = 3  # engines that were timed again: the median of fewer is the one or the other of them
+
 Interval = tuple[float, float]
+Timed = tuple[float, int]  # a ratio, and of how many timings it is the geometric mean
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +55,23 @@ class Spread:
     def of_ratios(cls, ratios: Sequence[float]) -> Spread:
         """From ratios of one engine to the reference, each above 0 and of a process of its own; at least 2."""
         return cls(deviation=float(np.log(ratios).std(ddof=1)), timings=len(ratios))
+
+    def with_repeats(self, repeats: Sequence[tuple[Timed, Timed]]) -> Spread:
+        """The spread, or that of engines which were timed again later where it is larger.
+
+        Its deviation is the median of their differences in the logarithm, each over sqrt(1 / m + 1 / n) for ratios of m
+        and n timings, divided by the standard normal's quartile (the normalized MAD; Rousseeuw & Croux, 'Alternatives
+        to the median absolute deviation', JASA 88 (1993), 1273-1283): one engine that was rebuilt into a slower one is
+        not a spread of all.
+
+        Args:
+            repeats: of each engine two ratios above 0; fewer than `FEWEST_REPEATS` engines show nothing.
+        """
+        if len(repeats) < FEWEST_REPEATS:
+            return self
+        apart = [abs(math.log(b / a)) / math.sqrt(1 / m + 1 / n) for (a, m), (b, n) in repeats]
+        seen = float(np.median(apart)) / NormalDist().inv_cdf(0.75)
+        return replace(self, deviation=max(self.deviation, seen))
 
     def around(self, ratio: float, own: Interval, *, timings: int = 1) -> Interval:
         """Where a new timing of an engine lies with 95 %.

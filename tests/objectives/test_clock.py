@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from qpareto.errors import EngineError
-from qpareto.objectives.clock import BUILDS, PROCESSES, Clock
+from qpareto.objectives.clock import Clock
 from qpareto.objectives.latency.paired import PairedLatency
+from qpareto.objectives.latency.spread import BUILDS, PROCESSES
 from qpareto.objectives.score import Scorer
 from qpareto.search.run.prepare import scorer_of_spec
 from qpareto.search.study_file import load_study_file

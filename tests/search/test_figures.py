@@ -5,9 +5,12 @@ import json
 import numpy as np
 import pytest
 
-from made_up_trials import measured
+from made_up_trials import measured, results_of, trial
 from qpareto.errors import CandidateError
+from qpareto.objectives.latency.spread import Spread
+from qpareto.objectives.measurement import Measurement
 from qpareto.search.figures import NO_LOSS, expected_luck, figures_of, is_as_accurate, measured_again
+from qpareto.search.results import Results
 
 SEARCHED = measured(0.395, 0.55)
 ON_OTHERS = measured(0.35, 0.57, map50_95_change=-0.008, images=250, dataset_hash="other")
@@ -40,6 +43,30 @@ def test_at_export_latency_is_the_new_engines_and_accuracy_that_of_images_that_t
     )
     assert str(figures_of(SEARCHED, confirmed=REBUILT, fresh=FRESH)).endswith("measured anew at export")
     assert json.loads(json.dumps(found.as_json()))["latency_from"] == "measured anew at export"
+
+
+def test_the_interval_of_a_latency_counts_what_the_studys_points_showed_when_they_were_timed_again() -> None:
+    def timed(ratio: float, timings: int) -> Measurement:
+        own = (ratio * 0.998, ratio * 1.002)
+        return measured(0.395, ratio, latency_own_ci=own, latency_spread=0.003, latency_timings=timings)
+
+    records = [trial(number, timed(0.55 + number / 100, 1)) for number in range(4)]
+    before = results_of(*records)
+    assert [point.decisive for point in before.points] == [record.measurement for record in records]
+    after = Results(
+        records,
+        objectives=before.objectives,
+        float_type="fp32",
+        confirmations={number: timed((0.55 + number / 100) * 1.04, 3) for number in (0, 1, 2)},
+    )
+    timing = np.log(1.04) * np.sqrt(3 / 4) / 0.67449  # from the difference of one and the mean of three
+    spread = Spread(deviation=float(timing), timings=6)
+    for point, timings in zip(after.points, (3, 3, 3, 1), strict=True):
+        found = point.decisive
+        assert found.latency_own_ci is not None
+        expected = spread.around(found.latency_ratio, found.latency_own_ci, timings=timings)
+        assert found.latency_ratio_ci == pytest.approx(expected, rel=1e-4)
+        assert point.is_measured_again == (timings == 3)
 
 
 def test_a_measurement_that_failed_is_none() -> None:

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import median_abs_deviation
 
-from qpareto.objectives.latency.spread import Spread
+from qpareto.objectives.latency.spread import FEWEST_REPEATS, Spread
 
 RATIOS = st.floats(0.1, 3.0)
 
@@ -52,6 +53,44 @@ def test_more_timings_of_an_engine_and_a_better_known_spread_never_widen_it(
     ):
         assert low <= narrower[0] * (1 + 1e-12)
         assert high >= narrower[1] * (1 - 1e-12)
+
+
+QUIET = Spread(deviation=0.004, timings=6)
+
+
+def test_what_an_hour_does_is_seen_by_engines_that_were_timed_again_after_it() -> None:
+    rng, held, rounds = np.random.default_rng(0), 0, 2000
+    for _ in range(rounds):
+        once, thrice, new = np.exp(rng.normal(0, [[0.012], [0.012 / math.sqrt(3)], [0.012]], (3, 8)))
+        spread = QUIET.with_repeats([((a, 1), (b, 3)) for a, b in zip(once, thrice, strict=True)])
+        low, high = spread.around(thrice[0], (thrice[0], thrice[0]), timings=3)
+        held += low <= new[0] <= high
+    assert held / rounds > 0.93
+    told, new = np.exp(rng.normal(0, [[0.012 / math.sqrt(3)], [0.012]], (2, 2000)))
+    reach = math.log(QUIET.around(1.0, (1.0, 1.0), timings=3)[1])
+    assert np.mean(np.abs(np.log(new / told)) < reach) < 0.7, "without them"
+
+
+@given(pairs=st.lists(st.tuples(RATIOS, RATIOS, st.integers(1, 5), st.integers(1, 5)), max_size=9))
+def test_repeats_never_narrow_a_spread_and_few_show_nothing(pairs: list[tuple[float, float, int, int]]) -> None:
+    spread = QUIET.with_repeats([((a, m), (b, n)) for a, b, m, n in pairs])
+    assert spread.deviation >= QUIET.deviation
+    assert spread.timings == QUIET.timings
+    if len(pairs) < FEWEST_REPEATS:
+        assert spread == QUIET
+
+
+def test_repeats_show_the_normalized_mad_of_their_differences() -> None:
+    logs = np.random.default_rng(0).normal(0, 0.03, 7)
+    spread = QUIET.with_repeats([((1.0, 1), (math.exp(log), 1)) for log in logs])
+    expected = median_abs_deviation(logs, center=lambda *_, **__: 0.0, scale="normal") / math.sqrt(2)
+    assert spread.deviation == pytest.approx(expected)
+
+
+def test_one_engine_that_was_rebuilt_into_a_slow_one_is_no_spread_of_all() -> None:
+    repeats = [((0.5, 1), (0.5 * math.exp(0.004 * i), 1)) for i in range(-3, 4)]
+    odd = [*repeats[:-1], ((0.5, 1), (4.5, 1))]
+    assert QUIET.with_repeats(odd).deviation < 1.5 * QUIET.with_repeats(repeats).deviation
 
 
 @pytest.mark.parametrize(("deviation", "timings"), [(0.01, 1), (-0.01, 6), (math.nan, 6)])
