@@ -1,10 +1,11 @@
 """How often a new measurement of a mask's latency falls into the interval that was told of it: nominally 95 of 100.
 
     python benchmarks/coverage.py STUDY --masks 5 --again 5 --record coverage.jsonl
+    python benchmarks/results/coverage_table.py coverage.jsonl
 
 For the reference and random masks of a study file's space: the candidate is built and timed as a study does, which
 tells an interval; then it is built anew and timed in a new process, again and again. Each line of the record is one
-timing, kept as it comes: the same command goes on from there, and `--table` prints what there is without measuring.
+timing, kept as it comes: the same command goes on from there.
 """
 
 from __future__ import annotations
@@ -14,10 +15,9 @@ import json
 import random
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from qpareto.objectives.score import Scorer
 from qpareto.search.run.prepare import scorer_of_spec, space_of_spec
@@ -29,18 +29,17 @@ from qpareto.spaces.masks import LayerMask
 def main() -> None:
     options = _arguments()
     record: Path = options.record
-    if not options.table:
-        scorer = scorer_of_spec(load_study_file(options.study, options.set))
-        space = space_of_spec(load_study_file(options.study, options.set), scorer.layers)
-        chance = random.Random(options.seed)
-        for number in range(options.masks):
-            share = number / max(options.masks - 1, 1)  # none first, all last
-            int8 = [name for name in space.searched if chance.random() < share]
-            candidate = Candidate(space.calibrations[-1], LayerMask.from_names(space.layers, int8))
-            for build in range(1 + options.again):
-                if (candidate.mask.word, build) not in {(line["mask"], line["build"]) for line in _lines(record)}:
-                    _add(record, _timing(replace(scorer, build=100 + build), scorer, candidate, build))
-    _print_table(record)
+    spec = load_study_file(options.study, options.set)
+    scorer = scorer_of_spec(spec)
+    space = space_of_spec(spec, scorer.layers)
+    chance = random.Random(options.seed)
+    for number in range(options.masks):
+        share = number / max(options.masks - 1, 1)  # none first, all last
+        int8 = [name for name in space.searched if chance.random() < share]
+        candidate = Candidate(space.calibrations[-1], LayerMask.from_names(space.layers, int8))
+        for build in range(1 + options.again):
+            if (candidate.mask.word, build) not in {(line["mask"], line["build"]) for line in _lines(record)}:
+                _add(record, _timing(replace(scorer, build=100 + build), scorer, candidate, build))
 
 
 def _timing(again: Scorer, scorer: Scorer, candidate: Candidate, build: int) -> dict[str, Any]:
@@ -56,35 +55,10 @@ def _timing(again: Scorer, scorer: Scorer, candidate: Candidate, build: int) -> 
         "spread": scorer.spread.deviation,
         "flags": timed.flags,
         "device": scorer.kind.device_name(),
+        "engine": {"kind": scorer.kind.name, "recipe": scorer.kind.recipe},
+        "versions": scorer.versions,
+        "date": str(datetime.now(UTC).date()),
     }
-
-
-def _print_table(record: Path) -> None:
-    """Every timing of a mask is held against what every other one told of it."""
-    by_mask: dict[str, list[dict[str, Any]]] = {}
-    for line in _lines(record):
-        by_mask.setdefault(line["mask"], []).append(line)
-    print("| INT8 layers | timings | ratio | lowest | highest | spread | within told | within own | flagged |")
-    print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
-    all_told, all_own, pairs = 0, 0, 0
-    for lines in by_mask.values():
-        ratios = np.array([line["ratio"] for line in lines])
-        others = [(a, b) for a in lines for b in lines if a is not b]
-        told = sum(a["told"][0] <= b["ratio"] <= a["told"][1] for a, b in others)
-        own = sum(a["own"][0] <= b["ratio"] <= a["own"][1] for a, b in others)
-        flagged = sum(bool(line["flags"]) for line in lines)
-        deviation = float(np.log(ratios).std(ddof=1)) if len(ratios) > 1 else float("nan")
-        print(
-            f"| {lines[0]['int8']} | {len(lines)} | {np.median(ratios):.4f} | {ratios.min():.4f} | {ratios.max():.4f} "
-            f"| {deviation:.2%} | {told} of {len(others)} | {own} of {len(others)} | {flagged} |"
-        )
-        all_told, all_own, pairs = all_told + told, all_own + own, pairs + len(others)
-    if pairs:
-        first = next(_lines(record))
-        print(
-            f"\n{first['device']}: {all_told / pairs:.1%} of {pairs} new timings within the told interval, "
-            f"{all_own / pairs:.1%} within the timing's own; the reference's spread was {first['spread']:.2%}."
-        )
 
 
 def _lines(record: Path) -> Iterator[dict[str, Any]]:
@@ -101,9 +75,8 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=(__doc__ or "").split("\n\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    parser.add_argument("study", type=Path, nargs="?", help="study file")
+    parser.add_argument("study", type=Path, help="study file")
     parser.add_argument("--record", type=Path, required=True, help="JSON lines, one a timing")
-    parser.add_argument("--table", action="store_true", help="measure nothing")
     parser.add_argument("--masks", type=int, default=5)
     parser.add_argument("--again", type=int, default=5, help="new builds of each mask")
     parser.add_argument("--seed", type=int, default=0)

@@ -1,0 +1,80 @@
+"""How often a new timing of a mask fell into the interval that another one had told: of a record of `coverage.py`.
+
+python benchmarks/results/coverage_table.py recorded/NAME.jsonl
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qpareto.search.show.tables import markdown_table
+
+COLUMNS = ("INT8 layers", "timings", "ratio", "lowest", "highest", "spread", "within told", "within own", "flagged")
+Line = Mapping[str, Any]
+
+
+def lines_of(record: Path) -> list[Line]:
+    """One timing each."""
+    return [json.loads(line) for line in record.read_text(encoding="utf-8").splitlines()]
+
+
+def coverage_table(lines: Sequence[Line]) -> str:
+    """A row a mask, then how often the told interval held: every timing is held against what every other one told.
+
+    Args:
+        lines: at least one.
+    """
+    by_mask: dict[str, list[Line]] = {}
+    for line in lines:
+        by_mask.setdefault(line["mask"], []).append(line)
+    table = markdown_table(COLUMNS, [_row(timings) for timings in by_mask.values()])
+    pairs = sum(len(_pairs(timings)) for timings in by_mask.values())
+    if not pairs:
+        return table
+    told, own = (sum(_within(timings, name) for timings in by_mask.values()) for name in ("told", "own"))
+    return (
+        f"{table}\n\nOn {lines[0]['device']}, {told / pairs:.1%} of {pairs} new timings fell into the interval that "
+        f"another timing of the same mask had told (95 % is what it claims), {own / pairs:.1%} into that timing's own. "
+        f"The spread between timings, as that machine had measured it before, was {lines[0]['spread']:.2%}."
+    )
+
+
+def _row(timings: Sequence[Line]) -> tuple[str, ...]:
+    ratios = np.array([line["ratio"] for line in timings])
+    others = len(_pairs(timings))
+    return (
+        str(timings[0]["int8"]),
+        str(len(timings)),
+        f"{np.median(ratios):.4f}",
+        f"{ratios.min():.4f}",
+        f"{ratios.max():.4f}",
+        f"{np.log(ratios).std(ddof=1):.2%}" if len(ratios) > 1 else "-",
+        f"{_within(timings, 'told')} of {others}",
+        f"{_within(timings, 'own')} of {others}",
+        str(sum(bool(line["flags"]) for line in timings)),
+    )
+
+
+def _pairs(timings: Sequence[Line]) -> list[tuple[Line, Line]]:
+    """One timing, and another one of the same mask."""
+    return [(a, b) for a in timings for b in timings if a is not b]
+
+
+def _within(timings: Sequence[Line], interval: str) -> int:
+    return sum(a[interval][0] <= b["ratio"] <= a[interval][1] for a, b in _pairs(timings))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("record", type=Path)
+    print(coverage_table(lines_of(parser.parse_args().record)))
+
+
+if __name__ == "__main__":
+    main()
