@@ -6,11 +6,11 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 SCRIPTS := $(CURDIR)/tests $(CURDIR)/benchmarks $(CURDIR)/studies/quickstart $(CURDIR)/docs $(CURDIR)/examples/sampler
-SCRIPT_PATH := $(CURDIR)/tests:$(CURDIR)/docs:$(CURDIR)/benchmarks:$(CURDIR)/benchmarks/search:$(CURDIR)/benchmarks/fleet:$(CURDIR)/benchmarks/gpu:$(CURDIR)/studies/quickstart
+SCRIPT_PATH := $(CURDIR)/tests:$(CURDIR)/docs:$(CURDIR)/benchmarks:$(CURDIR)/benchmarks/search:$(CURDIR)/benchmarks/fleet:$(CURDIR)/benchmarks/gpu:$(CURDIR)/benchmarks/results:$(CURDIR)/studies/quickstart
 STUDY := studies/quickstart/quickstart.yaml
 RUNS := runs/quickstart
 
-.PHONY: quickstart test docs install install-dev clean
+.PHONY: quickstart test docs results install install-dev clean
 
 quickstart: install
 	$(BIN)/python studies/quickstart/pictures.py --out studies/quickstart/data
@@ -38,6 +38,10 @@ test: install-dev
 docs: install-dev
 	$(BIN)/python docs/reference.py
 	$(BIN)/mkdocs build --strict
+
+# Published tables and pictures, from the measurements in benchmarks/results/recorded; pictures want a Chromium.
+results: install-dev
+	$(BIN)/python benchmarks/results/publish.py
 
 # What is tested is what users get: the package as installed, never the checkout.
 install: $(VENV)/.dependencies

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from optuna.trial import TrialState
 
+from kept import Kept
 from kept_pictures import picture
 from kept_study import kept_study, kept_view, restored_study, write_document
 from kept_tables import Work, tables
@@ -114,7 +115,7 @@ def test_hours_of_work_leave_pauses_out_and_count_what_ran_side_by_side_once(kep
     assert work.at_once == 2
 
 
-def test_one_study_is_drawn_as_its_front_and_several_against_their_own_references(kept: Path, tmp_path: Path) -> None:
-    views = [kept_view(kept, tmp_path / str(i)) for i in range(2)]
-    assert picture(views[:1]).layout.title.text == "The front"
-    assert picture(views).layout.xaxis.title.text == "latency, of the reference's"
+def test_one_study_is_drawn_as_its_front_and_several_against_their_own_references(kept: Path) -> None:
+    studies = [Kept.opened(kept) for _ in range(2)]
+    assert picture(studies[:1]).layout.title.text == "The front"
+    assert picture(studies).layout.xaxis.title.text == "latency, of the reference's"
