@@ -8,11 +8,13 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from provenance import in_words
 from qpareto.search.show.tables import markdown_table
 
 COLUMNS = ("INT8 layers", "timings", "ratio", "lowest", "highest", "spread", "within told", "within own", "flagged")
@@ -38,11 +40,18 @@ def coverage_table(lines: Sequence[Line]) -> str:
     if not pairs:
         return table
     told, own = (sum(_within(timings, name) for timings in by_mask.values()) for name in ("told", "own"))
+    versions = ", ".join(f"{name} {number}" for name, number in lines[0].get("versions", {}).items())
+    told_share, own_share = _percent(told / pairs, 1), _percent(own / pairs, 1)
     return (
-        f"{table}\n\nOn {lines[0]['device']}, {told / pairs:.1%} of {pairs} new timings fell into the interval that "
-        f"another timing of the same mask had told (95 % is what it claims), {own / pairs:.1%} into that timing's own. "
-        f"The spread between timings, as that machine had measured it before, was {lines[0]['spread']:.2%}."
+        f"{table}\n\nOn {lines[0]['device']}, {told_share} of {pairs} new timings fell into the interval that another "
+        f"timing of the same mask had told (95 % is what it claims), {own_share} into that timing's own. The spread "
+        f"between timings, as that machine had measured it before, was {_percent(lines[0]['spread'])}."
+        + (f" {in_words(date.fromisoformat(lines[-1]['date']))}; {versions}." if versions else "")
     )
+
+
+def _percent(share: float, digits: int = 2) -> str:
+    return f"{100 * share:.{digits}f} %"
 
 
 def _row(timings: Sequence[Line]) -> tuple[str, ...]:
@@ -54,7 +63,7 @@ def _row(timings: Sequence[Line]) -> tuple[str, ...]:
         f"{np.median(ratios):.4f}",
         f"{ratios.min():.4f}",
         f"{ratios.max():.4f}",
-        f"{np.log(ratios).std(ddof=1):.2%}" if len(ratios) > 1 else "-",
+        _percent(float(np.log(ratios).std(ddof=1))) if len(ratios) > 1 else "-",
         f"{_within(timings, 'told')} of {others}",
         f"{_within(timings, 'own')} of {others}",
         str(sum(bool(line["flags"]) for line in timings)),
