@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from kept_peers import Peer, peers_of_rows
-from kept_study import kept_view
+from kept_study import kept_view, read_document
 from provenance import Provenance
 from qpareto.search.show.view import StudyView
 
@@ -29,8 +27,6 @@ class Kept:
 
     @classmethod
     def opened(cls, path: Path) -> Kept:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        with tempfile.TemporaryDirectory() as folder:
-            view = kept_view(path, Path(folder))
+        document = read_document(path)
         peers = peers_of_rows(document.get("peers", []))
-        return cls(name=path.stem, view=view, peers=peers, provenance=Provenance.of_study(document))
+        return cls(name=path.stem, view=kept_view(document), peers=peers, provenance=Provenance.of_study(document))

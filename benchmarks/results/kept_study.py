@@ -21,6 +21,7 @@ from typing import Any
 import optuna
 import yaml
 from optuna.distributions import BaseDistribution, distribution_to_json, json_to_distribution
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from kept_peers import Row, refuse_strangers
@@ -78,14 +79,24 @@ def write_document(document: Document, path: Path) -> None:
     write_whole(path, f'{json.dumps(head)[:-1]},\n"trials": [\n{trials}\n]}}\n')
 
 
+def read_document(path: Path) -> Document:
+    """Inverse of `write_document`.
+
+    Raises:
+        SystemExit: the file is of another format.
+    """
+    document: Document = json.loads(path.read_text(encoding="utf-8"))
+    if document["format"] != FORMAT:
+        raise SystemExit(f"{path} is of format {document['format']}, but this script reads format {FORMAT}.")
+    return document
+
+
 def restored_study(path: Path, folder: Path) -> Path:
     """Put a kept study into a new database in the folder; the study file beside it, for `front` and `report`.
 
     Model and images are not there, so nothing can be measured or exported from it.
     """
-    document = json.loads(path.read_text(encoding="utf-8"))
-    if document["format"] != FORMAT:
-        raise SystemExit(f"{path} is of format {document['format']}, but this script reads format {FORMAT}.")
+    document = read_document(path)
     name = document["name"]
     study_file, database = folder / f"{name}.yaml", folder.absolute() / f"{name}.db"
     if database.exists():
@@ -98,15 +109,18 @@ def restored_study(path: Path, folder: Path) -> Path:
     return study_file
 
 
-def kept_view(path: Path, folder: Path) -> StudyView:
-    """A kept study as it is shown, by way of a database in the folder."""
-    return view_of_study(open_study(load_study_file(restored_study(path, folder))))
+def kept_view(document: Document) -> StudyView:
+    """A kept study as it is shown."""
+    storage = optuna.storages.InMemoryStorage()
+    _fill(document, storage)
+    study = optuna.load_study(storage=storage, study_name=document["name"])
+    return view_of_study(SearchStudy(study, storage, objectives=document["objectives"]))
 
 
-def _fill(document: Document, url: str) -> None:
+def _fill(document: Document, storage: str | BaseStorage) -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     directions = [DIRECTIONS[name] for name in document["objectives"]]
-    study = optuna.create_study(storage=url, study_name=document["name"], directions=directions)
+    study = optuna.create_study(storage=storage, study_name=document["name"], directions=directions)
     for name, told in document["attributes"].items():
         study.set_user_attr(name, _with_names(told, document["layers"]))
     space = {name: json_to_distribution(json.dumps(each)) for name, each in document["space"].items()}
