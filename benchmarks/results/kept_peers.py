@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 Row = Mapping[str, Any]
+PRESETS = ("performance", "mixed")  # NNCF's
 UNCHANGED = "float"  # the peer that only proves that NNCF's way changes nothing
 DECODE, DECODE_SHOWN = ", float decode", ", head decoding in float"
 
@@ -97,6 +98,12 @@ def peers_of_rows(rows: Sequence[Row]) -> tuple[Peer, ...]:
     """Those that could be made, in the order of measuring."""
     made = [row for row in rows if "failed" not in row and row["peer"] != UNCHANGED]
     return tuple(_peer(row) for row in made)
+
+
+def best_peers(peers: Sequence[Peer]) -> list[Peer]:
+    """Of each preset of NNCF's the most accurate way to ask for it, by the figures that count; no accuracy control."""
+    ways = [[peer for peer in peers if peer.name.removesuffix(DECODE) == preset] for preset in PRESETS]
+    return [max(of_preset, key=lambda peer: peer.decisive.map50_95_change) for of_preset in ways if of_preset]
 
 
 def _peer(row: Row) -> Peer:

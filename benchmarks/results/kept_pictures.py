@@ -21,10 +21,10 @@ from typing import Any
 
 from cells import unit_ms
 from kept import Kept
-from kept_peers import Peer
+from kept_peers import Peer, best_peers
 from qpareto.search.show.plots.files import write_pngs
 from qpareto.search.show.plots.front import BASELINE_SYMBOLS, front_figure, fronts_figure
-from qpareto.search.show.plots.look import BLUE
+from qpareto.search.show.plots.look import PURPLE
 from qpareto.search.show.view import StudyView
 
 _KEY = b"qpareto-figure"
@@ -32,12 +32,12 @@ _HEAD = 8 + 25  # bytes of a PNG before its second chunk: the signature, and the
 
 
 def picture(kept: Sequence[Kept]) -> Any:
-    """The first figure of one study's report, with its peers; the one against the references of several's."""
+    """The first figure of one study's report, with `best_peers`; the one against the references of several's."""
     if len(kept) > 1:
         return fronts_figure([each.view for each in kept], relative=True)
     (only,) = kept
     figure = front_figure(only.view)
-    for i, peer in enumerate(only.peers):
+    for i, peer in enumerate(best_peers(only.peers)):
         figure.add_trace(_peer(peer, only.view, BASELINE_SYMBOLS[i % len(BASELINE_SYMBOLS)]))
     return figure
 
@@ -52,7 +52,7 @@ def _peer(peer: Peer, view: StudyView, symbol: str) -> Any:
         y=[reference + found.map50_95_change],
         mode="markers",
         name=peer.title.replace("`", ""),
-        marker={"color": BLUE, "size": 11, "symbol": symbol},
+        marker={"color": PURPLE, "size": 11, "symbol": symbol},
     )
 
 

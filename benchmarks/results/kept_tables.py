@@ -117,8 +117,8 @@ def costs(view: StudyView) -> str:
         f"{flag} {flags[flag]}" for flag in ("foreign_process", "throttled", *sorted(flags)) if flags[flag]
     )
     lines = [
-        f"{counted} trials in {work.hours:.2f} h of work by {work.workers} workers, at most {work.at_once} at once: "
-        f"{counted / work.hours:.1f} an hour."
+        f"{counted} trials in {work.hours:.2f} h of work by {work.workers} process{'es' * (work.workers > 1)}, "
+        f"at most {work.at_once} at once: {counted / work.hours:.1f} an hour."
         if work.hours
         else "",
         f"Of {len(found)} timings flagged: {doubts or 'none'}.",

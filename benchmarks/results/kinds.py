@@ -18,7 +18,7 @@ def caption(kept: Kept) -> str:
     """What the picture of a front shows."""
     view = kept.view
     first, trials = view.results.points[0].measurement, len(view.results.records)
-    nncf = ", blue engines of NNCF" if kept.peers else ""
+    nncf = ", purple NNCF's" if kept.peers else ""
     return (
         f"*{model_of(view.name)} on {device_of(view)}, {first.images} images{images_of(view.name)}, {trials} trials: "
         f"green what qpareto found, red the baselines that one would use instead{nncf}. Bars are 95 % intervals; those "

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from cells import baseline_of, change, device_of, images_of, model_of, speedup, unit_ms
 from kept import Kept
-from kept_peers import Peer, Scored
+from kept_peers import Scored, best_peers
 from provenance import in_words
 from qpareto.objectives.measurement import Measurement
 from qpareto.search.points import Point
@@ -15,7 +13,6 @@ from qpareto.search.show.headline import headline
 from qpareto.search.show.tables import markdown_table
 
 SHORT = ("", "mAP50-95", "change, 95 %", "latency, ms", "speedup, 95 %")
-PRESETS = ("performance", "mixed")  # NNCF's
 
 
 def headline_sentence(kept: Kept) -> str:
@@ -42,7 +39,7 @@ def short_table(kept: Kept) -> str:
     """
     view, best = kept.view, headline(kept.view).best
     found: list[tuple[str, Scored]] = [(_title(point, best), point.decisive) for point in _baselines(kept)]
-    found += [(peer.title, peer.decisive) for peer in _peers(kept.peers)]
+    found += [(peer.title, peer.decisive) for peer in best_peers(kept.peers)]
     found += [(_title(point, best), point.decisive) for point in _front(kept, best)]
     return markdown_table(SHORT, [_row(title, scored, unit_ms(view)) for title, scored in found])
 
@@ -69,7 +66,7 @@ def _of_the_search(kept: Kept) -> str:
     best = headline(kept.view).best
     points = [*_baselines(kept), *_front(kept, best)]
     names = [_title(p, None) for p in points if not isinstance(p.confirmed, Measurement)]
-    names += [peer.title for peer in _peers(kept.peers) if peer.confirmed is None]
+    names += [peer.title for peer in best_peers(kept.peers) if peer.confirmed is None]
     return f" (but not those of {', '.join(names)}, which are the search's)" if names else ""
 
 
@@ -79,15 +76,6 @@ def _baselines(kept: Kept) -> list[Point]:
     best = max(methods, key=lambda point: point.decisive.map50_95_change, default=None)
     first = [found.pop("float")] if "float" in found else []
     return [*first, *([best] if best else []), *found.values()]
-
-
-def _peers(peers: Sequence[Peer]) -> list[Peer]:
-    found = []
-    for preset in PRESETS:
-        of_preset = [peer for peer in peers if peer.preset == preset and peer.name.startswith(preset)]
-        if of_preset:
-            found.append(max(of_preset, key=lambda peer: peer.decisive.map50_95_change))
-    return found
 
 
 def _front(kept: Kept, best: Point | None) -> list[Point]:
