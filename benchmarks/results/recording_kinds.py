@@ -11,6 +11,7 @@ from provenance import Provenance, in_words
 
 SEARCH = Path(__file__).resolve().parents[1] / "search"
 RECORDINGS = SEARCH / "recorded"
+FLOAT = ("float", "NNCF float")  # the reference, by the search's way and by NNCF's
 OURS = "ours+warm"  # the run of the default sampler, with its warm start
 if str(SEARCH) not in sys.path:
     sys.path.append(str(SEARCH))  # where the scripts lie that know what a recording is
@@ -39,7 +40,8 @@ def rivals(path: Path) -> str:
     recording = Recording.opened(path)
     peers = peers_of_study(path.parent / "peers.json", path.stem)
     front = front_of_lines(measured(recording.of_run(OURS)))
-    table = rivals_table({**recording.baselines, **peers}, front)
+    others = {name: line for name, line in {**recording.baselines, **peers}.items() if name not in FLOAT}
+    table = rivals_table(others, front)
     return f"{table}\n\n{_made(path, recording.space)}"
 
 
