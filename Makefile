@@ -7,12 +7,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SCRIPTS := $(addprefix $(CURDIR)/,tests benchmarks studies/quickstart docs examples/sampler)
 # Folders whose modules mypy finds by their own names: elsewhere it would take the checkout's name, whatever that is, for a package's.
-SCRIPT_FOLDERS := tests docs benchmarks benchmarks/search benchmarks/fleet benchmarks/gpu studies/quickstart examples/sampler
+SCRIPT_FOLDERS := tests docs benchmarks benchmarks/search benchmarks/fleet benchmarks/gpu benchmarks/results \
+	studies/quickstart examples/sampler
 SCRIPT_PATH := $(subst $() ,:,$(addprefix $(CURDIR)/,$(SCRIPT_FOLDERS)))
 STUDY := studies/quickstart/quickstart.yaml
 RUNS := runs/quickstart
 
-.PHONY: quickstart test docs install install-dev clean
+.PHONY: quickstart test docs results install install-dev clean
 
 quickstart: install
 	$(BIN)/python studies/quickstart/pictures.py --out studies/quickstart/data
@@ -40,6 +41,10 @@ test: install-dev
 docs: install-dev
 	$(BIN)/python docs/reference.py
 	$(BIN)/mkdocs build --strict
+
+# Published tables and pictures, from the measurements in benchmarks/results/recorded; pictures want a Chromium.
+results: install-dev
+	$(BIN)/python benchmarks/results/publish.py
 
 # What is tested is what users get: the package as installed, never the checkout.
 install: $(VENV)/.dependencies

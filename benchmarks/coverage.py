@@ -2,11 +2,12 @@
 
     python benchmarks/coverage.py STUDY --masks 5 --again 5 --record coverage.jsonl
     python benchmarks/coverage.py STUDY --front --again 4 --record confirmed.jsonl
+    python benchmarks/results/coverage_table.py coverage.jsonl
 
 For the reference and random masks of a study file's space: the candidate is built and timed as a study does, which
 tells an interval; then it is built anew and timed in a new process, again and again. With `--front` the intervals are
 those that the study itself tells of its front, once that is confirmed. Each line of the record is one timing, kept as
-it comes: the same command goes on from there, and `--table` prints what there is without measuring.
+it comes: the same command goes on from there.
 """
 
 from __future__ import annotations
@@ -16,10 +17,9 @@ import json
 import random
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from qpareto.objectives.score import Scorer
 from qpareto.search.api import results
@@ -36,14 +36,12 @@ FIRST_BUILD = 100  # no study builds so often
 
 def main() -> None:
     options = _arguments()
-    if not options.table:
-        spec = load_study_file(options.study, options.set)
-        scorer = scorer_of_spec(spec)
-        if options.front:
-            _time_front(spec, scorer, options)
-        else:
-            _time_masks(spec, scorer, options)
-    _print_table(list(_lines(options.record)))
+    spec = load_study_file(options.study, options.set)
+    scorer = scorer_of_spec(spec)
+    if options.front:
+        _time_front(spec, scorer, options)
+    else:
+        _time_masks(spec, scorer, options)
 
 
 def _time_masks(spec: StudySpec, scorer: Scorer, options: argparse.Namespace) -> None:
@@ -63,7 +61,7 @@ def _time_front(spec: StudySpec, scorer: Scorer, options: argparse.Namespace) ->
     for point in results(spec).front:
         if point.is_measured_again and point.measurement.float_type == spec.engine.float_type:
             candidate = point.measurement.candidate(names)
-            _add({**_as_told(point), "int8": len(candidate.mask), "device": scorer.kind.device_name()}, options.record)
+            _add({**_as_told(point), **_provenance(scorer)}, options.record)
             for build in range(1, 1 + options.again):
                 _add_timing(scorer, candidate, build, options.record)
 
@@ -74,6 +72,7 @@ def _as_told(point: Point) -> Line:
     return {
         "trial": point.trial,
         "mask": found.mask,
+        "int8": len(found.int8_layers),
         "build": 0,
         "ratio": found.latency_ratio,
         "own": found.latency_own_ci,
@@ -98,41 +97,18 @@ def _add_timing(scorer: Scorer, candidate: Candidate, build: int, record: Path) 
         "told": scorer.spread.around(timed.ratio, timed.ratio_ci),
         "spread": scorer.spread.deviation,
         "flags": timed.flags,
-        "device": scorer.kind.device_name(),
+        **_provenance(scorer),
     }
     _add(line, record)
 
 
-def _print_table(lines: list[Line]) -> None:
-    """What a study told is held against the new timings; else every timing against what every other one told."""
-    by_mask: dict[str, list[Line]] = {}
-    for line in lines:
-        by_mask.setdefault(line["mask"], []).append(line)
-    print("| INT8 layers | timings | ratio | lowest | highest | deviation | within told | within own | flagged |")
-    print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
-    all_pairs: list[tuple[Line, Line]] = []
-    for timed in by_mask.values():
-        pairs = [(a, b) for a in timed for b in timed if a is not b and ("trial" in a or "trial" not in timed[0])]
-        new = [line for line in timed if "trial" not in line]
-        ratios = np.array([line["ratio"] for line in new])
-        deviation = float(np.log(ratios).std(ddof=1)) if len(ratios) > 1 else float("nan")
-        print(
-            f"| {timed[0]['int8']} | {len(new)} | {np.median(ratios):.4f} | {ratios.min():.4f} | {ratios.max():.4f} "
-            f"| {deviation:.2%} | {_held(pairs, 'told')} of {len(pairs)} | {_held(pairs, 'own')} of {len(pairs)} "
-            f"| {sum(bool(line['flags']) for line in new)} |"
-        )
-        all_pairs += pairs
-    if all_pairs:
-        told, own = (_held(all_pairs, interval) / len(all_pairs) for interval in ("told", "own"))
-        print(
-            f"\n{lines[0]['device']}: {told:.1%} of {len(all_pairs)} new timings within the told interval, {own:.1%} "
-            f"within the timing's own; the spread was {lines[0]['spread']:.2%}."
-        )
-
-
-def _held(pairs: list[tuple[Line, Line]], interval: str) -> int:
-    """How many of the second are within that interval of the first."""
-    return sum(told[interval][0] <= new["ratio"] <= told[interval][1] for told, new in pairs)
+def _provenance(scorer: Scorer) -> Line:
+    return {
+        "device": scorer.kind.device_name(),
+        "engine": {"kind": scorer.kind.name, "recipe": scorer.kind.recipe},
+        "versions": scorer.versions,
+        "date": str(datetime.now(UTC).date()),
+    }
 
 
 def _lines(record: Path) -> Iterator[Line]:
@@ -151,9 +127,8 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=(__doc__ or "").split("\n\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    parser.add_argument("study", type=Path, nargs="?", help="study file")
+    parser.add_argument("study", type=Path, help="study file")
     parser.add_argument("--record", type=Path, required=True, help="JSON lines, one a timing")
-    parser.add_argument("--table", action="store_true", help="measure nothing")
     parser.add_argument("--front", action="store_true", help="the study's confirmed front instead of random masks")
     parser.add_argument("--masks", type=int, default=5)
     parser.add_argument("--again", type=int, default=5, help="new builds of each mask")

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from qpareto.search.front import front_of, hypervolume
+from qpareto.search.show.tables import markdown_table
 from recording import OBJECTIVES, Line, Recording, losses_of
 
 MARKS = (10, 20, 30, 40)  # trials
@@ -43,16 +44,16 @@ def volumes(recording: Recording, run: str) -> dict[int, float]:
     return {n: hypervolume(losses_of(part), recording.corner) / best for n, part in parts.items()}
 
 
-def print_volumes(recording: Recording) -> None:
-    """One row a run."""
+def volumes_table(recording: Recording) -> str:
+    """One row a run, as Markdown."""
     found = {run: volumes(recording, run) for run in recording.runs}
     marks = [mark for mark in MARKS if any(mark in reached for reached in found.values())]
-    print(f"| sampler | {' | '.join(f'{mark} trials' for mark in marks)} | failed |")
-    print(f"| --- |{' ---: |' * (len(marks) + 1)}")
+    rows = []
     for run, reached in found.items():
         cells = [f"{reached[mark]:.3f}" if mark in reached else "" for mark in marks]
         trials = recording.of_run(run)
-        print(f"| {run} | {' | '.join(cells)} | {len(trials) - len(measured(trials))} |")
+        rows.append((run, *cells, str(len(trials) - len(measured(trials)))))
+    return markdown_table(("sampler", *(f"{mark} trials" for mark in marks), "failed"), rows)
 
 
 def peers_of_study(path: Path, study: str) -> dict[str, Line]:
@@ -72,21 +73,23 @@ def is_held(other: Line, point: Line) -> bool:
     return bool(accuracy and point["latency_ratio_ci"][0] <= other["latency_ratio_ci"][1])
 
 
-def print_rivals(rivals: Mapping[str, Line], front: Sequence[Line]) -> None:
-    """One row a recipe or peer, with the most accurate point that beats it, else holds it, else nothing."""
-    print("| recipe or peer | mAP50-95, change | latency ratio | ours | mAP50-95, change | latency ratio |")
-    print("| --- | ---: | ---: | --- | ---: | ---: |")
+def rivals_table(rivals: Mapping[str, Line], front: Sequence[Line]) -> str:
+    """A row a recipe or peer, in Markdown, with the most accurate point that beats it, else holds it, else nothing."""
+    rows = []
     for name, rival in rivals.items():
         found = [("beats it", p) for p in front if is_beaten(rival, p)] or [
             ("holds it", p) for p in front if is_held(rival, p)
         ]
         how, point = max(found, key=lambda pair: float(pair[1]["map50_95"]), default=("**is worse**", None))
-        print(f"| {name} | {_cells(rival)} | {how} | {_cells(point) if point else ' | '} |")
+        rows.append((name, *_cells(rival), how, *(_cells(point) if point else ("", ""))))
+    return markdown_table(
+        ("", "change of mAP50-95", "latency ratio", "ours", "change of mAP50-95", "latency ratio"), rows
+    )
 
 
-def _cells(line: Line) -> str:
+def _cells(line: Line) -> tuple[str, str]:
     low, high = line["latency_ratio_ci"]
-    return f"{line['map50_95_change']:+.4f} | {line['latency_ratio']:.3f} ({low:.3f} to {high:.3f})"
+    return f"{line['map50_95_change']:+.4f}", f"{line['latency_ratio']:.3f} ({low:.3f} to {high:.3f})"
 
 
 def figure(recording: Recording, rivals: Mapping[str, Line]) -> Any:
@@ -126,9 +129,9 @@ def main() -> None:
     rivals = {**recording.baselines, **peers}
     hashes = {line["graph_hash"] for line in recording.lines if "graph_hash" in line}
     print(f"{len(hashes)} distinct candidates\n")
-    print_volumes(recording)
+    print(volumes_table(recording))
     print()
-    print_rivals(rivals, front_of_lines(measured(recording.of_run(arguments.run))))
+    print(rivals_table(rivals, front_of_lines(measured(recording.of_run(arguments.run)))))
     if arguments.plot:
         figure(recording, rivals).write_html(arguments.plot, include_plotlyjs=True)
 

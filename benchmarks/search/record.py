@@ -15,6 +15,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +63,24 @@ class Bench:
     listed: Sequence[Candidate]
 
     def describe(self, graph: Graph) -> None:
+        """Tell what is searched, or refuse to go on with a recording of another space."""
+        space: Line = {"groups": self.space.groups, "methods": self.space.methods, "sizes": self.space.sizes}
+        for told in self.recording.of_run(SPACE):
+            for name in ("methods", "sizes"):
+                if tuple(told[name]) != tuple(space[name]):
+                    raise SystemExit(
+                        f"{self.recording.path} was recorded with the calibration {name} {told[name]}: go on with "
+                        f"--set 'space.calibration.{name}={json.dumps(told[name])}', or name another file."
+                    )
         if not self.recording.of_run(SPACE):
-            space = {"groups": self.space.groups, "methods": self.space.methods, "sizes": self.space.sizes}
             facts = {"device": self.scorer.kind.device_name(), "reference_ms": self.scorer.reference_ms}
-            versions = {"versions": self.scorer.versions, "images": len(self.scorer.dataset.images)}
-            self.recording.add({"run": SPACE, **space, **asdict(graph), **facts, **versions})
+            made = {
+                "versions": self.scorer.versions,
+                "engine": {"kind": self.scorer.kind.name, "recipe": self.scorer.kind.recipe},
+                "date": str(datetime.now(UTC).date()),
+                "images": len(self.scorer.dataset.images),
+            }
+            self.recording.add({"run": SPACE, **space, **asdict(graph), **facts, **made})
 
     def measure_baselines(self) -> None:
         recipes = baselines(

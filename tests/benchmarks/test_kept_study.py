@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from optuna.trial import TrialState
 
+from kept import Kept
 from kept_pictures import picture
-from kept_study import kept_study, kept_view, restored_study, write_document
+from kept_study import kept_study, kept_view, read_document, restored_study, write_document
 from kept_tables import Work, tables
 from made_up_trials import measured
 from qpareto.search.show.view import view_of_study
@@ -39,8 +40,8 @@ def kept(study: SearchStudy, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_a_kept_study_is_shown_as_the_one_that_it_was(study: SearchStudy, kept: Path, tmp_path: Path) -> None:
-    was, shown = view_of_study(study), kept_view(kept, tmp_path)
+def test_a_kept_study_is_shown_as_the_one_that_it_was(study: SearchStudy, kept: Path) -> None:
+    was, shown = view_of_study(study), kept_view(read_document(kept))
     assert shown.results.records == was.results.records
     assert shown.results.as_json(others=True) == was.results.as_json(others=True)
     assert (shown.name, shown.identity, shown.expected) == (was.name, was.identity, was.expected)
@@ -78,7 +79,7 @@ def test_a_running_trial_is_kept_as_interrupted(tmp_path: Path) -> None:
     opened = open_study(load_study_file(recorded_study(tmp_path)))
     opened.study.ask()
     write_document(kept_study(opened), tmp_path / "kept.json")
-    last = kept_view(tmp_path / "kept.json", tmp_path / "restored").results.records[-1]
+    last = kept_view(read_document(tmp_path / "kept.json")).results.records[-1]
     assert last.state == "interrupted"
 
 
@@ -88,8 +89,8 @@ def test_a_database_that_is_there_is_not_overwritten(kept: Path, tmp_path: Path)
         restored_study(kept, tmp_path)
 
 
-def test_the_tables_tell_baselines_front_and_confirmations(kept: Path, tmp_path: Path) -> None:
-    view = kept_view(kept, tmp_path)
+def test_the_tables_tell_baselines_front_and_confirmations(kept: Path) -> None:
+    view = kept_view(read_document(kept))
     told = tables(view)
     for name in ("float", "modelopt-max", "ultralytics"):
         assert f"| {name}" in told
@@ -101,8 +102,8 @@ def test_the_tables_tell_baselines_front_and_confirmations(kept: Path, tmp_path:
     assert "Failed 1 times: The engine crashed." in told
 
 
-def test_hours_of_work_leave_pauses_out_and_count_what_ran_side_by_side_once(kept: Path, tmp_path: Path) -> None:
-    view = kept_view(kept, tmp_path)
+def test_hours_of_work_leave_pauses_out_and_count_what_ran_side_by_side_once(kept: Path) -> None:
+    view = kept_view(read_document(kept))
     begun = datetime(2026, 1, 1)
     spans = ((0, 10), (5, 20), (60, 70))  # minutes
     for trial, (start, end) in zip(view.trials, spans, strict=False):
@@ -114,7 +115,7 @@ def test_hours_of_work_leave_pauses_out_and_count_what_ran_side_by_side_once(kep
     assert work.at_once == 2
 
 
-def test_one_study_is_drawn_as_its_front_and_several_against_their_own_references(kept: Path, tmp_path: Path) -> None:
-    views = [kept_view(kept, tmp_path / str(i)) for i in range(2)]
-    assert picture(views[:1]).layout.title.text == "The front"
-    assert picture(views).layout.xaxis.title.text == "latency, of the reference's"
+def test_one_study_is_drawn_as_its_front_and_several_against_their_own_references(kept: Path) -> None:
+    studies = [Kept.opened(kept) for _ in range(2)]
+    assert picture(studies[:1]).layout.title.text == "The front"
+    assert picture(studies).layout.xaxis.title.text == "latency, of the reference's"

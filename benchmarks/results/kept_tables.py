@@ -1,24 +1,27 @@
-"""The tables of docs/results.md about a kept study, as Markdown: front, hypervolume, what really ran, what it took.
+"""The tables about a kept study, as Markdown: front, hypervolume, what really ran, what it took.
 
-python benchmarks/gpu/kept_tables.py recorded/NAME.json ...
+python benchmarks/results/kept_tables.py recorded/NAME.json ...
 """
 
 from __future__ import annotations
 
 import argparse
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
-from kept_study import kept_view
+from cells import change, ratio, unit_ms
+from kept import Kept
+from kept_peers import Peer
+from provenance import in_words
 from qpareto.objectives.measurement import Measurement
 from qpareto.search.points import Point
 from qpareto.search.record import FINISHED
+from qpareto.search.show.headline import headline
 from qpareto.search.show.tables import markdown_table
 from qpareto.search.show.view import StudyView
 
@@ -28,9 +31,16 @@ CONFIRMED = ("confirmed: change, 95 %", "confirmed: ratio, 95 %")
 RAN = ("", "trial", "INT8 layers", "of them ran in INT8", "reformats", "their share of the time", "energy, mJ")
 
 
-def tables(view: StudyView) -> str:
+def tables(view: StudyView, peers: Sequence[Peer] = ()) -> str:
     """All of them, one after another."""
-    parts = [head(view), front_table(view), *view.results.remarks(), growth_table(view), ran_table(view), costs(view)]
+    parts = [
+        head(view),
+        front_table(view, peers),
+        *view.results.remarks(),
+        growth_table(view),
+        ran_table(view),
+        costs(view),
+    ]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -41,20 +51,25 @@ def head(view: StudyView) -> str:
         return f"{view.name}: nothing was measured."
     first, ended = found[0], max(view.ended.values())
     versions = ", ".join(f"{name} {number}" for name, number in first.versions.items())
+    again = {p.confirmed.images for p in view.results.points if isinstance(p.confirmed, Measurement)}
+    others = f", confirmed on {max(again)} others" if again else ""
     states = Counter(record.state for record in view.results.records)
     told = ", ".join(f"{count} {state}" for state, count in states.most_common())
     return (
-        f"{view.name}: {told} trials on {first.device}, {first.engine}, batch {first.batch}, {first.images} images, "
-        f"reference {first.float_type} {first.latency_ms / first.latency_ratio:.3f} ms{_clocks(found)}; {versions}; "
-        f"{ended.date()}."
+        f"`{view.name}`: {told} trials on {first.device}, {first.engine}{_threads(first)}, batch {first.batch}, "
+        f"{first.images} images{others}; reference {first.float_type}, {unit_ms(view):.3f} ms{_clocks(found)}; "
+        f"{versions}; {in_words(ended.astimezone(UTC).date())}."
     )
 
 
-def front_table(view: StudyView) -> str:
-    """Baselines and front with their intervals, and beside them what they scored when measured once more."""
+def front_table(view: StudyView, peers: Sequence[Peer] = ()) -> str:
+    """Baselines, peers and front with their intervals, and beside them what they scored when measured once more."""
     results, front = view.results, view.feasible_front
     rows = [_row(p, f"{p.baseline}{', on the front' if p in front else ''}") for p in results.baselines]
-    rows += [_row(point, "front") for point in front if not point.baseline]
+    rows += [_peer_row(peer, unit_ms(view)) for peer in peers]
+    best = headline(view).best
+    rows += [_row(p, "**front, the answer**" if p == best else "front") for p in front if not p.baseline]
+    rows += [_row(p, "beaten when confirmed") for p in results.beside_front() if not p.baseline]
     told = any(point.confirmed is not None for point in (*front, *results.baselines))
     columns = FRONT + (CONFIRMED if told else ())
     return markdown_table(columns, [row[: len(columns)] for row in rows])
@@ -102,8 +117,8 @@ def costs(view: StudyView) -> str:
         f"{flag} {flags[flag]}" for flag in ("foreign_process", "throttled", *sorted(flags)) if flags[flag]
     )
     lines = [
-        f"{counted} trials in {work.hours:.2f} h of work by {work.workers} workers, at most {work.at_once} at once: "
-        f"{counted / work.hours:.1f} an hour."
+        f"{counted} trials in {work.hours:.2f} h of work by {work.workers} process{'es' * (work.workers > 1)}, "
+        f"at most {work.at_once} at once: {counted / work.hours:.1f} an hour."
         if work.hours
         else "",
         f"Of {len(found)} timings flagged: {doubts or 'none'}.",
@@ -156,20 +171,22 @@ def _row(point: Point, name: str) -> tuple[str, ...]:
     m, again = point.measurement, point.confirmed
     told: tuple[str, ...] = ("-", "-")
     if isinstance(again, Measurement):
-        told = _change(again), _ratio(again)
+        told = change(again), ratio(again)
     elif again is not None:
         told = str(again), "-"
-    row = (name, str(point.trial), f"{m.map50_95:.4f}", _change(m), f"{m.latency_ms:.3f}", _ratio(m))
+    row = (name, str(point.trial), f"{m.map50_95:.4f}", change(m), f"{m.latency_ms:.3f}", ratio(m))
     return (*row, str(len(m.int8_layers)), m.calibration or "-", *told)
 
 
-def _change(m: Measurement) -> str:
-    return f"{m.map50_95_change:+.4f} ({m.map50_95_change_ci[0]:+.4f} to {m.map50_95_change_ci[1]:+.4f})"
+def _peer_row(peer: Peer, reference_ms: float) -> tuple[str, ...]:
+    m, again = peer.searched, peer.confirmed
+    told = (change(again), ratio(again)) if again else ("-", "-")
+    row = (peer.title, "-", f"{m.map50_95:.4f}", change(m), f"{m.latency_ratio * reference_ms:.3f}", ratio(m))
+    return (*row, str(peer.int8_layers), f"{peer.calibration_images} images", *told)
 
 
-def _ratio(m: Measurement) -> str:
-    low, high = m.latency_ratio_ci
-    return f"{m.latency_ratio:.3f} ({low:.3f} to {high:.3f}){'*' if m.flags else ''}"
+def _threads(m: Measurement) -> str:
+    return f", {m.threads} threads" if m.engine == "openvino" else ""
 
 
 def _clocks(found: Sequence[Measurement]) -> str:
@@ -189,8 +206,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE")
     for path in parser.parse_args().files:
-        with tempfile.TemporaryDirectory() as folder:
-            print(tables(kept_view(path, Path(folder))), end="\n\n")
+        kept = Kept.opened(path)
+        print(tables(kept.view, kept.peers), end="\n\n")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""A study as one data file without its machine, and back: what the figures of docs/results.md are printed from.
+"""A study as one data file without its machine, and back: what published figures come from (`publish.py`).
 
-    python benchmarks/gpu/kept_study.py keep STUDY [--set KEY=VALUE] --out recorded/NAME.json
-    python benchmarks/gpu/kept_study.py restore recorded/NAME.json --into FOLDER; qpareto report FOLDER/NAME.yaml
+    python benchmarks/results/kept_study.py keep STUDY [--set KEY=VALUE] [--peers FILE] --out recorded/NAME.json
+    python benchmarks/results/kept_study.py restore recorded/NAME.json --into FOLDER; qpareto report FOLDER/NAME.yaml
 
 The file holds all trials with what they measured, why they failed, when they began and ended, what the study was made
-with (device, versions, space) and its confirmations. It leaves out where that was: hosts, process ids, paths of logs.
-A trial that was running when the file was written is told as interrupted.
+with (device, engine recipe, versions, space), its confirmations, and other tools' engines beside it. It leaves out
+where that was: hosts, process ids, paths of logs. A trial that was running when it was written is told as interrupted.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ from typing import Any
 import optuna
 import yaml
 from optuna.distributions import BaseDistribution, distribution_to_json, json_to_distribution
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from kept_peers import Row, refuse_strangers
 from qpareto.objectives.measurement import DIRECTIONS
 from qpareto.objectives.store import write_whole
 from qpareto.search.record import INTERRUPTED
@@ -32,6 +34,7 @@ from qpareto.search.study_file import load_study_file
 from qpareto.search.study_opening import open_study
 
 FORMAT = 1
+RECORDED = Path(__file__).resolve().parent / "recorded"
 CONFIRMED = "confirmed:"  # how the names of a study's confirmations begin
 LEFT_OUT = frozenset({"worker", "beat", "token"})  # of a trial's attributes: hosts, process ids, tokens
 _LOG = re.compile(r" Its log: \S+")
@@ -39,11 +42,22 @@ _LOG = re.compile(r" Its log: \S+")
 Document = dict[str, Any]
 
 
-def kept_study(study: SearchStudy) -> Document:
-    """What is kept of a study, JSON-able."""
+def kept_study(study: SearchStudy, *, peers: Sequence[Row] = ()) -> Document:
+    """What is kept of a study, JSON-able.
+
+    Args:
+        peers: rows of benchmarks/search/peers.py, on the same device and data; those of other studies are left out.
+
+    Raises:
+        SystemExit: a peer does not compare with the study.
+    """
     trials = list(study.look().trials)
     attributes = dict(study.study.user_attrs)
     layers = _layers([*_measurements(trials), *_confirmations(attributes)])
+    own = [row for row in peers if row["study"] == study.study.study_name]
+    if peers and not own:
+        raise SystemExit(f"None of these peers is of the study '{study.study.study_name}': name its own file.")
+    refuse_strangers(own, attributes["identity"])
     space = {name: each for trial in trials for name, each in trial.distributions.items()}
     workers: dict[str, int] = {}
     return {
@@ -52,6 +66,7 @@ def kept_study(study: SearchStudy) -> Document:
         "objectives": list(study.objectives),
         "layers": layers,
         "attributes": {name: _without_names(told, layers) for name, told in attributes.items()},
+        **({"peers": own} if own else {}),
         "space": {name: json.loads(distribution_to_json(each)) for name, each in space.items()},
         "trials": [_kept_trial(trial, space, layers, workers) for trial in trials],
     }
@@ -64,14 +79,24 @@ def write_document(document: Document, path: Path) -> None:
     write_whole(path, f'{json.dumps(head)[:-1]},\n"trials": [\n{trials}\n]}}\n')
 
 
+def read_document(path: Path) -> Document:
+    """Inverse of `write_document`.
+
+    Raises:
+        SystemExit: the file is of another format.
+    """
+    document: Document = json.loads(path.read_text(encoding="utf-8"))
+    if document["format"] != FORMAT:
+        raise SystemExit(f"{path} is of format {document['format']}, but this script reads format {FORMAT}.")
+    return document
+
+
 def restored_study(path: Path, folder: Path) -> Path:
     """Put a kept study into a new database in the folder; the study file beside it, for `front` and `report`.
 
     Model and images are not there, so nothing can be measured or exported from it.
     """
-    document = json.loads(path.read_text(encoding="utf-8"))
-    if document["format"] != FORMAT:
-        raise SystemExit(f"{path} is of format {document['format']}, but this script reads format {FORMAT}.")
+    document = read_document(path)
     name = document["name"]
     study_file, database = folder / f"{name}.yaml", folder.absolute() / f"{name}.db"
     if database.exists():
@@ -84,15 +109,18 @@ def restored_study(path: Path, folder: Path) -> Path:
     return study_file
 
 
-def kept_view(path: Path, folder: Path) -> StudyView:
-    """A kept study as it is shown, by way of a database in the folder."""
-    return view_of_study(open_study(load_study_file(restored_study(path, folder))))
+def kept_view(document: Document) -> StudyView:
+    """A kept study as it is shown."""
+    storage = optuna.storages.InMemoryStorage()
+    _fill(document, storage)
+    study = optuna.load_study(storage=storage, study_name=document["name"])
+    return view_of_study(SearchStudy(study, storage, objectives=document["objectives"]))
 
 
-def _fill(document: Document, url: str) -> None:
+def _fill(document: Document, storage: str | BaseStorage) -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     directions = [DIRECTIONS[name] for name in document["objectives"]]
-    study = optuna.create_study(storage=url, study_name=document["name"], directions=directions)
+    study = optuna.create_study(storage=storage, study_name=document["name"], directions=directions)
     for name, told in document["attributes"].items():
         study.set_user_attr(name, _with_names(told, document["layers"]))
     space = {name: json_to_distribution(json.dumps(each)) for name, each in document["space"].items()}
@@ -196,13 +224,16 @@ def main() -> None:
     keep = commands.add_parser("keep", help="write a study to a data file")
     keep.add_argument("study", type=Path)
     keep.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="over the study file's value")
+    keep.add_argument("--peers", type=Path, metavar="FILE", help="what benchmarks/search/peers.py wrote")
     keep.add_argument("--out", type=Path, required=True)
     restore = commands.add_parser("restore", help="put a data file into a new database")
     restore.add_argument("file", type=Path)
     restore.add_argument("--into", type=Path, required=True, metavar="FOLDER")
     options = parser.parse_args()
     if options.command == "keep":
-        write_document(kept_study(open_study(load_study_file(options.study, options.set))), options.out)
+        study = open_study(load_study_file(options.study, options.set))
+        peers = json.loads(options.peers.read_text(encoding="utf-8")) if options.peers else ()
+        write_document(kept_study(study, peers=peers), options.out)
         print(options.out)
     else:
         print(restored_study(options.file, options.into))

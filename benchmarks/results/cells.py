@@ -1,0 +1,72 @@
+"""How figures, engines and models are written in published tables."""
+
+from __future__ import annotations
+
+from kept_peers import Scored
+from qpareto.search.points import Point
+from qpareto.search.show.view import StudyView
+
+MODELS = {  # how a study's name begins -> its model; figures of reconstructed weights are never shown without saying so
+    "yolov5n-": "YOLOv5n (official weights)",
+    "yolo11n-": "YOLO11n (reconstructed weights)",
+    "yolo11m-": "YOLO11m",
+    "shapes-yolo11m-": "YOLO11m trained on drawn shapes",
+    "quickstart": "the quickstart's YOLO11n, trained on drawn shapes",
+}
+IMAGES = {"-coco-": "COCO val2017"}  # what a study's name holds -> where its images are from
+BASELINES = {
+    "float": "float (FP32)",
+    "modelopt-max": "ModelOpt `max`, all layers INT8",
+    "modelopt-entropy": "ModelOpt `entropy`, all layers INT8",
+    "ultralytics": "Ultralytics' INT8 export: `max`, the head's last layers float",
+    "bf16": "BF16, no INT8",
+    "fp16": "FP16, no INT8",
+}
+
+
+def model_of(study: str) -> str:
+    """The model's name for people; the study's own name if it is not known."""
+    return next((shown for begins, shown in MODELS.items() if study.startswith(begins)), study)
+
+
+def images_of(study: str) -> str:
+    """' of COCO val2017', or nothing where that is not known."""
+    return next((f" of {shown}" for part, shown in IMAGES.items() if part in study), "")
+
+
+def device_of(view: StudyView) -> str:
+    """'two threads of an AMD EPYC', or a GPU's name."""
+    found = view.results.points[0].measurement
+    if found.engine != "openvino":
+        return found.device
+    count = {1: "one thread", 2: "two threads"}.get(found.threads, f"{found.threads} threads")
+    return f"{count} of an {found.device}" if found.device[:1] in "AEIOU" else f"{count} of a {found.device}"
+
+
+def baseline_of(point: Point) -> str:
+    name = point.baseline or ""
+    return BASELINES.get(name, name)
+
+
+def change(found: Scored) -> str:
+    """'-0.0173 (-0.0285 to -0.0094)'."""
+    low, high = found.map50_95_change_ci
+    return f"{found.map50_95_change:+z.4f} ({low:+z.4f} to {high:+z.4f})"
+
+
+def ratio(found: Scored) -> str:
+    """'0.456 (0.446 to 0.469)*'; the star marks a doubtful timing."""
+    low, high = found.latency_ratio_ci
+    return f"{found.latency_ratio:.3f} ({low:.3f} to {high:.3f}){'*' if found.flags else ''}"
+
+
+def speedup(found: Scored) -> str:
+    """'2.19x (2.13x to 2.24x)*', likewise."""
+    low, high = found.latency_ratio_ci
+    return f"{1 / found.latency_ratio:.2f}x ({1 / high:.2f}x to {1 / low:.2f}x){'*' if found.flags else ''}"
+
+
+def unit_ms(view: StudyView) -> float:
+    """The reference's milliseconds, in which the study tells latencies."""
+    found = view.results.points[0].measurement
+    return found.latency_ms / found.latency_ratio

@@ -1,0 +1,136 @@
+"""Engines of other tools beside a kept study: measured as its candidates are, by benchmarks/search/peers.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+Row = Mapping[str, Any]
+PRESETS = ("performance", "mixed")  # NNCF's
+UNCHANGED = "float"  # the peer that only proves that NNCF's way changes nothing
+DECODE, DECODE_SHOWN = ", float decode", ", head decoding in float"
+
+
+class Scored(Protocol):
+    """What tables show of an engine, of a measurement or of a peer alike; see `Measurement`."""
+
+    @property
+    def map50_95(self) -> float: ...
+    @property
+    def map50_95_change(self) -> float: ...
+    @property
+    def map50_95_change_ci(self) -> tuple[float, float]: ...
+    @property
+    def latency_ratio(self) -> float: ...
+    @property
+    def latency_ratio_ci(self) -> tuple[float, float]: ...
+    @property
+    def flags(self) -> tuple[str, ...]: ...
+    @property
+    def images(self) -> int: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeerScore:
+    """What an engine of another tool's scored; as of `Measurement`."""
+
+    map50_95: float
+    map50_95_change: float
+    map50_95_change_ci: tuple[float, float]
+    latency_ratio: float
+    latency_ratio_ci: tuple[float, float]
+    flags: tuple[str, ...]
+    images: int
+
+    @classmethod
+    def of_row(cls, row: Row) -> PeerScore:
+        low, high = row["map50_95_change_ci"]
+        least, most = row["latency_ratio_ci"]
+        return cls(
+            map50_95=row["map50_95"],
+            map50_95_change=row["map50_95_change"],
+            map50_95_change_ci=(low, high),
+            latency_ratio=row["latency_ratio"],
+            latency_ratio_ci=(least, most),
+            flags=tuple(row["flags"]),
+            images=row["images"],
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Peer:
+    """One engine of NNCF's.
+
+    Args:
+        name: how it was asked for, as benchmarks/search/peers.py has it.
+        preset: of NNCF's.
+        searched, confirmed: measured as the search would, and as a finalist; None where it was not confirmed.
+        int8_layers, layers: how many of the model's layers ran in INT8, of how many.
+        calibration_images: that NNCF was given.
+        wall_s, cpu_s: that making it took.
+    """
+
+    name: str
+    preset: str
+    searched: PeerScore
+    confirmed: PeerScore | None
+    int8_layers: int
+    layers: int
+    calibration_images: int
+    wall_s: float
+    cpu_s: float
+
+    @property
+    def title(self) -> str:
+        """'NNCF `performance`, head decoding in float'."""
+        asked = self.name.removesuffix(DECODE)
+        shown = f"`{asked}`" if asked == self.preset else f"`{self.preset}`, {asked}"
+        return f"NNCF {shown}{DECODE_SHOWN if self.name.endswith(DECODE) else ''}"
+
+    @property
+    def decisive(self) -> PeerScore:
+        """The figures that count: those of a finalist where there are any."""
+        return self.confirmed or self.searched
+
+
+def peers_of_rows(rows: Sequence[Row]) -> tuple[Peer, ...]:
+    """Those that could be made, in the order of measuring."""
+    made = [row for row in rows if "failed" not in row and row["peer"] != UNCHANGED]
+    return tuple(_peer(row) for row in made)
+
+
+def best_peers(peers: Sequence[Peer]) -> list[Peer]:
+    """Of each preset of NNCF's the most accurate way to ask for it, by the figures that count; no accuracy control."""
+    ways = [[peer for peer in peers if peer.name.removesuffix(DECODE) == preset] for preset in PRESETS]
+    return [max(of_preset, key=lambda peer: peer.decisive.map50_95_change) for of_preset in ways if of_preset]
+
+
+def _peer(row: Row) -> Peer:
+    again = row.get("confirmed")
+    return Peer(
+        name=row["peer"],
+        preset=row["preset"],
+        searched=PeerScore.of_row(row),
+        confirmed=PeerScore.of_row(again) if again and "failed" not in again else None,
+        **{name: row[name] for name in ("int8_layers", "layers", "calibration_images", "wall_s", "cpu_s")},
+    )
+
+
+def refuse_strangers(rows: Sequence[Row], identity: Mapping[str, Any]) -> None:
+    """Peers that do not compare with a study.
+
+    Args:
+        identity: of the study, see `identity_of_study`.
+
+    Raises:
+        SystemExit: the first peer that was measured on another device, or against another engine.
+    """
+    own = (identity["device"], identity.get("engine recipe"), identity["versions"].get("openvino"))
+    for row in rows:
+        found = (row["device"], row.get("engine", {}).get("recipe"), row["versions"].get("openvino"))
+        if found != own:
+            raise SystemExit(
+                f"NNCF's '{row['peer']}' was measured on {found}, the study on {own} "
+                "(device, engine recipe, OpenVINO): measure it anew."
+            )
