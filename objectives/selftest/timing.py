@@ -24,7 +24,19 @@ def times_the_float_engine_against_itself(subject: Subject) -> str:
     if abs(timed.ratio - 1) > max(high - low, _ITSELF_WITHIN):
         disturbed = _DISTURBANCES.intersection(timed.flags)
         raise (Untried if disturbed else EngineError)(f"its ratio to itself is not 1: {_figures(timed)}.")
-    return f"{_figures(timed)}, p95 {timed.candidate_p95_ms:.3f} ms, first run {timed.candidate_cold_ms:.3f} ms"
+    return (
+        f"{_figures(timed)}, p90 {timed.candidate_p90_ms:.3f} ms, p99 {timed.candidate_p99_ms:.3f} ms, "
+        f"first run {timed.candidate_cold_ms:.3f} ms"
+    )
+
+
+def times_images_against_one(subject: Subject) -> str:
+    """Told and not judged: an engine may well take longer on some images. Then it is to be timed on a study's own."""
+    built = subject.built("float")
+    timed = subject.scorer.clock.images_against_one(built.folder, built.options)
+    low, high = timed.ratio_ci
+    depends = not (low - _ITSELF_WITHIN <= 1 <= high + _ITSELF_WITHIN)
+    return f"its speed {'depends' if depends else 'does not depend'} on the image: {_figures(timed)}"
 
 
 def times_the_int8_engine(subject: Subject) -> str:

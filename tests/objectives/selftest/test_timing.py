@@ -22,7 +22,8 @@ TimedAs = Callable[..., None]
 
 
 def timed(ratio: float, half_width: float, **others: object) -> PairedLatency:
-    milliseconds = {"reference_ms": 2.0, "candidate_ms": 2.0 * ratio, "candidate_p95_ms": 2.5, "candidate_cold_ms": 3.0}
+    percentiles = {"candidate_p90_ms": 2.4, "candidate_p95_ms": 2.5, "candidate_p99_ms": 2.6}
+    milliseconds = {"reference_ms": 2.0, "candidate_ms": 2.0 * ratio, "candidate_cold_ms": 3.0, **percentiles}
     interval = (ratio - half_width, ratio + half_width)
     return PairedLatency(pairs=40, ratio=ratio, ratio_ci=interval, **milliseconds, **others)  # type: ignore[arg-type]
 
@@ -40,7 +41,7 @@ def test_a_ratio_to_itself_near_1_passes_with_its_spread(
     monkeypatch.setattr(timing, "_timed", lambda *_: timed(ratio, half_width))
     figures = timing.times_the_float_engine_against_itself(subject)
     assert f"ratio {ratio:.4f}, 95 % {ratio - half_width:.4f} to {ratio + half_width:.4f}, 40 pairs" in figures
-    assert "disturbed by nothing" in figures
+    assert "disturbed by nothing, p90 2.400 ms, p99 2.600 ms, first run 3.000 ms" in figures
 
 
 @pytest.mark.parametrize(("ratio", "half_width"), [(1.012, 0.001), (0.9, 0.02)])
