@@ -6,8 +6,9 @@ more, by the very request or graph that was timed, and both are compared, image 
 
 The kinds of engines that there are give equal bits for equal input, so the comparison could be for equality. But what
 else is in a batch may decide how a sum is added up, and in a race the images come in another order: so it is one of
-boxes and scores, with a tolerance that is a fifth of what an honest engine may differ from its graph (parity.py), and
-far below what another image, an empty one or another engine gives.
+boxes and scores, with a tolerance. YOLO11n in FP32 and all in INT8 (64 images, `max`) differ by 0.049 to 0.2 in each of
+8 images of COCO val2017 (the greater of the error of boxes and that of scores); one of these images and another by 0.77
+to 1, the most that can be.
 """
 
 from __future__ import annotations
