@@ -2,8 +2,8 @@
 
     python benchmarks/images.py STUDY
 
-For the reference of a study file and the engine with all layers in INT8. A ratio whose interval leaves out 1 by more
-than `--within` is flagged: latency is then that of the evaluation images, and another set of images may give another.
+For the reference of a study file and the engine with all layers in INT8. Where the ratio is off 1 by more than
+`--within`, beyond its interval, latency is that of the evaluation images, and other images may give another.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from qpareto.objectives.accuracy.sample import turns
 from qpareto.objectives.score import Scorer
+from qpareto.objectives.selftest.timing import verdict_on_images
 from qpareto.search.run.prepare import scorer_of_spec, space_of_spec
 from qpareto.search.study_file import load_study_file
 
@@ -25,7 +26,7 @@ def main() -> None:
     engines = {"reference": scorer.reference, f"all INT8, {calibration}": scorer.all_int8(calibration)}
     batch = scorer.options.batch
     print(f"{scorer.kind.device_name()}, {len(turns(len(scorer.pixels), batch))} inputs of batch {batch} against one\n")
-    print("| engine | pairs | in turn over one | 95 % | verdict | disturbed by |")
+    print("| engine | pairs | in turn over one | 95 % | its speed | disturbed by |")
     print("| --- | ---: | ---: | ---: | --- | --- |")
     for name, engine in engines.items():
         print(_row(name, engine, scorer, within=options.within))
@@ -34,9 +35,9 @@ def main() -> None:
 def _row(name: str, engine: Path, scorer: Scorer, *, within: float) -> str:
     timed = scorer.clock.images_against_one(engine, scorer.options)
     low, high = timed.ratio_ci
-    verdict = "does not depend on the image" if low - within <= 1 <= high + within else "**depends on the image**"
     disturbed = ", ".join(timed.flags) or "nothing"
-    return f"| {name} | {timed.pairs} | {timed.ratio:.4f} | {low:.4f} to {high:.4f} | {verdict} | {disturbed} |"
+    told = f"| {name} | {timed.pairs} | {timed.ratio:.4f} | {low:.4f} to {high:.4f}"
+    return f"{told} | {verdict_on_images(timed, within=within)} | {disturbed} |"
 
 
 def _arguments() -> argparse.Namespace:

@@ -34,9 +34,21 @@ def times_images_against_one(subject: Subject) -> str:
     """Told and not judged: an engine may well take longer on some images. Then it is to be timed on a study's own."""
     built = subject.built("float")
     timed = subject.scorer.clock.images_against_one(built.folder, built.options)
+    return f"its speed {verdict_on_images(timed)}: {_figures(timed)}"
+
+
+def verdict_on_images(timed: PairedLatency, *, within: float = _ITSELF_WITHIN) -> str:
+    """What an engine on many images against itself on one tells of its speed.
+
+    Args:
+        within: so far off 1 a ratio is no difference.
+    """
     low, high = timed.ratio_ci
-    depends = not (low - _ITSELF_WITHIN <= 1 <= high + _ITSELF_WITHIN)
-    return f"its speed {'depends' if depends else 'does not depend'} on the image: {_figures(timed)}"
+    if low > 1 + within or high < 1 - within:
+        return "depends on the image"
+    if 1 - within <= low and high <= 1 + within:
+        return "does not depend on the image"
+    return "may depend on the image, which takes a longer or quieter timing to tell"
 
 
 def times_the_int8_engine(subject: Subject) -> str:

@@ -56,6 +56,21 @@ def test_an_engine_that_is_another_speed_than_itself_fails_unless_it_was_disturb
         timing.times_the_float_engine_against_itself(subject)
 
 
+@pytest.mark.parametrize(
+    ("ratio", "half_width", "said"),
+    [
+        (1.03, 0.005, "depends on the image"),
+        (0.97, 0.005, "depends on the image"),
+        (1.002, 0.004, "does not depend on the image"),
+        (1.002, 0.03, "may depend on the image, which takes a longer or quieter timing to tell"),
+    ],
+)
+def test_that_speed_does_not_depend_on_the_image_is_said_only_where_the_interval_is_narrow(
+    ratio: float, half_width: float, said: str
+) -> None:
+    assert timing.verdict_on_images(timed(ratio, half_width)) == said
+
+
 def test_nothing_is_timed_of_an_engine_that_did_not_build(subject: Subject) -> None:
     with pytest.raises(Untried, match="the float engine did not build"):
         timing.times_the_int8_engine(subject)
