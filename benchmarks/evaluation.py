@@ -18,7 +18,7 @@ import platform
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -52,10 +52,13 @@ class WaitingEngine(Engine):
         self._calls += 1
         return (self._batches[(self._calls - 1) % len(self._batches)],)
 
-    def load_input(self, images: Floats) -> None:
+    def load_inputs(self, batches: Iterable[Floats]) -> None:
         raise NotImplementedError
 
-    def run_once_ms(self) -> float:
+    def run_once_ms(self, turn: int = 0) -> float:
+        raise NotImplementedError
+
+    def timed_outputs(self, turn: int = 0) -> tuple[Floats, ...]:
         raise NotImplementedError
 
     def close(self) -> None:

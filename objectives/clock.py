@@ -8,7 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from . import steps
+from .accuracy.heads import Head
 from .accuracy.images import LetterboxedImages
+from .accuracy.sample import Sample
 from .device import Device
 from .engines import EngineOptions
 from .engines.profile import LayerTime
@@ -28,6 +30,7 @@ class Clock:
         reference: the folder of the engine that latencies are ratios to.
         options: how it was built.
         pixels: images to run engines on.
+        head: how to read what they give.
         budget, load: as of `Scorer`.
     """
 
@@ -35,18 +38,33 @@ class Clock:
     reference: Path
     options: EngineOptions
     pixels: LetterboxedImages
+    head: Head
     budget: LatencyBudget
     load: HostLoad
 
-    def latency(self, engine: Path, options: EngineOptions) -> PairedLatency:
+    def latency(self, engine: Path, options: EngineOptions, *, sample: Sample | None = None) -> PairedLatency:
         """The engine timed against the reference.
 
+        Args:
+            sample: what it found when it was scored; it is held against what it finds untimed if that is not known.
+
         Raises:
-            EngineError: an engine does not load or run, or takes too long.
+            EngineError: an engine does not load or run, takes too long, or finds something else when it is timed.
         """
         with self.device.alone():
-            timed = ((self.reference, self.options), (engine, options), self.pixels, self.budget, self.load)
-            return self.device.run(steps.time, *timed, log=f"latency-{engine.name}")
+            engines = (self.reference, self.options), (engine, options)
+            images = self.pixels, self.head, sample
+            return self.device.run(steps.time, *engines, images, self.budget, self.load, log=f"latency-{engine.name}")
+
+    def images_against_one(self, engine: Path, options: EngineOptions) -> PairedLatency:
+        """The engine timed on all images in turn against itself on one of them: not 1 if its speed depends on them.
+
+        Raises:
+            EngineError: as `latency`.
+        """
+        with self.device.alone():
+            timed = (engine, options), self.pixels, self.budget, self.load
+            return self.device.run(steps.time_images_against_one, *timed, log=f"images-{engine.name}")
 
     def layer_times(self, engine: Path, options: EngineOptions) -> tuple[LayerTime, ...]:
         """What each layer of an engine takes.
@@ -104,4 +122,4 @@ class Clock:
 
     @property
     def _key(self) -> str:
-        return content_key(reference=self.reference.name, machine=self.device.this_very())
+        return content_key(reference=self.reference.name, machine=self.device.this_very(), timing=steps.TIMING)

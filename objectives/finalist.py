@@ -25,5 +25,7 @@ def measure_finalist(scorer: Scorer, candidate: Candidate, *, float_type: str | 
     quantized = scorer.quantize(candidate)
     engine, built = scorer.engine(quantized, float_type=float_type), scorer.build_options(float_type)
     earlier = find_engine(quantized.graph_hash, built, scorer.store, build=scorer.build - 1) if scorer.build else None
-    timed = [scorer.clock.latency(each, built) for each in (earlier or engine, *[engine] * (TIMINGS - 1))]
+    scorer.accuracy(engine, built)  # by which it is known again
+    each = (earlier or engine, *[engine] * (TIMINGS - 1))
+    timed = [scorer.clock.latency(one, built, sample=scorer.sample(one)) for one in each]
     return scorer.measure(candidate, quantized, float_type=float_type, latency=combined(timed))

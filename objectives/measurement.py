@@ -34,7 +34,11 @@ class Measurement:
         ap_small, ap_medium, ap_large: AP50-95 by COCO's object sizes; None without ground truth of that size.
         ap_by_class: class name -> AP50-95; None for a class without ground truth.
         latency_ms: `latency_ratio` times the reference's milliseconds: comparable over a study.
-        latency_median_ms, latency_p95_ms: as timed, in this measurement.
+        latency_median_ms, latency_p90_ms, latency_p95_ms, latency_p99_ms: as timed, in this measurement; of runs on a
+            GPU, each the mean of as many replays as make 5 ms. p90 and p99 are None in measurements made before they
+            were kept.
+        latency_p90_bound_ms, latency_p99_bound_ms: that percentile of all runs there could be is below this with a
+            confidence of 99 %, see latency/percentiles.py; None where too few runs were timed to tell.
         latency_cold_ms: the first run after loading; None in measurements made before it was kept.
         latency_ratio: median over pairs of this engine's time over the reference's; below 1 is faster.
         latency_ratio_ci: where a new timing of this candidate, built anew and in a new process, lies with 95 %, low <=
@@ -98,6 +102,10 @@ class Measurement:
     graph_hash: str
     readings: Mapping[str, float | str] = field(default_factory=dict)
     parity: Mapping[str, float] = field(default_factory=dict)
+    latency_p90_ms: float | None = None
+    latency_p90_bound_ms: float | None = None
+    latency_p99_ms: float | None = None
+    latency_p99_bound_ms: float | None = None
     latency_cold_ms: float | None = None
     latency_own_ci: tuple[float, float] | None = None
     latency_spread: float | None = None

@@ -26,6 +26,7 @@ from .accuracy.heads import Detections, Head
 from .accuracy.images import LetterboxedImages
 from .accuracy.output_error import OutputError
 from .accuracy.parity import Parity
+from .accuracy.sample import Sample
 from .clock import Clock
 from .device import Device
 from .engines import EngineKind, EngineOptions
@@ -186,16 +187,16 @@ class Scorer:
 
         Args:
             float_type: what layers outside the mask run in, where that is not the reference's.
-            latency: as timed in full before, if it was.
+            latency: as timed in full before, if it was; what was timed was then held against what was scored.
 
         Raises:
-            EngineError: an engine does not build, load or run, or takes too long.
+            EngineError: an engine does not build, load or run, takes too long, or is not timed as it was scored.
         """
         options = self._options(float_type)
         engine = self.engine(quantized, float_type=float_type)
         accuracy, reference = self.accuracy(engine, options), self.accuracy(self.reference, self.options)
         change, low, high = map_difference(accuracy.matches, reference.matches)
-        latency = latency or self.clock.latency(engine, options)
+        latency = latency or self.clock.latency(engine, options, sample=accuracy.sample)
         inspection, parity = Inspection.load(engine), Parity.load(engine)
         share = reformat_share(self.clock.layer_times(engine, options)) if self.profile else None
         return Measurement(
@@ -209,7 +210,11 @@ class Scorer:
             ap_by_class=accuracy.score.per_class,
             latency_ms=latency.ratio * self.reference_ms,
             latency_median_ms=latency.candidate_ms,
+            latency_p90_ms=latency.candidate_p90_ms,
+            latency_p90_bound_ms=latency.candidate_p90_bound_ms,
             latency_p95_ms=latency.candidate_p95_ms,
+            latency_p99_ms=latency.candidate_p99_ms,
+            latency_p99_bound_ms=latency.candidate_p99_bound_ms,
             latency_cold_ms=latency.candidate_cold_ms,
             latency_ratio=latency.ratio,
             latency_ratio_ci=self.spread.around(latency.ratio, latency.ratio_ci, timings=latency.timings),
@@ -286,6 +291,7 @@ class Scorer:
             reference=self.reference,
             options=self.options,
             pixels=self.pixels,
+            head=self.head,
             budget=self.budget,
             load=self.load,
         )
@@ -308,6 +314,11 @@ class Scorer:
                 self.device.run(steps.evaluate, *evaluated, log=f"accuracy-{key}")
 
         return self.store.make("accuracy", key, fill, kept=True)
+
+    def sample(self, engine: Path) -> Sample | None:
+        """What the engine found in a few images when its accuracy was measured; None if it was not, or is not known."""
+        folder = self.store.find("accuracy", self.accuracy_key(engine))
+        return Sample.load(folder) if folder else None
 
     def accuracy_key(self, engine: Path) -> str:
         """Under which an engine's accuracy is kept in the store, as `accuracy`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from .accuracy.images import LetterboxedImages
 from .accuracy.parity import parity_of_engine
 from .accuracy.race import Rival, Standing
 from .accuracy.raced import Contest
+from .accuracy.sample import Sample, sample_of_turns, turns
 from .engines import Engine, EngineKind, EngineOptions, engine_kind
 from .engines.build import load_engine
 from .engines.profile import LayerTime
@@ -27,6 +29,8 @@ from .latency.lock import device_lock
 from .latency.paired import LatencyBudget, PairedLatency, paired_latency
 from .latency.telemetry import HostLoad
 from .tensors import tensor_from_pixels
+
+TIMING = 2  # raised when timing changes, so that figures kept of it are measured anew; 2: on many images in turn
 
 
 def prove(
@@ -77,13 +81,31 @@ def detections(
 def time(
     reference: tuple[Path, EngineOptions],
     candidate: tuple[Path, EngineOptions],
-    pixels: LetterboxedImages,
+    images: tuple[LetterboxedImages, Head, Sample | None],
     budget: LatencyBudget,
     load: HostLoad,
 ) -> PairedLatency:
-    """Time both engines on the same real images; on a GPU the candidate's energy is measured after that."""
+    """Time both engines on the same real images in turn; on a GPU the candidate's energy is measured after that.
+
+    Args:
+        images: with how to read what an engine gives, and what the candidate found when it was scored, if known.
+
+    Raises:
+        EngineError: the candidate finds something else when it is timed.
+    """
+    pixels, head, sample = images
     with _loaded(*reference, pixels) as one, _loaded(*candidate, pixels) as other:
-        return _timed(one, other, engine_kind(candidate[1].kind), budget, load)
+        timed = _timed(one, other, engine_kind(candidate[1].kind), budget, load)
+        _refuse_another(other, pixels, head, sample)
+        return timed
+
+
+def time_images_against_one(
+    engine: tuple[Path, EngineOptions], pixels: LetterboxedImages, budget: LatencyBudget, load: HostLoad
+) -> PairedLatency:
+    """Time an engine on all the images of a timing against itself on the first input of these, again and again."""
+    with _loaded(*engine, pixels, inputs=1) as one, _loaded(*engine, pixels) as other:
+        return _timed(one, other, engine_kind(engine[1].kind), budget, load)
 
 
 def race(
@@ -100,10 +122,13 @@ def race(
 
     Args:
         timing: the device's id, with the budget and what it is watched by.
-        known: the folder of the candidate's accuracy, where it was found before: then no image is looked at.
+        known: the folder of the candidate's accuracy, where it was found before: then no image is scored.
 
     Returns:
         The latency; the rival; the accuracy, or how the candidate stood when it was stopped.
+
+    Raises:
+        EngineError: the candidate found something else when it was timed than when it was scored.
     """
     kind, (pixels, dataset, head), (device, budget, load) = engine_kind(candidate[1].kind), images, timing
     with ExitStack() as stack:
@@ -113,11 +138,13 @@ def race(
                 timed = _timed(one, loaded, kind, budget, load)
         ratio = Interval(timed.ratio, *timed.ratio_ci)
         rival = None if timed.is_disturbed else contest.race.rival(contest.front, ratio)
-        if known is not None:
-            return timed, rival, Accuracy.load(known)
         with device_lock(device, exclusive=False):
-            threads = threads_beside(kind)
-            found = contest.accuracy_of_engine(loaded, pixels, dataset, head, rival=rival, threads=threads)
+            found = (
+                contest.accuracy_of_engine(loaded, pixels, dataset, head, rival=rival, threads=threads_beside(kind))
+                if known is None
+                else Accuracy.load(known)
+            )
+            _refuse_another(loaded, pixels, head, found.sample if isinstance(found, Accuracy) else None)
         return timed, rival, found
 
 
@@ -133,15 +160,38 @@ def _timed(
 
 def profile(engine: Path, options: EngineOptions, pixels: LetterboxedImages) -> tuple[LayerTime, ...]:
     """Time every layer of an engine on real images."""
-    return engine_kind(options.kind).profile(engine, options, _first(pixels, options.batch))
+    return engine_kind(options.kind).profile(engine, options, next(_inputs(pixels, options.batch)))
 
 
 @contextmanager
-def _loaded(folder: Path, options: EngineOptions, pixels: LetterboxedImages) -> Iterator[Engine]:
+def _loaded(
+    folder: Path, options: EngineOptions, pixels: LetterboxedImages, *, inputs: int | None = None
+) -> Iterator[Engine]:
+    """With the images of a timing, in the same order for all engines; with the first inputs alone if so many are told.
+
+    Each engine has a copy of its own: of a shared one the engine that runs second would find part in a cache.
+    """
     with load_engine(folder, options) as engine:
-        engine.load_input(_first(pixels, engine.input_shape[0]))
+        engine.load_inputs(islice(_inputs(pixels, engine.input_shape[0]), inputs))
         yield engine
 
 
-def _first(pixels: LetterboxedImages, count: int) -> NDArray[np.float32]:
-    return tensor_from_pixels(pixels.pixels[[i % len(pixels) for i in range(count)]])
+def _inputs(pixels: LetterboxedImages, batch: int) -> Iterator[NDArray[np.float32]]:
+    mapped = pixels.pixels
+    return (tensor_from_pixels(mapped[rows]) for rows in turns(len(pixels), batch))
+
+
+def _refuse_another(engine: Engine, pixels: LetterboxedImages, head: Head, sample: Sample | None) -> None:
+    """Refuse an engine that, as it is timed, finds something else than it did when it was scored.
+
+    Without such a sample, of one that was scored by an older program or not at all, it is held against what it finds
+    as it would be scored.
+    """
+    batch = engine.input_shape[0]
+    inputs = turns(len(pixels), batch)
+    if sample is None:
+        mapped = pixels.pixels
+        sample = sample_of_turns(
+            lambda turn: engine.infer(tensor_from_pixels(mapped[inputs[turn]])), len(pixels), batch, head
+        )
+    sample.refuse_another(sample_of_turns(engine.timed_outputs, len(pixels), batch, head))

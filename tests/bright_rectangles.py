@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import weakref
+from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
@@ -47,10 +48,13 @@ class BrightRectangle(Engine):
         rows, columns = (np.flatnonzero(image.min(axis=0).max(axis=axis) > 0.9) for axis in (1, 0))
         return np.array([[columns[0], rows[0], columns[-1] + 1, rows[-1] + 1, 0.8, 0]], np.float32)
 
-    def load_input(self, images: NDArray[np.float32]) -> None:
+    def load_inputs(self, batches: Iterable[NDArray[np.float32]]) -> None:
         raise NotImplementedError
 
-    def run_once_ms(self) -> float:
+    def run_once_ms(self, turn: int = 0) -> float:
+        raise NotImplementedError
+
+    def timed_outputs(self, turn: int = 0) -> tuple[NDArray[np.float32], ...]:
         raise NotImplementedError
 
     def close(self) -> None:

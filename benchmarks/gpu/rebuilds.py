@@ -31,6 +31,7 @@ from typing import Any
 
 from qpareto.errors import EngineError, NoKernelError, QParetoError
 from qpareto.objectives import steps
+from qpareto.objectives.accuracy.sample import IMAGES
 from qpareto.objectives.device import Device
 from qpareto.objectives.engines import EngineOptions
 from qpareto.objectives.engines.build import build_engine
@@ -197,7 +198,8 @@ class Bench:
         assert engine is not None
         assert reference is not None
         options = replace(scorer.options, run_timeout_s=max(1.0, min(scorer.options.run_timeout_s, self.left_s)))
-        timed = ((reference, options), (engine, options), scorer.pixels, scorer.budget, scorer.load)
+        images = scorer.pixels, scorer.head, None
+        timed = ((reference, options), (engine, options), images, scorer.budget, scorer.load)
         with self.device.alone():
             start = time.monotonic()
             found = Device(options, store).run(steps.time, *timed, log=f"time-{key}")
@@ -215,7 +217,7 @@ def bench_of_study(study: Path, overrides: Sequence[str], record: Record, option
         QParetoError: the study file, the mask or the calibration is at fault, or engines cannot run here.
     """
     spec = load_study_file(study, list(overrides))
-    data = spec.data.model_copy(update={"limit": spec.engine.batch})
+    data = spec.data.model_copy(update={"limit": max(spec.engine.batch, IMAGES)})
     choice = CalibrationChoice.parse(options.calibration)
     scorer = scorer_of_spec(spec.model_copy(update={"data": data}), calibration_size=choice.size)
     check_runs(scorer)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -68,25 +68,31 @@ class OnnxRuntimeEngine(Engine):
         self.input_shape = (batch, channels, height, width)
         self._name = image.name
         self._session: Any = session
-        self._loaded: NDArray[np.float32] | None = None
+        self._loaded: list[NDArray[np.float32]] = []
+        self._timed: list[NDArray[np.float32]] = []
 
     def infer(self, images: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
-        found = self._run(self._checked(images))
-        return tuple(np.array(output, dtype=np.float32) for output in found)
+        return _copies(self._run(self._checked(images)))
 
-    def load_input(self, images: NDArray[np.float32]) -> None:
-        self._loaded = self._checked(images).copy()
+    def load_inputs(self, batches: Iterable[NDArray[np.float32]]) -> None:
+        self._loaded = [self._checked(images).copy() for images in batches]
 
-    def run_once_ms(self) -> float:
+    def run_once_ms(self, turn: int = 0) -> float:
         self._refuse_if_closed()
-        if self._loaded is None:
+        if not self._loaded:
             raise EngineError("There is no input to time the engine on: call load_input first.")
+        images = self._loaded[turn % len(self._loaded)]
         start_ns = time.perf_counter_ns()
-        self._run(self._loaded)
+        self._timed = self._run(images)
         return (time.perf_counter_ns() - start_ns) / 1e6
 
+    def timed_outputs(self, turn: int = 0) -> tuple[NDArray[np.float32], ...]:
+        self.run_once_ms(turn)
+        return _copies(self._timed)
+
     def close(self) -> None:
-        self._session = self._loaded = None
+        self._session = None
+        self._loaded = []
 
     def _run(self, images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         self._refuse_if_closed()
@@ -96,13 +102,16 @@ class OnnxRuntimeEngine(Engine):
 
     def _checked(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         self._refuse_if_closed()
-        if images.shape != self.input_shape:
-            raise ValueError(f"the engine takes {list(self.input_shape)}, got {list(images.shape)}")
+        self.refuse_other_shape(images)
         return np.ascontiguousarray(images, dtype=np.float32)
 
     def _refuse_if_closed(self) -> None:
         if self._session is None:
             raise EngineError("This engine is closed: load it again.")
+
+
+def _copies(outputs: list[NDArray[np.float32]]) -> tuple[NDArray[np.float32], ...]:
+    return tuple(np.array(output, dtype=np.float32) for output in outputs)
 
 
 def _session(path: Path, options: EngineOptions, *, keep: Path | None = None) -> Any:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from .dataset import Dataset
 from .heads import Detections
 from .matcher import Matcher, Matches
+from .sample import Sample
 
 ALL, SMALL, MEDIUM, LARGE = range(4)  # pycocotools' areas
 
@@ -71,22 +72,29 @@ class MatchTable:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """What an engine scored, and what is needed to say how sure that is. Kept in the store."""
+    """What an engine scored, and what is needed to say how sure that is. Kept in the store.
+
+    Args:
+        sample: by which the engine is known again when it is timed; None of what an older program kept.
+    """
 
     score: CocoScore
     matches: MatchTable
+    sample: Sample | None = None
 
     def save(self, folder: Path) -> None:
-        """Write score.json and matches.npz into an existing folder."""
+        """Write score.json, matches.npz and sample.npz into an existing folder."""
         (folder / "score.json").write_text(json.dumps(asdict(self.score), indent=1))
         np.savez_compressed(folder / "matches.npz", **vars(self.matches))
+        if self.sample is not None:
+            self.sample.save(folder)
 
     @classmethod
     def load(cls, folder: Path) -> Accuracy:
         """Read what `save` wrote."""
         with np.load(folder / "matches.npz", allow_pickle=False) as arrays:
             matches = MatchTable(**arrays)
-        return cls(CocoScore(**json.loads((folder / "score.json").read_text())), matches)
+        return cls(CocoScore(**json.loads((folder / "score.json").read_text())), matches, Sample.load(folder))
 
 
 def score_detections(dataset: Dataset, detections: Sequence[Detections]) -> Accuracy:

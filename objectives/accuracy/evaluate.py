@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import replace
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +16,10 @@ from ..engines.base import Engine, EngineKind
 from ..tensors import tensor_from_pixels
 from .coco import Accuracy, score_matches
 from .dataset import Dataset
-from .heads import Head
+from .heads import Detections, Head
 from .images import LetterboxedImages
 from .matcher import Matcher, Matches
+from .sample import Sampling
 
 __all__ = ["Accuracy", "accuracy_of_engine", "matches_of_engine", "threads_beside"]
 
@@ -42,13 +45,24 @@ def accuracy_of_engine(
     Raises:
         EngineError: the engine failed.
     """
-    order = range(len(dataset.images))
-    return score_matches(dataset, list(matches_of_engine(engine, images, dataset, head, order=order, threads=threads)))
+    order, sampling = range(len(dataset.images)), Sampling(len(dataset.images))
+    matches = []
+    for image, seen in enumerate(matches_of_engine(engine, images, dataset, head, order=order, threads=threads)):
+        matches.append(seen.matches)
+        sampling.note(image, seen.found)
+    return replace(score_matches(dataset, matches), sample=sampling.sample())
+
+
+class Seen(NamedTuple):
+    """What an engine found in an image, in pixels of the letterbox, and what of it hits a true box."""
+
+    found: Detections
+    matches: Matches
 
 
 def matches_of_engine(
     engine: Engine, images: LetterboxedImages, dataset: Dataset, head: Head, *, order: Sequence[int], threads: int = 1
-) -> Generator[Matches, None, None]:
+) -> Generator[Seen, None, None]:
     """Run an engine on images of a data set, and match what it finds, in the given order.
 
     While the engine infers, some threads prepare the next images and as many match those before. The last batch is
@@ -70,11 +84,11 @@ def matches_of_engine(
         raise ValueError(f"the images are {pixels.shape}, but the engine and the data set want {wanted}")
     matcher = Matcher(dataset)
 
-    def matched(image: int, outputs: Sequence[Floats]) -> Matches:
+    def matched(image: int, outputs: Sequence[Floats]) -> Seen:
         (found,) = head.detections(outputs)
-        return matcher.match(image, found.on_image(images.geometry[image]))
+        return Seen(found, matcher.match(image, found.on_image(images.geometry[image])))
 
-    waiting: deque[Future[Matches]] = deque()
+    waiting: deque[Future[Seen]] = deque()
     with ThreadPoolExecutor(threads) as before, ThreadPoolExecutor(threads) as after:
         for start, inputs in _batches(pixels, order, engine.input_shape, before, ahead=threads):
             outputs = engine.infer(inputs)

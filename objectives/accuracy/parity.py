@@ -161,7 +161,12 @@ def parity_of_outputs(found: Tensor, expected: Tensor, head: Head) -> Parity:
             "(space.mask.keep_float), give the others a wider range (engine.float_type), or report it."
         )
     alone = replace(head, output=0)
-    pairs = [(_objects(a), _objects(b)) for a, b in zip(*map(alone.detections, ([found], [expected])), strict=True)]
+    return parity_of_detections(alone.detections([found]), alone.detections([expected]))
+
+
+def parity_of_detections(found: Sequence[Detections], expected: Sequence[Detections]) -> Parity:
+    """Compare what was found in the same images, at least one. Swapping the two gives the same figures."""
+    pairs = [(_objects(a), _objects(b)) for a, b in zip(found, expected, strict=True)]
     both_ways = [pairs, [(b, a) for a, b in pairs]]
     box_errors = [_joined(_box_errors(*pair) for pair in way) for way in both_ways]
     score_differences = _joined(_score_differences(*pair) for way in both_ways for pair in way)

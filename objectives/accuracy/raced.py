@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from .heads import Head
 from .images import LetterboxedImages
 from .matcher import Matches
 from .race import Race, Rival, Standing, looks, race_order, standing_on_part
+from .sample import Sampling
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,16 +62,18 @@ class Contest:
         order = self._order(len(dataset.images))
         against = rival.matches() if rival else None
         found: list[Matches] = []
+        sampling = Sampling(len(order))
         ahead = matches_of_engine(engine, images, dataset, head, order=order.tolist(), threads=threads)
         with closing(ahead):
-            for one in ahead:
-                found.append(one)
+            for seen, image in zip(ahead, order.tolist(), strict=True):
+                found.append(seen.matches)
+                sampling.note(image, seen.found)
                 if against is not None and len(found) in looks(len(order)):
                     part = order[: len(found)]
                     standing = standing_on_part(_matches_of_part(dataset, found, part), against, part)
                     if self.race.is_dominated(standing):
                         return standing
-        return score_matches(dataset, _in_data_set_order(found, order))
+        return replace(score_matches(dataset, _in_data_set_order(found, order)), sample=sampling.sample())
 
     def _order(self, images: int) -> NDArray[np.intp]:
         return race_order(images, seed=self.seed)

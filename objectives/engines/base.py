@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -94,19 +94,43 @@ class Engine(ABC):
         """
 
     @abstractmethod
+    def load_inputs(self, batches: Iterable[NDArray[np.float32]]) -> None:
+        """Put inputs for `run_once_ms` where the device reads them, outside of any timing; earlier ones are let go.
+
+        Args:
+            batches: at least one, each as `infer` takes it. They are copied.
+
+        Raises:
+            EngineError: the device has no room for them.
+            ValueError: one has another shape.
+        """
+
     def load_input(self, images: NDArray[np.float32]) -> None:
-        """Put the input for `run_once_ms` where the device reads it, outside of any timing."""
+        """As `load_inputs`, with one."""
+        self.load_inputs([images])
 
     @abstractmethod
-    def run_once_ms(self) -> float:
-        """Milliseconds of one inference on the loaded input, by the best clock that the device has.
+    def run_once_ms(self, turn: int = 0) -> float:
+        """Milliseconds of one inference on a loaded input, by the best clock that the device has.
 
-        Excludes preprocessing, transfers and postprocessing.
+        Excludes preprocessing, transfers and postprocessing, and what it takes to pass on to another input.
+
+        Args:
+            turn: from 0; the inputs take turns, again and again.
         """
+
+    @abstractmethod
+    def timed_outputs(self, turn: int = 0) -> tuple[NDArray[np.float32], ...]:
+        """What `run_once_ms` computes: the outputs, as `infer` gives them, of one more run just like it."""
 
     @abstractmethod
     def close(self) -> None:
         """Free what the engine holds. May be called twice."""
+
+    def refuse_other_shape(self, images: NDArray[np.float32]) -> None:
+        """Raises ValueError: images are not of `input_shape`."""
+        if images.shape != self.input_shape:
+            raise ValueError(f"the engine takes {list(self.input_shape)}, got {list(images.shape)}")
 
     def __enter__(self) -> Self:
         return self

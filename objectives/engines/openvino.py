@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
@@ -100,8 +100,7 @@ class OpenVinoKind(EngineKind):
         Inspection.of_layers(layers_of_compiled(compiled, model)).save(engine_dir)
 
     def load(self, engine_dir: Path, options: EngineOptions) -> Engine:
-        _, compiled = self._compiled(engine_dir, options)
-        return OpenVinoEngine(compiled)
+        return OpenVinoEngine(self._compiled(engine_dir, options)[1])
 
     def profile(
         self, engine_dir: Path, options: EngineOptions, images: NDArray[np.float32], *, runs: int = 20
@@ -157,31 +156,38 @@ class OpenVinoEngine(Engine):
         self.input_shape = (batch, channels, height, width)
         self._request: Any = compiled.create_infer_request()
         self._timed_request: Any = compiled.create_infer_request()
-        self._loaded: NDArray[np.float32] | None = None
+        self._loaded: list[tuple[NDArray[np.float32], Any]] = []  # the tensor borrows the array, which must live on
 
     def infer(self, images: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
         self._refuse_if_closed()
-        self._refuse_other_shape(images)
+        self.refuse_other_shape(images)
         with _one_sentence("OpenVINO cannot run the engine"):
             self._request.infer([np.ascontiguousarray(images, dtype=np.float32)], share_inputs=True)
         return tuple(np.array(tensor.data, dtype=np.float32) for tensor in self._request.output_tensors)
 
-    def load_input(self, images: NDArray[np.float32]) -> None:
+    def load_inputs(self, batches: Iterable[NDArray[np.float32]]) -> None:
         import openvino
 
         self._refuse_if_closed()
-        self._refuse_other_shape(images)
-        self._loaded = np.array(images, dtype=np.float32, order="C")  # kept alive: the tensor only borrows it
-        self._timed_request.set_input_tensor(openvino.Tensor(self._loaded, shared_memory=True))
+        self._loaded = []
+        for images in batches:
+            self.refuse_other_shape(images)
+            kept = np.array(images, dtype=np.float32, order="C")
+            self._loaded.append((kept, openvino.Tensor(kept, shared_memory=True)))
 
-    def run_once_ms(self) -> float:
+    def run_once_ms(self, turn: int = 0) -> float:
         self._refuse_if_closed()
-        if self._loaded is None:
+        if not self._loaded:
             raise EngineError("There is no input to time the engine on: call load_input first.")
         with _one_sentence("OpenVINO cannot run the engine"):
+            self._timed_request.set_input_tensor(self._loaded[turn % len(self._loaded)][1])
             start_ns = time.perf_counter_ns()
             self._timed_request.infer()
             return (time.perf_counter_ns() - start_ns) / 1e6
+
+    def timed_outputs(self, turn: int = 0) -> tuple[NDArray[np.float32], ...]:
+        self.run_once_ms(turn)
+        return tuple(np.array(tensor.data, dtype=np.float32) for tensor in self._timed_request.output_tensors)
 
     def layer_means_ms(self, runs: int) -> dict[str, float]:
         """Mean milliseconds of each layer, on the loaded input and after a run to warm up, by the layer's name.
@@ -196,15 +202,12 @@ class OpenVinoEngine(Engine):
         return {name: ((1 + runs) * ms - first.get(name, 0.0)) / runs for name, ms in means.items()}
 
     def close(self) -> None:
-        self._request = self._timed_request = self._loaded = None
+        self._request = self._timed_request = None
+        self._loaded = []
 
     def _refuse_if_closed(self) -> None:
         if self._request is None:
             raise EngineError("This engine is closed: load it again.")
-
-    def _refuse_other_shape(self, images: NDArray[np.float32]) -> None:
-        if images.shape != self.input_shape:
-            raise ValueError(f"the engine takes {list(self.input_shape)}, got {list(images.shape)}")
 
 
 def instruction_sets() -> frozenset[str]:

@@ -66,7 +66,7 @@ class GpuWatch:
             return result, samples.observation()
 
     def energy_mj(self, engine: Engine, *, seconds: float = 1.0) -> float | None:
-        """Millijoules of one run of an engine whose input is loaded, the whole board's, while nothing else runs.
+        """Millijoules of one run of an engine whose inputs are loaded, the whole board's, while nothing else runs.
 
         Mean power over some time of back-to-back runs, by the driver's energy counter, times the mean milliseconds of
         a run. None where the GPU has no such counter.
@@ -76,7 +76,7 @@ class GpuWatch:
             start_mj, start_s = _energy_mj(handle), time.monotonic()
             runs: list[float] = []
             while time.monotonic() - start_s < seconds:
-                runs.append(engine.run_once_ms())
+                runs.append(engine.run_once_ms(len(runs)))
             end_mj, spent_s = _energy_mj(handle), time.monotonic() - start_s
         if start_mj is None or end_mj is None:
             return None

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from ..engines import Engine
 from .interval import BATCHES, median_interval
+from .percentiles import Percentile, greatest_bound
 from .telemetry import HostLoad
 from .watch import Observation, Watch
 
-TimedRun = Callable[[], float]  # one inference; its milliseconds, above 0
+TimedRun = Callable[[int], float]  # one inference on the input whose turn it is; its milliseconds, above 0
 
 DISTURBANCES = frozenset({"foreign_load", "cpu_throttled", "foreign_process", "throttled"})  # flags of what a watch saw
 
@@ -30,14 +31,14 @@ class LatencyBudget:
 
     Args:
         ci_width: enough is measured when the ratio's 95 % interval, high less low, is at most this part of the ratio.
-        min_pairs: measured in any case, however long they take; at least 20.
+        min_pairs: measured in any case, however long they take; at least 20. Fewer than 64 give no bound of p90.
         max_pairs, max_seconds: no more is measured than this, even if the interval is still wide.
         warmup_seconds: warm-up ends when both engines are steady, at the latest after this.
         repeats: how often a measurement that other programs disturbed is made again.
     """
 
     ci_width: float = 0.01
-    min_pairs: int = 40
+    min_pairs: int = 64
     max_pairs: int = 2000
     max_seconds: float = 20.0
     warmup_seconds: float = 2.0
@@ -55,7 +56,8 @@ class PairedLatency:
     Args:
         pairs: timed pairs, even.
         reference_ms, candidate_ms: medians.
-        candidate_p95_ms: 95th percentile.
+        candidate_p90_ms, candidate_p95_ms, candidate_p99_ms: percentiles.
+        candidate_p90_bound_ms, candidate_p99_bound_ms: see `Percentile.bound_ms`.
         candidate_cold_ms: its first run after loading, before any warm-up.
         ratio: candidate over reference; below 1 is faster. Median over blocks of two pairs.
         ratio_ci: its 95 % interval, low <= ratio <= high.
@@ -72,10 +74,14 @@ class PairedLatency:
     pairs: int
     reference_ms: float
     candidate_ms: float
+    candidate_p90_ms: float
     candidate_p95_ms: float
+    candidate_p99_ms: float
     candidate_cold_ms: float
     ratio: float
     ratio_ci: tuple[float, float]
+    candidate_p90_bound_ms: float | None = None
+    candidate_p99_bound_ms: float | None = None
     foreign_load: float | None = None
     readings: Mapping[str, float | str] = field(default_factory=dict)
     energy_mj: float | None = None
@@ -91,8 +97,9 @@ class PairedLatency:
 def combined(timed: Sequence[PairedLatency]) -> PairedLatency:
     """Several timings of one candidate, of processes and perhaps builds of their own, as one.
 
-    Ratio and interval are geometric means, milliseconds medians, pairs sums; whatever disturbed one disturbed all. The
-    interval stays that of a timing: how far timings lie apart is `Spread`'s to tell.
+    Ratio and interval are geometric means, milliseconds medians, percentiles and their bounds the greatest, pairs sums;
+    whatever disturbed one disturbed all. The interval stays that of a timing: how far timings lie apart is `Spread`'s
+    to tell.
 
     Args:
         timed: at least one.
@@ -104,7 +111,11 @@ def combined(timed: Sequence[PairedLatency]) -> PairedLatency:
         pairs=sum(each.pairs for each in timed),
         reference_ms=float(np.median([each.reference_ms for each in timed])),
         candidate_ms=float(np.median([each.candidate_ms for each in timed])),
+        candidate_p90_ms=max(each.candidate_p90_ms for each in timed),
         candidate_p95_ms=max(each.candidate_p95_ms for each in timed),
+        candidate_p99_ms=max(each.candidate_p99_ms for each in timed),
+        candidate_p90_bound_ms=greatest_bound(each.candidate_p90_bound_ms for each in timed),
+        candidate_p99_bound_ms=greatest_bound(each.candidate_p99_bound_ms for each in timed),
         ratio=float(np.exp(np.log([each.ratio for each in timed]).mean())),
         ratio_ci=(float(low), float(high)),
         energy_mj=float(np.median(energies)) if energies else None,
@@ -116,7 +127,7 @@ def combined(timed: Sequence[PairedLatency]) -> PairedLatency:
 def paired_latency(
     reference: Engine, candidate: Engine, *, budget: LatencyBudget, load: Watch | None = None
 ) -> PairedLatency:
-    """Time two engines, whose inputs are loaded, while nothing else uses the machine.
+    """Time two engines, whose inputs are loaded, the same in the same order, while nothing else uses the machine.
 
     Waits for quiet first. A measurement that was disturbed all the same is repeated, and the least disturbed one
     is returned, flagged. If the machine does not become quiet, one measurement is made and flagged: repeating it
@@ -169,13 +180,17 @@ class PairedTimes:
 
 
 def interleaved(reference: TimedRun, candidate: TimedRun, budget: LatencyBudget) -> PairedTimes:
-    """Warm both up, then run blocks until the ratio's interval is narrow enough or the budget is spent."""
+    """Warm both up, then run blocks until the ratio's interval is narrow enough or the budget is spent.
+
+    All four runs of a block see one input, so that a ratio is of two engines and never of two images.
+    """
     steady = _warm_up(reference, candidate, budget.warmup_seconds)
     rows: list[tuple[float, float, float, float]] = []
     deadline = time.monotonic() + budget.max_seconds
     next_look = math.ceil(budget.min_pairs / 2)
     while True:
-        rows.append((reference(), candidate(), candidate(), reference()))
+        turn = len(rows)
+        rows.append((reference(turn), candidate(turn), candidate(turn), reference(turn)))
         spent = 2 * len(rows) >= budget.max_pairs or time.monotonic() >= deadline
         if len(rows) < next_look and not (spent and 2 * len(rows) >= budget.min_pairs):
             continue
@@ -195,7 +210,8 @@ def _warm_up(reference: TimedRun, candidate: TimedRun, limit_s: float) -> bool:
     deadline = time.monotonic() + limit_s
     runs: list[tuple[float, float]] = []
     while True:
-        runs.append((reference(), candidate()))
+        turn = len(runs)
+        runs.append((reference(turn), candidate(turn)))
         if _is_steady(runs):
             return True
         if time.monotonic() >= deadline:
@@ -211,6 +227,7 @@ def _is_steady(runs: list[tuple[float, float]]) -> bool:
 
 def _summary(times: PairedTimes, cold_ms: float, budget: LatencyBudget, seen: Observation) -> PairedLatency:
     ratio, low, high = times.ratio()
+    p90, p99 = (Percentile.of_runs(times.candidate_ms, share) for share in (0.90, 0.99))
     flags = seen.flags
     if high - low > budget.ci_width * ratio:
         flags = (*flags, "wide_interval")
@@ -220,10 +237,14 @@ def _summary(times: PairedTimes, cold_ms: float, budget: LatencyBudget, seen: Ob
         pairs=2 * len(times.blocks),
         reference_ms=float(np.median(times.reference_ms)),
         candidate_ms=float(np.median(times.candidate_ms)),
+        candidate_p90_ms=p90.ms,
         candidate_p95_ms=float(np.percentile(times.candidate_ms, 95)),
+        candidate_p99_ms=p99.ms,
         candidate_cold_ms=cold_ms,
         ratio=ratio,
         ratio_ci=(low, high),
+        candidate_p90_bound_ms=p90.bound_ms,
+        candidate_p99_bound_ms=p99.bound_ms,
         foreign_load=seen.foreign_load,
         readings=seen.readings,
         flags=flags,

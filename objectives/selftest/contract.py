@@ -88,6 +88,7 @@ RUNNING: Mapping[str, Step] = {
     "gives the same bits again": in_child(running.repeats_its_bits, "INT8"),
     "leaves its inputs and earlier outputs alone": in_child(running.leaves_inputs_and_outputs_alone, "INT8"),
     "times a run": in_child(running.takes_time, "INT8"),
+    "times the images that it is given": in_child(running.times_the_images_that_it_is_given, "INT8"),
     "refuses to be timed without input": in_child(running.refuses_a_run_without_input, "INT8"),
     "refuses another shape": in_child(running.refuses_another_shape, "INT8"),
     "refuses to run when closed": in_child(running.refuses_to_run_closed, "INT8"),
@@ -95,6 +96,7 @@ RUNNING: Mapping[str, Step] = {
     "runs again after a process was killed": _runs_again_after_a_kill,
     "evaluates images": timing.scores_images,
     "times the float engine against itself": timing.times_the_float_engine_against_itself,
+    "times many images against one": timing.times_images_against_one,
     "times INT8 against float": timing.times_the_int8_engine,
 }
 ON_A_GPU: Mapping[str, Step] = {"reads what the GPU tells": timing.reads_the_gpu}

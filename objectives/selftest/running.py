@@ -20,6 +20,7 @@ from .subject import Built
 Outputs = Sequence[NDArray[np.float32]]
 
 _RUNS = 5
+_TURNS = 3
 _SAME_WITHIN = 0.01  # mean difference as a part of the mean size: other kernels round otherwise
 
 
@@ -110,6 +111,17 @@ def takes_time(built: Built) -> str:
         runs_ms = [engine.run_once_ms() for _ in range(_RUNS)]
     expect(all(0 < run_ms < 10_000 for run_ms in runs_ms), f"runs took {runs_ms} ms.")
     return f"{_RUNS} runs, {min(runs_ms):.3f} to {max(runs_ms):.3f} ms"
+
+
+def times_the_images_that_it_is_given(built: Built) -> str:
+    """In turn, and again from the first; what a timed run computes is what `infer` does."""
+    with built.load() as engine:
+        expected = [engine.infer(built.images(turn)) for turn in range(_TURNS)]
+        engine.load_inputs(built.images(turn) for turn in range(_TURNS))
+        for turn in (*range(_TURNS), *range(2 * _TURNS)):
+            found = engine.timed_outputs(turn)
+            expect(_equal(found, expected[turn % _TURNS]), f"the timed run of turn {turn} gave other bits than infer.")
+    return f"{_TURNS} inputs in turn"
 
 
 def runs_a_larger_batch(built: Built) -> str:

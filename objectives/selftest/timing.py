@@ -24,7 +24,31 @@ def times_the_float_engine_against_itself(subject: Subject) -> str:
     if abs(timed.ratio - 1) > max(high - low, _ITSELF_WITHIN):
         disturbed = _DISTURBANCES.intersection(timed.flags)
         raise (Untried if disturbed else EngineError)(f"its ratio to itself is not 1: {_figures(timed)}.")
-    return f"{_figures(timed)}, p95 {timed.candidate_p95_ms:.3f} ms, first run {timed.candidate_cold_ms:.3f} ms"
+    return (
+        f"{_figures(timed)}, p90 {timed.candidate_p90_ms:.3f} ms, p99 {timed.candidate_p99_ms:.3f} ms, "
+        f"first run {timed.candidate_cold_ms:.3f} ms"
+    )
+
+
+def times_images_against_one(subject: Subject) -> str:
+    """Told and not judged: an engine may well take longer on some images. Then it is to be timed on a study's own."""
+    built = subject.built("float")
+    timed = subject.scorer.clock.images_against_one(built.folder, built.options)
+    return f"its speed {verdict_on_images(timed)}: {_figures(timed)}"
+
+
+def verdict_on_images(timed: PairedLatency, *, within: float = _ITSELF_WITHIN) -> str:
+    """What an engine on many images against itself on one tells of its speed.
+
+    Args:
+        within: so far off 1 a ratio is no difference.
+    """
+    low, high = timed.ratio_ci
+    if low > 1 + within or high < 1 - within:
+        return "depends on the image"
+    if 1 - within <= low and high <= 1 + within:
+        return "does not depend on the image"
+    return "may depend on the image, which takes a longer or quieter timing to tell"
 
 
 def times_the_int8_engine(subject: Subject) -> str:

@@ -19,6 +19,7 @@ from ...objectives.accuracy.dataset import Dataset
 from ...objectives.accuracy.heads import Head
 from ...objectives.accuracy.images import LetterboxedImages, letterboxed_images
 from ...objectives.accuracy.parity import IMAGES, Parity
+from ...objectives.accuracy.sample import Sample
 from ...objectives.device import Device
 from ...objectives.engines import EngineOptions
 from ...objectives.engines.build import engine_from_onnx
@@ -95,7 +96,8 @@ class CheckedPackage:
         budget = LatencyBudget(ci_width=timing.ci_width, max_seconds=timing.max_seconds)
         pixels, _ = self._all_images
         with self._device.alone():
-            arguments = (self._reference, self._this, pixels, budget, HostLoad(max_wait_s=timing.max_wait_s))
+            images = pixels, self._head, Sample.load(self._accuracy_folder(self._engine))
+            arguments = (self._reference, self._this, images, budget, HostLoad(max_wait_s=timing.max_wait_s))
             timed = self._device.run(steps.time, *arguments, log="latency")
         figures = self.manifest.figures or then  # the study's figures that count hold the interval by all that it timed
         before = Interval(figures.latency_ratio, *figures.latency_ratio_ci)
@@ -188,11 +190,14 @@ class CheckedPackage:
 
     def _evaluated(self, engine: Path, options: EngineOptions) -> Accuracy:
         pixels, dataset = self._all_images
-        out = self.scratch / f"accuracy-{engine.name}"
+        out = self._accuracy_folder(engine)
         out.mkdir()
         with self._device.beside_timing():
             self._device.run(steps.evaluate, engine, options, pixels, dataset, self._head, out, log="accuracy")
         return Accuracy.load(out)
+
+    def _accuracy_folder(self, engine: Path) -> Path:
+        return self.scratch / f"accuracy-{engine.name}"
 
 
 def _around(value: float, change: Interval) -> Interval:

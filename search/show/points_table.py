@@ -11,6 +11,7 @@ from rich.table import Table
 from ...errors import CandidateError
 from ...objectives.measurement import Measurement
 from ..points import Point
+from ..quantities import slow_run
 from ..results import Results
 
 _NARROW = ("trial", "mAP50-95", "change", "latency ms", "ratio", "speedup")
@@ -62,6 +63,8 @@ def _figures(found: Measurement) -> dict[str, str]:
         "ratio": f"{found.latency_ratio:.3f}{'*' if found.flags else ''}",
         "95 % of ratio": f"{low:.3f}..{high:.3f}",
         "speedup": f"{1 / found.latency_ratio:.2f}x",
+        "p90 ms": slow_run(found.latency_p90_ms, found.latency_p90_bound_ms),
+        "p99 ms": slow_run(found.latency_p99_ms, found.latency_p99_bound_ms),
         "INT8": _int8(found),
         "float": found.float_type,
     }

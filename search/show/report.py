@@ -161,7 +161,8 @@ def _footer(views: Sequence[StudyView]) -> str:
     until = f", as of {ended:%Y-%m-%d %H:%M}" if ended else ""
     return (
         f"qpareto {escape(__version__)}{until}. Latency is the engine's own, without pre- and postprocessing: the "
-        "paired ratio to the reference times the reference's milliseconds. * other work disturbed this timing."
+        "paired ratio to the reference times the reference's milliseconds. p90 and p99 are of the runs as they were "
+        "timed, with upper bounds at 99 % confidence. * other work disturbed this timing."
     )
 
 

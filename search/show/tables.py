@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 from ..points import Point
+from ..quantities import slow_run
 from .view import StudyView
 
 POINT_COLUMNS = (
@@ -15,6 +16,8 @@ POINT_COLUMNS = (
     "change, 95 %",
     "latency, ms",
     "of the reference, 95 %",
+    "p90, ms",
+    "p99, ms",
     "runs in",
     "INT8 layers",
     "calibration",
@@ -79,6 +82,8 @@ def _row(point: Point) -> tuple[str, ...]:
         f"{found.map50_95_change:+.4f} ({change_low:+.4f} to {change_high:+.4f})",
         f"{found.latency_ms:.3f}",
         f"{found.latency_ratio:.3f} ({low:.3f} to {high:.3f}){'*' if found.flags else ''}",
+        slow_run(found.latency_p90_ms, found.latency_p90_bound_ms),
+        slow_run(found.latency_p99_ms, found.latency_p99_bound_ms),
         point.precision,
         f"{len(found.int8_layers)}{ran}",
         found.calibration or "-",

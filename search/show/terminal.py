@@ -14,7 +14,7 @@ from rich.table import Table
 from ...objectives.engines.profile import LayerTime, reformat_share
 from ...objectives.measurement import Measurement
 from ...objectives.selftest.check import Check
-from ..quantities import faster
+from ..quantities import faster, slow_run
 from ..record import TrialRecord
 
 PIPE_WIDTH = 160  # columns where nobody's window is known
@@ -60,7 +60,9 @@ def show_measurement(measurement: Measurement) -> None:
         "AP small / medium / large": " / ".join(
             _share(value) for value in (measurement.ap_small, measurement.ap_medium, measurement.ap_large)
         ),
-        "latency": f"{measurement.latency_ms:.3f} ms (p95 {measurement.latency_p95_ms:.3f} ms{_cold(measurement)})",
+        "latency": f"{measurement.latency_ms:.3f} ms{_cold(measurement)}",
+        "slow runs, 99 % bounds": f"p90 {slow_run(measurement.latency_p90_ms, measurement.latency_p90_bound_ms)} ms, "
+        f"p99 {slow_run(measurement.latency_p99_ms, measurement.latency_p99_bound_ms)} ms",
         "ratio to the reference": f"{measurement.latency_ratio:.4f} (95 % {ratio_low:.4f} to {ratio_high:.4f}, "
         f"{measurement.pairs} pairs)",
         "speedup": faster(measurement.latency_ratio),
@@ -82,7 +84,7 @@ def show_measurement(measurement: Measurement) -> None:
 
 
 def _cold(found: Measurement) -> str:
-    return "" if found.latency_cold_ms is None else f", first run {found.latency_cold_ms:.3f} ms"
+    return "" if found.latency_cold_ms is None else f" (first run {found.latency_cold_ms:.3f} ms)"
 
 
 def _what_ran(found: Measurement) -> str:

@@ -258,6 +258,25 @@ class EngineContract(BuildContract):
         engine.load_input(random_images(8))
         assert all(0 < engine.run_once_ms() < 10_000 for _ in range(5))
 
+    def test_inputs_take_turns_and_a_timed_run_computes_what_infer_does(self, engine: Engine) -> None:
+        images = [random_images(seed) for seed in (11, 12, 13)]
+        expected = [engine.infer(image) for image in images]
+        engine.load_inputs(iter(images))
+        for turn in (0, 1, 2, 3, 5, 0, 7):
+            assert engine.run_once_ms(turn) > 0
+            found = engine.timed_outputs(turn)
+            engine.infer(random_images(14))
+            assert all(np.array_equal(a, b) for a, b in zip(found, expected[turn % 3], strict=True))
+
+    def test_loaded_inputs_are_copies_that_give_way_to_the_next_ones(self, engine: Engine) -> None:
+        images = random_images(15)
+        engine.load_inputs([random_images(16), random_images(17)])
+        engine.load_input(images)
+        expected = engine.infer(images)
+        images[...] = 0
+        for turn in (0, 1):
+            assert all(np.array_equal(a, b) for a, b in zip(engine.timed_outputs(turn), expected, strict=True))
+
     def test_a_run_without_input_is_refused(self, engine: Engine) -> None:
         with pytest.raises(EngineError, match="load_input"):
             engine.run_once_ms()

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from qpareto.errors import EngineError
+from qpareto.objectives import steps
 from qpareto.objectives.clock import Clock
 from qpareto.objectives.latency.paired import PairedLatency
 from qpareto.objectives.latency.spread import BUILDS, PROCESSES
 from qpareto.objectives.score import Scorer
+from qpareto.objectives.store import content_key
 from qpareto.search.run.prepare import scorer_of_spec
 from qpareto.search.study_file import load_study_file
 from qpareto.spaces.calibration import CalibrationChoice
@@ -78,7 +80,9 @@ def test_a_measurement_tells_the_interval_of_a_new_timing_and_its_own(scorer: Sc
     assert found.latency_spread == scorer.spread.deviation
 
 
-def test_what_an_older_program_kept_of_the_reference_is_read(scorer: Scorer, timed: list[Path]) -> None:
+def test_what_was_kept_of_the_reference_is_read_if_it_was_timed_in_this_way_and_else_measured_anew(
+    scorer: Scorer, timed: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     clock = replace(scorer, store=replace(scorer.store, root=scorer.store.root / "older")).clock
 
     def fill(folder: Path) -> None:
@@ -87,3 +91,17 @@ def test_what_an_older_program_kept_of_the_reference_is_read(scorer: Scorer, tim
     clock.device.store.make("reference-ms", clock._key, fill)
     assert clock.reference_ms() == 12.5
     assert timed == []
+    monkeypatch.setattr(steps, "TIMING", steps.TIMING + 1)
+    assert clock.reference_ms() != 12.5
+    assert timed == [clock.reference]
+
+
+def test_what_one_image_kept_is_not_what_many_in_turn_are_told_in(scorer: Scorer) -> None:
+    of_one_image = content_key(reference=scorer.clock.reference.name, machine=scorer.clock.device.this_very())
+    assert scorer.clock._key != of_one_image
+
+
+def test_an_engine_on_many_images_is_timed_against_itself_on_one(scorer: Scorer) -> None:
+    found = scorer.clock.images_against_one(scorer.reference, scorer.options)
+    assert 0.2 < found.ratio < 5
+    assert found.ratio_ci[0] <= found.ratio <= found.ratio_ci[1]

@@ -56,6 +56,12 @@ def test_another_format_is_refused_and_unknown_fields_are_left_out() -> None:
     assert Measurement.from_json(found.as_json() | {"added_later": 1}) == found
 
 
+def test_what_was_measured_before_p90_and_p99_were_kept_is_read_without_them() -> None:
+    kept = {k: v for k, v in measured(0.4, 1.0).as_json().items() if not k.startswith(("latency_p90", "latency_p99"))}
+    found = Measurement.from_json(kept)
+    assert (found.latency_p90_ms, found.latency_p99_bound_ms, found.latency_p95_ms) == (None, None, 25.0)
+
+
 def test_objectives_are_fields_told_in_the_order_asked() -> None:
     assert DIRECTIONS.keys() <= {field.name for field in fields(Measurement)}
     found = measured(0.4, 0.5)

@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from qpareto.errors import EngineError
 from qpareto.objectives.accuracy.coco import Accuracy
 from qpareto.objectives.accuracy.dataset import dataset_from_coco
 from qpareto.objectives.accuracy.heads import head_of_model
 from qpareto.objectives.accuracy.images import letterboxed_images
 from qpareto.objectives.accuracy.race import Race, Stopped
+from qpareto.objectives.accuracy.sample import Sample
 from qpareto.objectives.engines import EngineOptions
 from qpareto.objectives.latency.paired import LatencyBudget
 from qpareto.objectives.latency.telemetry import HostLoad
@@ -164,6 +166,47 @@ def test_whose_accuracy_is_known_is_not_raced_and_needs_no_timing_if_it_is_domin
     assert found.standing.images == IMAGES
     assert found.map50_95 == pytest.approx((measured["INT8"].map50_95,) * 3)
     assert logs_of_full_timings(scorer) == before
+
+
+def known_as(scorer: Scorer, candidate: Candidate, sample: Sample | None) -> None:
+    """Keep a candidate's accuracy with this sample in the place of its own."""
+    engine = scorer.engine(scorer.quantize(candidate))
+    accuracy = replace(scorer.accuracy(engine, scorer.options), sample=sample)
+    scorer.store.discard("accuracy", scorer.accuracy_key(engine))
+    scorer.store.make("accuracy", scorer.accuracy_key(engine), accuracy.save)
+
+
+def test_who_is_timed_otherwise_than_it_was_scored_fails_in_full_and_in_a_race(
+    scorer: Scorer, measured: dict[str, Measurement]
+) -> None:
+    candidate = in_int8(scorer)
+    forget(scorer, candidate)
+    sample = scorer.accuracy(scorer.engine(scorer.quantize(candidate)), scorer.options).sample
+    assert sample is not None
+    assert len(sample.found) == 8
+    assert any(len(found.scores) for found in sample.found.values())
+    images = list(sample.found)
+    mixed_up = {image: sample.found[other] for image, other in zip(images, images[1:] + images[:1], strict=True)}
+    known_as(scorer, candidate, Sample(mixed_up))
+    try:
+        for front in ({}, {7: timed_at(measured["float"], 5.0)}):
+            with pytest.raises(EngineError, match="What was timed is not what was scored: in evaluation image"):
+                staged(scorer, candidate, front)
+    finally:
+        forget(scorer, candidate)
+
+
+def test_an_accuracy_that_an_older_program_kept_without_a_sample_is_used_as_it_is(
+    scorer: Scorer, measured: dict[str, Measurement]
+) -> None:
+    candidate = in_int8(scorer)
+    known_as(scorer, candidate, None)
+    assert scorer.sample(scorer.engine(scorer.quantize(candidate))) is None
+    for front in ({}, {7: timed_at(measured["float"], 5.0)}):
+        found = staged(scorer, candidate, front)
+        assert isinstance(found, Measurement)
+        assert found.map50_95 == measured["INT8"].map50_95
+    forget(scorer, candidate)
 
 
 def test_without_a_front_a_candidate_is_measured_in_full(scorer: Scorer) -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -56,10 +56,13 @@ class Running(Engine):
     def infer(self, images: Tensor) -> tuple[Tensor, ...]:
         return (np.concatenate([self._run(image[None]) for image in images[:: self._order]]),)
 
-    def load_input(self, images: Tensor) -> None:
+    def load_inputs(self, batches: Iterable[Tensor]) -> None:
         raise NotImplementedError
 
-    def run_once_ms(self) -> float:
+    def run_once_ms(self, turn: int = 0) -> float:
+        raise NotImplementedError
+
+    def timed_outputs(self, turn: int = 0) -> tuple[Tensor, ...]:
         raise NotImplementedError
 
     def close(self) -> None:

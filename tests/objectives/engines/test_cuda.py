@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.engines import EngineContract
 from gpu_faults import run_once_after
+from host_cuda import Doubling, HostGpu
 from qpareto.errors import EngineError
 from qpareto.objectives.engines import EngineKind, EngineOptions
 from qpareto.objectives.engines.child import run_in_child
-from qpareto.objectives.engines.cuda import MOST_REPLAYS, STRETCH_MS, CudaEngine, Port, cuda_errors, replays_for
+from qpareto.objectives.engines.cuda import (
+    MOST_REPLAYS,
+    STRETCH_MS,
+    CudaEngine,
+    Floats,
+    Port,
+    cuda_errors,
+    replays_for,
+)
 from qpareto.objectives.engines.gpu import Gpu, present_gpu
 
 needs_gpu = pytest.mark.skipif(not isinstance(present_gpu(), Gpu), reason="needs an NVIDIA GPU")
@@ -80,6 +91,51 @@ def test_a_sticky_cuda_error_ends_with_its_child_process_and_the_next_is_clean(t
         run_in_child(run_once_after, "illegal address", timeout_s=60, log_path=tmp_path / "log")
     assert failure.value.log_path == tmp_path / "log"
     assert run_in_child(run_once_after, "nothing", timeout_s=60, log_path=tmp_path / "log") > 0
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> HostGpu:
+    found = HostGpu()
+    monkeypatch.setitem(sys.modules, "cuda.core", found)
+    return found
+
+
+def images_that_take(*milliseconds: float) -> list[Floats]:
+    """An input for each, of which a replay takes so long."""
+    return [np.full(Doubling.input.shape, ms, np.float32) for ms in milliseconds]
+
+
+def test_inputs_take_turns_in_the_graph_whatever_is_inferred_between(gpu: HostGpu) -> None:
+    with CudaEngine(Doubling(gpu)) as engine:
+        engine.load_inputs(iter(images_that_take(1, 2, 3)))
+        for turn in (0, 1, 2, 4, 0, 5):
+            assert engine.run_once_ms(turn) == pytest.approx(1 + turn % 3)
+            np.testing.assert_array_equal(engine.timed_outputs(turn)[0], 2 * (1 + turn % 3))
+            engine.infer(*images_that_take(7))
+            assert engine.run_once_ms(turn) == pytest.approx(1 + turn % 3)
+
+
+def test_an_input_goes_to_the_device_once_and_within_it_only_when_another_was_shown(gpu: HostGpu) -> None:
+    to_device, within = (False, True), (True, True)
+    with CudaEngine(Doubling(gpu)) as engine:
+        engine.load_inputs(images_that_take(1, 2))
+        assert gpu.copies == [to_device, within] * 2
+        gpu.copies.clear()
+        for turn in (0, 0, 1, 1, 2, 2):
+            engine.run_once_ms(turn)
+        assert gpu.copies == [within] * 3
+
+
+def test_inputs_give_their_memory_back_when_others_are_loaded_and_when_the_engine_is_closed(gpu: HostGpu) -> None:
+    engine = CudaEngine(Doubling(gpu))
+    ports = len(gpu.alive)
+    engine.load_inputs(images_that_take(1, 2, 3))
+    assert len(gpu.alive) == ports + 3
+    engine.load_input(*images_that_take(4))
+    assert len(gpu.alive) == ports + 1
+    assert engine.run_once_ms(9) == pytest.approx(4)
+    engine.close()
+    assert gpu.alive == []
 
 
 @given(one_ms=st.floats(0, 1e4))

@@ -100,10 +100,13 @@ class Steady(Engine):
     def infer(self, images: Any) -> Any:
         raise NotImplementedError
 
-    def load_input(self, images: Any) -> None:
+    def load_inputs(self, batches: Any) -> None:
         raise NotImplementedError
 
-    def run_once_ms(self) -> float:
+    def timed_outputs(self, turn: int = 0) -> Any:
+        raise NotImplementedError
+
+    def run_once_ms(self, turn: int = 0) -> float:
         time.sleep(0.002)
         return 2.0
 

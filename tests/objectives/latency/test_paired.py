@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 RATIO = 0.6
 RUNS = 8_000  # more than any budget here spends
-BUDGET = LatencyBudget(ci_width=0.01, max_pairs=2000)
+BUDGET = LatencyBudget(ci_width=0.01, min_pairs=40, max_pairs=2000)
 Noise = Callable[[np.random.Generator], NDArray[np.float64]]
 
 
@@ -45,13 +45,16 @@ class SimulatedMachine:
         candidate_ms: list[float] = (RATIO * np.exp(noise + extra)).tolist()
         self._times = iter(zip(reference_ms, candidate_ms, strict=True))
         self.order = ""
+        self.turns: list[int] = []
 
-    def reference(self) -> float:
+    def reference(self, turn: int) -> float:
         self.order += "r"
+        self.turns.append(turn)
         return next(self._times)[0]
 
-    def candidate(self) -> float:
+    def candidate(self, turn: int) -> float:
         self.order += "c"
+        self.turns.append(turn)
         return next(self._times)[1]
 
     def measure(self, budget: LatencyBudget) -> PairedTimes:
@@ -110,6 +113,14 @@ def test_runs_alternate_so_that_each_engine_goes_first_as_often() -> None:
     times = machine.measure(replace(BUDGET, ci_width=0, min_pairs=20, max_pairs=20))
     assert machine.order == "rc" * 20 + "rccr" * 10
     assert times.steady
+
+
+def test_all_four_runs_of_a_block_and_both_of_a_warm_up_see_one_input_and_the_next_the_next() -> None:
+    machine = SimulatedMachine(np.zeros(RUNS))
+    machine.measure(replace(BUDGET, ci_width=0, min_pairs=20, max_pairs=20))
+    warm_up, blocks = machine.turns[:40], machine.turns[40:]
+    assert warm_up == [turn for turn in range(20) for _ in range(2)]
+    assert blocks == [turn for turn in range(10) for _ in range(4)]
 
 
 def test_measuring_ends_when_the_interval_is_narrow_enough() -> None:
@@ -196,7 +207,8 @@ def _measured(engines: tuple[Engine, Engine], shares: list[float | None], *, qui
 def test_two_engines_are_timed_and_summed_up(engines: tuple[Engine, Engine]) -> None:
     result = _measured(engines, [0.01])
     assert result.pairs == 20
-    assert 0 < result.candidate_ms <= result.candidate_p95_ms
+    assert 0 < result.candidate_ms <= result.candidate_p90_ms <= result.candidate_p95_ms <= result.candidate_p99_ms
+    assert result.candidate_p90_bound_ms is None, "20 runs are too few"
     assert result.reference_ms > 0
     low, high = result.ratio_ci
     assert 0 < low <= result.ratio <= high
@@ -239,7 +251,9 @@ def timing(ratio: float, **changes: Any) -> PairedLatency:
         "pairs": 40,
         "reference_ms": 10.0,
         "candidate_ms": 10.0 * ratio,
+        "candidate_p90_ms": 11.0 * ratio,
         "candidate_p95_ms": 12.0 * ratio,
+        "candidate_p99_ms": 13.0 * ratio,
         "candidate_cold_ms": 15.0,
         "ratio": ratio,
         "ratio_ci": (ratio * 0.99, ratio * 1.02),
@@ -254,6 +268,17 @@ def test_timings_of_several_processes_are_one_by_their_geometric_mean() -> None:
     assert (found.timings, found.pairs, found.candidate_ms, found.energy_mj) == (3, 120, 5.0, 4.0)
     assert found.flags == ("throttled",)
     assert found.is_disturbed
+
+
+def test_of_several_timings_the_greatest_percentile_and_bound_count_and_a_bound_needs_all() -> None:
+    found = combined(
+        [
+            timing(0.4, candidate_p90_bound_ms=6.0, candidate_p99_bound_ms=7.0),
+            timing(0.5, candidate_p90_bound_ms=5.8),
+        ]
+    )
+    assert (found.candidate_p90_ms, found.candidate_p99_ms) == (5.5, 6.5)
+    assert (found.candidate_p90_bound_ms, found.candidate_p99_bound_ms) == (6.0, None)
 
 
 def test_one_timing_stays_what_it_is() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,7 @@ HONEST = (
     running.repeats_its_bits,
     running.leaves_inputs_and_outputs_alone,
     running.takes_time,
+    running.times_the_images_that_it_is_given,
     running.refuses_a_run_without_input,
     running.refuses_another_shape,
     running.refuses_to_run_closed,
@@ -65,11 +66,14 @@ class Altered(Engine):
     def infer(self, images: Images) -> tuple[Images, ...]:
         return self.real.infer(images)
 
-    def load_input(self, images: Images) -> None:
-        self.real.load_input(images)
+    def load_inputs(self, batches: Iterable[Images]) -> None:
+        self.real.load_inputs(batches)
 
-    def run_once_ms(self) -> float:
-        return self.real.run_once_ms()
+    def run_once_ms(self, turn: int = 0) -> float:
+        return self.real.run_once_ms(turn)
+
+    def timed_outputs(self, turn: int = 0) -> tuple[Images, ...]:
+        return self.real.timed_outputs(turn)
 
     def close(self) -> None:
         self.real.close()
@@ -119,8 +123,15 @@ class Greedy(Altered):
 
 
 class Timeless(Altered):
-    def run_once_ms(self) -> float:
+    def run_once_ms(self, turn: int = 0) -> float:
         return 0.0
+
+
+class OfOneMind(Altered):
+    """Is timed on its first input for ever."""
+
+    def timed_outputs(self, turn: int = 0) -> tuple[Images, ...]:
+        return super().timed_outputs(0)
 
 
 class Undead(Altered):
@@ -134,6 +145,7 @@ BROKEN = (
     (Lending, running.leaves_inputs_and_outputs_alone, "changed the outputs"),
     (Scribbling, running.leaves_inputs_and_outputs_alone, "changed its input"),
     (Timeless, running.takes_time, "runs took"),
+    (OfOneMind, running.times_the_images_that_it_is_given, "turn 1 gave other bits"),
     (Timeless, running.refuses_a_run_without_input, "is not refused"),
     (Greedy, running.refuses_another_shape, "is not refused"),
     (Undead, running.refuses_to_run_closed, "is not refused"),

@@ -128,7 +128,15 @@ def test_wide_shows_every_figure_and_in_a_terminal_a_plot(
 ) -> None:
     on_a_terminal(monkeypatch)
     out = shown(capsys, typical_results(), wide=True)
-    for text in ("95 % of ratio", "ties with", "INT8", "calibration", "o front   x recipe   * reference   . measured"):
+    for text in (
+        "95 % of ratio",
+        "p90 ms",
+        "p99 ms",
+        "ties with",
+        "INT8",
+        "calibration",
+        "o front   x recipe   * reference   . measured",
+    ):
         assert text in out
 
 

@@ -20,6 +20,7 @@ def test_a_measurement_is_shown_with_its_intervals_and_what_disturbed_it(capsys:
     out = capsys.readouterr().out
     for text in ("0.3800 (-0.0200, 95 % -0.0220 to -0.0170)", "- / 0.3000 / 0.5000", "foreign_load", "A CPU [of ours]"):
         assert text in out
+    assert "p90 14.400 (<= 14.700) ms, p99 15.600 (<= -) ms" in out
 
 
 def test_what_an_engine_kind_cannot_do_is_shown_with_what_mends_it(capsys: pytest.CaptureFixture[str]) -> None:
