@@ -40,9 +40,11 @@ def worth_figure(view: StudyView) -> Any | None:
     figure = make_subplots(rows=len(objectives), cols=1, shared_xaxes=True, vertical_spacing=0.08)
     for j, objective in enumerate(objectives):
         figure.add_trace(_bars(names, changes[:, j], deviations[:, j]), row=j + 1, col=1)
-        figure.update_yaxes(axis(f"change of<br>{LABELS[objective]}", exponentformat="e"), row=j + 1, col=1)
+        title = f"change of<br>{LABELS.get(objective, objective)}"
+        figure.update_yaxes(axis(title, exponentformat="e"), row=j + 1, col=1)
     figure.update_layout(layout(title="What each layer does in INT8", x="", y="", height=140 + 150 * len(objectives)))
-    figure.update_layout(yaxis=axis(f"change of<br>{LABELS[objectives[0]]}"), showlegend=False, bargap=0.15)
+    first = LABELS.get(objectives[0], objectives[0])
+    figure.update_layout(yaxis=axis(f"change of<br>{first}"), showlegend=False, bargap=0.15)
     ticks = {i: name.split(" ", 1)[-1] for i, name in enumerate(names) if i % (1 + len(names) // 16) == 0}
     figure.update_xaxes(axis("", tickvals=list(ticks), ticktext=list(ticks.values()), showgrid=False, tickangle=-45))
     return figure

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from qpareto.search.show.board import MOST_FIGURE_BYTES
-from qpareto.search.show.plots import bargains_figure, figures_of_view, growth_figure, masks_figure
-from qpareto.search.show.plots.worth import worth_of_switches
+from qpareto.search.show.plots import bargains_figure, figures_of_view, growth_figure, masks_figure, worth
 from qpareto.search.show.view import StudyView
 
 
@@ -17,6 +16,15 @@ def test_every_figure_is_small_enough_for_the_dashboard(view: StudyView) -> None
     drawn = figures_of_view(view)
     assert list(drawn) == ["front", "masks", "worth", "bargains", "growth"]
     assert max(len(figure.to_json()) for figure in drawn.values()) < MOST_FIGURE_BYTES
+
+
+def test_an_objective_that_has_no_label_yet_is_shown_by_its_name(
+    view: StudyView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(worth.LABELS, "map50_95")  # as an objective that somebody adds, docs/extending.md
+    figure = worth.worth_figure(view)
+    assert figure is not None
+    assert figure.layout.yaxis.title.text == "change of<br>map50_95"
 
 
 def test_the_heat_map_has_a_row_a_front_point_and_says_which_layers_are_int8(view: StudyView) -> None:
@@ -49,7 +57,7 @@ def test_hypervolume_grows_to_what_the_study_has(view: StudyView) -> None:
 
 
 def test_what_layers_do_points_the_way_that_all_of_them_go(view: StudyView) -> None:
-    found = worth_of_switches(view)
+    found = worth.worth_of_switches(view)
     assert found is not None
     names, changes, deviations = found
     assert len(names) == 90
