@@ -5,8 +5,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-SCRIPTS := $(CURDIR)/tests $(CURDIR)/benchmarks $(CURDIR)/studies/quickstart $(CURDIR)/docs $(CURDIR)/examples/sampler
-SCRIPT_PATH := $(CURDIR)/tests:$(CURDIR)/docs:$(CURDIR)/benchmarks:$(CURDIR)/benchmarks/search:$(CURDIR)/benchmarks/fleet:$(CURDIR)/benchmarks/gpu:$(CURDIR)/studies/quickstart
+SCRIPTS := $(CURDIR)/tests $(CURDIR)/benchmarks $(CURDIR)/studies/quickstart $(CURDIR)/docs $(CURDIR)/examples/sampler $(CURDIR)/examples/use
+SCRIPT_PATH := $(CURDIR)/tests:$(CURDIR)/docs:$(CURDIR)/benchmarks:$(CURDIR)/benchmarks/search:$(CURDIR)/benchmarks/fleet:$(CURDIR)/benchmarks/gpu:$(CURDIR)/studies/quickstart:$(CURDIR)/examples/use
 STUDY := studies/quickstart/quickstart.yaml
 RUNS := runs/quickstart
 
