@@ -1,11 +1,19 @@
-"""Writes the pages that nobody writes by hand: commands.md from `--help`, study-file.md from the study file's schema.
+"""Writes what nobody writes by hand: commands.md from `--help` and recorded outputs, study-file.md from the schema of
+study files, and the files that other pages show.
 
 python docs/reference.py
+
+A page shows a file of the repository between two comments, so that GitHub shows what the site shows; what is between
+them is written here:
+
+    <!-- file: examples/study.yaml -->
+    <!-- end of file -->
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,15 +24,25 @@ from qpareto.search.cli import app
 from qpareto.search.spec import StudySpec
 
 DOCS = Path(__file__).resolve().parent
+ROOT = DOCS.parent
+OUTPUTS = DOCS / "outputs"  # what commands printed, by docs/record_outputs.py
 WIDTH = 100  # columns of a help
+
+SHOWN = re.compile(r"<!-- file: (\S+) -->\n.*?<!-- end of file -->", re.S)
+LANGUAGES = {".py": "python", ".yaml": "yaml", ".patch": "diff", ".cpp": "cpp", ".pbtxt": "text", ".txt": "text"}
 
 COMMANDS = """\
 # The commands
 
-What `--help` says, of every command. Results go to stdout, talk and progress to stderr; a user's mistake is one
-sentence and exit code 1. Colours and progress bars show on a terminal only; `NO_COLOR=1` leaves colours out there, too.
+What `--help` says, of every command, and what it prints. Results go to stdout, progress to stderr; a mistake of the
+user is one sentence and exit code 1. Colours and progress bars show on a terminal only; `NO_COLOR=1` leaves colours out
+there, too.
 
 `qpareto --install-completion` completes commands and options in bash, zsh, fish and PowerShell, from the next shell on.
+
+The outputs are recorded by `python docs/record_outputs.py`: of YOLO11n's recorded study (reconstructed weights,
+24 November 2026) where a command reads a study, and of the quickstart's where it measures. The latter ran beside other
+programs: its timings are doubtful, and marked so, and with intervals that wide no gain by INT8 can be shown.
 """
 
 STUDY_FILE = """\
@@ -37,8 +55,21 @@ with the nearest known one. `qpareto schema > qpareto.schema.json` gives editors
 
 
 def pages() -> dict[Path, str]:
-    """Every page that is generated, with its text."""
-    return {DOCS / "commands.md": commands_page(), DOCS / "study-file.md": study_file_page()}
+    """Every page that is generated, or shows a file, with its text."""
+    by_hand = {path: path.read_text(encoding="utf-8") for path in sorted(DOCS.glob("*.md"))}
+    shown = {path: with_files(text) for path, text in by_hand.items() if SHOWN.search(text)}
+    return shown | {DOCS / "commands.md": commands_page(), DOCS / "study-file.md": study_file_page()}
+
+
+def with_files(text: str) -> str:
+    """A page with the files that it names, each as a code block between its two comments."""
+    return SHOWN.sub(lambda found: _shown(found[1]), text)
+
+
+def _shown(name: str) -> str:
+    path = ROOT / name
+    block = f"```{LANGUAGES[path.suffix]}\n{path.read_text(encoding='utf-8').rstrip()}\n```"
+    return f"<!-- file: {name} -->\n{block}\n<!-- end of file -->"
 
 
 def commands_page() -> str:
@@ -48,11 +79,18 @@ def commands_page() -> str:
 def _helps(command: Any, parent: Any, name: str) -> Iterator[str]:
     context = command.make_context(name, [], parent=parent, resilient_parsing=True)
     context.terminal_width = context.max_content_width = WIDTH
-    text = command.get_help(context).rstrip()
-    yield f"## {'qpareto ' if parent is not None else ''}{context.command_path.removeprefix('qpareto ')}\n"
+    text, path = command.get_help(context).rstrip(), context.command_path.removeprefix("qpareto ")
+    yield f"## {'qpareto ' if parent is not None else ''}{path}\n"
     yield f"```text\n{text}\n```\n"
+    if (output := output_of(path)).is_file():
+        yield f"```console\n{output.read_text(encoding='utf-8').rstrip()}\n```\n"
     for name_below, below in sorted(getattr(command, "commands", {}).items()):
         yield from _helps(below, context, name_below)
+
+
+def output_of(command: str) -> Path:
+    """Where a command's output is kept, such as that of `study move`."""
+    return OUTPUTS / f"{command.replace(' ', '-')}.txt"
 
 
 def study_file_page() -> str:

@@ -178,7 +178,7 @@ class SearchSpec(Section):
         60.0, gt=0, description="seconds without a sign of life after which others take a worker for vanished"
     )
     seed: int = Field(0, description="of all that is drawn: same seed, same masks")
-    baselines: bool = Field(True, description="measure the usual recipes first")
+    baselines: bool = Field(True, description="measure the usual baselines first")
 
     def limit_s(self, timeout_s: float | None) -> float | None:
         """Seconds after which one run begins no trial: as asked for, else by `max_hours`; None for no limit."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 import re
 import shlex
@@ -26,14 +27,22 @@ LEAST_DATA = {"images": "i", "annotations": "a.json", "calibration": "c"}
 
 
 def blocks(language: str) -> list[Any]:
-    """The code blocks of a language on all pages, snippets left out: those are files that other tests run."""
+    """The code blocks of a language on all pages."""
     found = [
         pytest.param(text, id=f"{page.stem}-{number}")
         for page in PAGES
         for number, text in enumerate(re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(), re.M | re.S))
-        if "--8<--" not in text
     ]
     assert found
+    return found
+
+
+def shown_files() -> dict[str, list[Path]]:
+    """Which file of the repository stands whole on which pages."""
+    found: dict[str, list[Path]] = {}
+    for page in DOCS.glob("*.md"):
+        for name in re.findall(r"^<!-- file: (\S+) -->$", page.read_text(), re.M):
+            found.setdefault(name, []).append(page)
     return found
 
 
@@ -70,9 +79,45 @@ def test_the_site_fetches_nothing_from_other_hosts(site: Path) -> None:
     assert not any("mermaid" in text for name, text in texts.items() if name.endswith(".html")), "it would be fetched"
 
 
-def test_code_that_pages_include_is_there(site: Path) -> None:
-    text = (site / "extending.html").read_text()
-    assert all(name in text for name in ("OnnxRuntimeKind", "OneByOne", "ap_small"))
+def test_every_example_and_output_stands_whole_on_a_page_on_github_and_on_the_site(site: Path) -> None:
+    shown = shown_files()
+    rooms = [path for room in (ROOT / "examples", DOCS / "outputs") for path in room.rglob("*.*")]
+    kept = {path.relative_to(ROOT).as_posix() for path in rooms if "__pycache__" not in path.parts}
+    commands = (DOCS / "commands.md").read_text()
+    assert {name for name in kept - shown.keys() if (ROOT / name).read_text().rstrip() not in commands} == set()
+    for name, pages in shown.items():
+        text = (ROOT / name).read_text().rstrip()
+        for page in pages:
+            assert f"\n{text}\n```\n" in page.read_text(), f"run: python docs/reference.py ({name} on {page.name})"
+            seen = html.unescape(re.sub(r"<[^>]+>", "", (site / f"{page.stem}.html").read_text()))
+            assert text in seen, (name, page.name)
+
+
+def test_no_page_includes_files_in_a_way_that_github_does_not_show() -> None:
+    assert [page.name for page in PAGES if re.search(r"-\s*-\s*8\s*<\s*-\s*-", page.read_text())] == []
+
+
+def test_every_command_has_an_output_on_its_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(DOCS)
+    import record_outputs
+    import reference
+
+    page = (DOCS / "commands.md").read_text()
+    named = re.findall(r"^## qpareto (\w+(?: \w+)?)$", page, re.M)
+    assert len(named) > 15
+    without = [name for name in named if not reference.output_of(name).is_file()]
+    assert without == ["study"], "a group of commands"
+    for name, command in record_outputs.RECORDED.items():
+        assert (DOCS / "outputs" / f"{name}.txt").read_text().startswith(f"$ {command}\n"), name
+
+
+def test_the_readme_quotes_the_answer_that_the_page_on_the_quickstart_shows() -> None:
+    quoted, shown = (
+        re.findall(r"^Ship trial .*?other images\.$", page.read_text(), re.M | re.S)
+        for page in (ROOT / "README.md", DOCS / "start.md")
+    )
+    assert quoted == shown
+    assert len(shown) == 1
 
 
 def test_the_generated_pages_are_what_the_program_says(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,8 +107,8 @@ def front(  # noqa: PLR0913, PLR0917 - one parameter an option
 def confirm(study: StudyFile, overrides: Overrides = None, wide: Wide = False, as_json: AsJson = False) -> None:
     """Measure the front once more, on unseen images if any.
 
-    The recipes and the reference too: each is built anew, and scored on the images that `data.confirm` names. From then
-    on these figures count. `run` does so by itself at its end if it names any.
+    The baselines and the reference too: each is built anew, and scored on the images that `data.confirm` names. From
+    then on these figures count. `run` does so by itself at its end if it names any.
     """
     from ..api import confirm_study
 

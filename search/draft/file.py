@@ -82,7 +82,7 @@ model: {_scalar(_place(draft.source, study.parent))}{head}
 data:
 {data}
   ## limit: 100 # only the first so many scored images, for a dry run
-  ## confirm: # other images: front and recipes are measured once more on them; a search picks lucky figures
+  ## confirm: # other images: the front and the baselines are measured again on them; a search picks lucky figures
   ##   images: FOLDER
   ##   annotations: FILE.json
 
@@ -96,7 +96,7 @@ objectives: [map50_95, latency_ms] # the more the better, and the less
 
 # A budget. The same command goes on where a run has ended, so raise it at any time.
 search:
-  trials: {SearchSpec().trials} # finished ones, the usual recipes among them
+  trials: {SearchSpec().trials} # finished ones, the baselines among them
   sampler: auto # our own; or tpe, nsga2, nsga3, gp, random, or any Optuna sampler by import path
   seed: {SearchSpec().seed}
   ## max_hours: 8 # no trial is begun later than this

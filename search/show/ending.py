@@ -51,7 +51,7 @@ def _show_narrow(console: Console, results: Results, best: Point | None) -> None
     for note in _notes(results):
         console.print(note)
     if off := _off_front(results):
-        console.print(points_table("Recipes off the front", off, bold=best))
+        console.print(points_table("Baselines off the front", off, bold=best))
 
 
 def _show_wide(console: Console, results: Results, width: int) -> None:
@@ -64,7 +64,7 @@ def _show_wide(console: Console, results: Results, width: int) -> None:
     if any(point.confirmed is not None for point in results.points):
         console.print(confirmed_table(results))
     if off := _off_front(results):
-        console.print(points_table("Recipes off the front", off, wide=True))
+        console.print(points_table("Baselines off the front", off, wide=True))
     if is_watched(console) and (plot := plot_of_results(results, width=width)):
         console.print(plot, no_wrap=True)
 

@@ -125,8 +125,8 @@ def _where_from(point: Point) -> str:
         return found.accuracy_from
     images = f"measured on {found.measurement.images} images"
     if point.baseline is not None:
-        return f"{images}; no search picked this recipe for its figures"
-    return f"{images} by a search, which picks lucky figures: `qpareto confirm` tells"
+        return f"{images}; no search picked this baseline for its figures"
+    return f"{images} by a search, which picks lucky figures: run `qpareto confirm`"
 
 
 def _nothing_gained(found: Answer, drop: float) -> list[str]:

@@ -22,7 +22,7 @@ def note_of_study(view: StudyView, *, study_file: str) -> str:
         "\n".join(f"- {line}" for line in answer(view)),
         "## The front",
         markdown_table(POINT_COLUMNS, point_rows(view.feasible_front)),
-        "## Beside it: recipes, and what was confirmed and is beaten",
+        "## Beside it: baselines, and what was confirmed and is beaten",
         markdown_table(POINT_COLUMNS, point_rows(off_front)),
         "## Ship one",
         "```\n" + "\n".join(_commands(view, study_file)) + "\n```",
@@ -38,7 +38,7 @@ def note_of_trial(record: TrialRecord, confirmed: Measurement | CandidateError |
     Args:
         confirmed: what it scored when it was measured once more, if it was.
     """
-    lines = [f"Recipe: **{record.baseline}**"] if record.baseline else []
+    lines = [f"Baseline: **{record.baseline}**"] if record.baseline else []
     if record.reused_from is not None:
         lines.append(f"The same engine as trial {record.reused_from}, whose result this is.")
     if record.measurement is not None:

@@ -125,7 +125,7 @@ def _study(view: StudyView, changes: Changes | str | None, *, alone: bool) -> st
         front,
         f"<section><h2>The front</h2>{html_table(POINT_COLUMNS, point_rows(view.feasible_front))}</section>",
         f"<section><h2>Beside it</h2>{html_table(POINT_COLUMNS, point_rows(off_front))}"
-        "<p>Recipes, and what was confirmed and is beaten.</p></section>",
+        "<p>Baselines, and what was confirmed and is beaten.</p></section>",
         _changes(changes) if changes is not None else "",
         *others,
         f"<section><h2>How it was measured</h2>{_definitions(facts(view))}</section>",

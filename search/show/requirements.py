@@ -18,7 +18,7 @@ from .terminal import is_watched, terminal
 ROLES = {
     "reference": "the reference itself",
     "front": "on the front",
-    "recipe": "a recipe off the front",
+    "recipe": "a baseline off the front",
     "other float type": "off the front",
     "beaten": "off the front",
 }
@@ -93,7 +93,7 @@ def _account(best: Compliance, study: str) -> str:
         before = ", ".join(f"{finding.requirement.name} {_figure(finding)}" for finding in best.searched)
         return f"Confirmed: built and measured once more, on {images}, which decides; the search had {before}."
     if best.point.baseline is not None:
-        return "Not confirmed, but no search picked this recipe for its figures; `export` measures it anew."
+        return "Not confirmed, but no search picked this baseline for its figures; `export` measures it anew."
     command = f"`qpareto confirm {study}` measures the front once more" if best.role == "front" else "`export` does"
     return f"Not confirmed: a search picks lucky figures, so the probability is too high until {command}."
 

@@ -22,7 +22,7 @@ class Kind(NamedTuple):
     style: str
 
 
-MEASURED, RECIPE = Kind("measured", ".", "dim"), Kind("recipe", "x", "red")
+MEASURED, RECIPE = Kind("measured", ".", "dim"), Kind("baseline", "x", "red")
 FRONT, REFERENCE = Kind("front", "o", "green"), Kind("reference", "*", "yellow")
 
 

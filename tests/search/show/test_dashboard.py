@@ -72,7 +72,7 @@ def shown(browser: Chrome, url: str, *texts: str) -> str:
 
 def test_it_shows_names_with_units_and_our_plot(address: str, browser: Chrome) -> None:
     shown(browser, address, "mAP50-95 (0 to 1)", "latency (ms)", "The front", "reference (no INT8)")
-    shown(browser, f"{address}/note", "Beside it: recipes", "qpareto export")
+    shown(browser, f"{address}/note", "Beside it: baselines", "qpareto export")
 
 
 def test_importances_of_90_layers_are_drawn_and_can_be_read(tmp_path: Path, browser: Chrome) -> None:
@@ -90,7 +90,7 @@ def test_importances_of_90_layers_are_drawn_and_can_be_read(tmp_path: Path, brow
 
 
 def test_it_shows_a_trials_note_and_its_files(address: str, browser: Chrome) -> None:
-    shown(browser, f"{address}/trials?numbers=1", "Recipe: modelopt-max", "really ran so", "trial-1-quantized.onnx")
+    shown(browser, f"{address}/trials?numbers=1", "Baseline: modelopt-max", "really ran so", "trial-1-quantized.onnx")
 
 
 def test_a_trials_files_are_what_was_measured(address: str, tmp_path: Path) -> None:

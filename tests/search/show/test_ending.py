@@ -66,7 +66,7 @@ def test_the_answer_comes_first_and_what_to_type_last(capsys: pytest.CaptureFixt
     )
     assert sure == (
         "How sure: over 99 % that it is faster and loses at most 0.01, measured on 328 images by a search, "
-        "which picks lucky figures: `qpareto confirm` tells."
+        "which picks lucky figures: run `qpareto confirm`."
     )
     show_study(view_of(found), ["my study.yaml"], trials=2)
     assert commands(capsys.readouterr().out) == [
@@ -91,7 +91,7 @@ def test_a_confirmed_study_is_told_by_its_second_figures_and_ends_with_verify(
     out = shown(capsys, confirmed_results(again))
     assert "Front, confirmed on 250 images" in out
     assert "Not confirmed yet: trial 3." in out
-    front, *_ = out.partition("Recipes off the front")
+    front, *_ = out.partition("Baselines off the front")
     assert [line.split()[0] for line in front.splitlines() if line[1:2].isdigit()] == ["4", "3", "0"]  # not 5
     assert "0.4050" in out
     assert "0.3950" not in out, "the search's figure is for --wide"
@@ -135,7 +135,7 @@ def test_wide_shows_every_figure_and_in_a_terminal_a_plot(
         "ties with",
         "INT8",
         "calibration",
-        "o front   x recipe   * reference   . measured",
+        "o front   x baseline   * reference",
     ):
         assert text in out
 
@@ -148,7 +148,7 @@ def test_a_pipe_gets_a_sentence_a_line_and_no_colours(capsys: pytest.CaptureFixt
 
 
 def test_the_front_and_the_recipes_off_it_are_shown_and_what_is_doubtful(capsys: pytest.CaptureFixture[str]) -> None:
-    front, beside = shown(capsys, typical_results()).split("Recipes off the front")
+    front, beside = shown(capsys, typical_results()).split("Baselines off the front")
     assert [line.split()[0] for line in front.splitlines() if line.strip()[:1].isdigit()] == ["5", "4", "3", "0"]
     assert "3 bf16" in front
     for name in ("modelopt-max", "ultralytics"):

@@ -53,7 +53,7 @@ def test_every_finished_trial_has_a_note_of_what_it_is(spec: StudySpec) -> None:
     Publisher(open_study(spec), study_file="mine.yaml").publish()
     stored = attributes(spec)
     notes = [value for key, value in stored.items() if "note_str" in key]
-    assert any("Recipe: **ultralytics**" in note for note in notes)
+    assert any("Baseline: **ultralytics**" in note for note in notes)
     assert any("Failed: The engine crashed." in note for note in notes)
     assert any("stopped after 41 of 328 images" in note for note in notes)
     assert len([key for key in stored if key.endswith("note_ver")]) == 42 + 1

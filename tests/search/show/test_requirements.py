@@ -67,7 +67,7 @@ def test_a_yes_that_hangs_on_an_interval_says_so(capsys: pytest.CaptureFixture[s
             confirmed(measured(0.395, 0.5)),
             "on the same 328 images .* the search had map_drop 0.0050, ",
         ),
-        (results_of(trial(2, measured(0.395, 0.5), baseline="max")), "no search picked this recipe for its figures"),
+        (results_of(trial(2, measured(0.395, 0.5), baseline="max")), "no search picked this baseline for its figures"),
         (
             results_of(trial(2, measured(0.395, 0.5, flags=("throttled",)))),
             "Doubtful timing: the GPU lowered",

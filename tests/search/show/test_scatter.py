@@ -19,7 +19,7 @@ def test_every_kind_of_point_has_its_own_character_and_is_explained() -> None:
     assert plot.count("o") == 3  # trials 5, 4 and 3, which is bf16; the fourth of the front is the reference
     assert plot.count("*") == 1
     assert plot.count("x") == 1  # modelopt-max and ultralytics are one engine
-    assert lines[-1].split() == ["o", "front", "x", "recipe", "*", "reference", ".", "measured"]
+    assert lines[-1].split() == ["o", "front", "x", "baseline", "*", "reference", ".", "measured"]
 
 
 def test_the_corners_are_the_extremes_of_what_is_framed() -> None:
