@@ -1,6 +1,6 @@
 """Records what commands print, for commands.md and other pages.
 
-python docs/record_outputs.py FOLDER [--quick]
+PYTHONPATH=tests python docs/record_outputs.py FOLDER [--quick]
 
 Commands that read a study do so on YOLO11n's recorded one (benchmarks/search/recorded, tests/recorded_study.py): the
 figures are the same wherever this runs. Commands that measure do so on a quickstart: 10 minutes on two quiet cores, and
@@ -75,20 +75,25 @@ def main(folder: Path, *, quick: bool) -> None:
     pictures = [sys.executable, str(ROOT / QUICKSTART / "pictures.py"), "--out", str(study / "data")]
     subprocess.run(pictures, check=True, stdout=subprocess.DEVNULL)
     _record(MEASURING, folder)
-    _printed(f"qpareto export {STUDY} -o best-triton --format triton --no-confirm", folder)
+    printed_by(f"qpareto export {STUDY} -o best-triton --format triton --no-confirm", folder)
     shutil.copy(folder / "best-triton" / "triton" / "best" / "config.pbtxt", OUTPUTS)
 
 
 def _record(commands: Mapping[str, str], folder: Path) -> None:
     for name, command in commands.items():
         begun = time.monotonic()
-        printed = _printed(command, folder, serves=name in SERVING)
+        printed = printed_by(command, folder, serves=name in SERVING)
         print(f"{time.monotonic() - begun:6.1f} s  {command}", flush=True)
-        lines = _as_shown(printed, folder, *KEPT.get(name, (10**6, 0)))
-        (OUTPUTS / f"{name}.txt").write_text("\n".join([f"$ {command}", *lines, ""]), encoding="utf-8")
+        (OUTPUTS / f"{name}.txt").write_text(as_kept(name, printed, folder), encoding="utf-8")
 
 
-def _printed(command: str, folder: Path, *, serves: bool = False) -> str:
+def as_kept(name: str, printed: str, folder: Path) -> str:
+    """The text of a file: the command, and what it printed in this folder."""
+    lines = _as_shown(printed, folder, *KEPT.get(name, (10**6, 0)))
+    return "\n".join([f"$ {RECORDED[name]}", *lines, ""])
+
+
+def printed_by(command: str, folder: Path, *, serves: bool = False) -> str:
     """Stdout and stderr of a command together.
 
     Args:

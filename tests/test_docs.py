@@ -18,6 +18,7 @@ import yaml
 
 from qpareto.search.cli import app
 from qpareto.search.spec import StudySpec
+from recorded_study import recorded_study
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -109,6 +110,19 @@ def test_every_command_has_an_output_on_its_page(monkeypatch: pytest.MonkeyPatch
     assert without == ["study"], "a group of commands"
     for name, command in record_outputs.RECORDED.items():
         assert (DOCS / "outputs" / f"{name}.txt").read_text().startswith(f"$ {command}\n"), name
+
+
+@pytest.mark.parametrize("name", ["front", "front-wide", "front-require"])
+def test_the_recorded_study_still_prints_what_its_page_shows(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(DOCS)
+    import record_outputs
+
+    recorded_study(tmp_path)
+    printed = record_outputs.printed_by(record_outputs.READING[name], tmp_path)
+    kept = (DOCS / "outputs" / f"{name}.txt").read_text()
+    assert record_outputs.as_kept(name, printed, tmp_path) == kept, "run docs/record_outputs.py FOLDER --quick"
 
 
 def test_the_readme_quotes_the_answer_that_the_page_on_the_quickstart_shows() -> None:
