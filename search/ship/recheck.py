@@ -32,7 +32,8 @@ from .layouts import restore
 from .manifest import DataFacts, Manifest
 
 MAP_MARGIN = 0.001  # kernels that add up in another order
-LATENCY_MARGIN = 0.03  # of the ratio: between hours on a shared machine, beyond what the interval holds
+HALF_WIDTHS = 1.0  # of the manifest's interval: a ratio has to be off by more on top, since one in 20 is outside of it
+OLD_MARGIN = 0.03  # of the ratio: older manifests' intervals do not hold what processes and builds differ by
 
 _QUANTIZED = "quantized.onnx"
 
@@ -106,7 +107,10 @@ class CheckedPackage:
             f"{timed.candidate_ms:.3f} ms, {_interval(now)} of the reference's {timed.reference_ms:.3f} ms; "
             f"{_interval(before)} in the manifest"
         )
-        if not agree(before, now, margin=LATENCY_MARGIN * before.value):
+        margin = HALF_WIDTHS * (before.high - before.low) / 2
+        if then.latency_spread is None:
+            margin = max(margin, OLD_MARGIN * before.value)
+        if not agree(before, now, margin=margin):
             advice = "measure it anew with `qpareto measure`"
             if disturbed := DISTURBANCES.intersection((*timed.flags, *then.flags)):
                 advice = f"a timing was disturbed ({', '.join(sorted(disturbed))}), so verify again on a quiet machine"

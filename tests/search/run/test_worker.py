@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,18 @@ def test_a_build_that_takes_too_long_fails_its_trial_and_the_study_goes_on(study
     assert "did not end within 0.01 s" in str(found.records[1].reason)
 
 
+def wait_for_a_running_trial(study_file: Path, *, behind: int) -> None:
+    """Until so many trials are complete and another one runs."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        with suppress(Exception):  # while its storage is being made
+            states = Counter(record.state for record in results(load_study_file(study_file)).records)
+            if states["complete"] >= behind and states["running"]:
+                return
+        time.sleep(0.1)
+    raise TimeoutError(f"no trial runs behind {behind} complete ones")
+
+
 def test_ctrl_c_marks_the_running_trial_and_the_next_run_tries_it_again(
     study_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,9 +145,9 @@ def test_ctrl_c_marks_the_running_trial_and_the_next_run_tries_it_again(
 
 def test_killed_again_and_again_a_run_still_ends_with_every_trial_once(study_file: Path) -> None:
     command = [sys.executable, "-c", "from qpareto.search.cli import main; main()", "run", str(study_file)]
-    for delay_s in (2.5, 3.5, 5.0):
+    for finished in range(3):  # each time another trial is killed: one that kills two workers would be given up
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as worker:
-            time.sleep(delay_s)
+            wait_for_a_running_trial(study_file, behind=finished)
             os.kill(worker.pid, signal.SIGKILL)
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
     found = results(load_study_file(study_file))
