@@ -41,8 +41,7 @@ there, too.
 `qpareto --install-completion` completes commands and options in bash, zsh, fish and PowerShell, from the next shell on.
 
 The outputs are recorded by `docs/record_outputs.py`: of YOLO11n's recorded study (reconstructed weights,
-24 November 2026) where a command reads a study, and of the quickstart's where it measures. The latter ran beside other
-programs: its timings are doubtful, and marked so, and with intervals that wide no gain by INT8 can be shown.
+24 November 2026) where a command reads a study, and of the quickstart's where it measures, on two cores of an AMD EPYC.
 """
 
 STUDY_FILE = """\
