@@ -12,16 +12,6 @@ from ..objectives.latency.spread import BUILDS, PROCESSES, Spread
 from ..objectives.measurement import Measurement
 from .figures import Figures, figures_of, measured_again
 
-DOUBTS = {  # a measurement's flag -> what it means
-    "foreign_load": "other programs used the CPU meanwhile",
-    "cpu_throttled": "this container's CPU quota stopped it (lower engine.threads, or raise the quota)",
-    "load_unknown": "this system does not tell whether other programs used the CPU",
-    "foreign_process": "another process computed on the GPU meanwhile",
-    "throttled": "the GPU lowered its clocks meanwhile (`measure` shows why)",
-    "not_steady": "the warm-up ended before latency was steady",
-    "wide_interval": "the time was up before the interval was as narrow as latency.ci_width asks",
-}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
@@ -62,6 +52,11 @@ class Point:
         return figures_of(self.measurement, confirmed=again, fresh=self.fresh, spread=self.spread)
 
     @property
+    def measurements(self) -> list[Measurement]:
+        """All that was measured of it, in that order."""
+        return [found for found in (self.measurement, measured_again(self.confirmed), self.fresh) if found is not None]
+
+    @property
     def decisive(self) -> Measurement:
         """The figures that count, as a measurement."""
         return self.figures.measurement
@@ -69,7 +64,7 @@ class Point:
     @property
     def is_measured_again(self) -> bool:
         """Whether other figures count than those that the search picked it by."""
-        return self.fresh is not None or measured_again(self.confirmed) is not None
+        return len(self.measurements) > 1
 
     @property
     def comparable_map50_95(self) -> float:

@@ -11,9 +11,10 @@ import numpy as np
 
 from ..errors import CandidateError
 from ..objectives.measurement import DIRECTIONS, Measurement
+from .doubts import doubts_of, unsteady
 from .figures import expected_luck
 from .front import Points, front_of, hypervolume, losses
-from .points import DOUBTS, Point, spread_of
+from .points import Point, spread_of
 from .record import FINISHED, TrialRecord
 from .standing import losses_of, surely_beats, tie, without_int8
 from .study import SearchStudy, Snapshot
@@ -195,13 +196,19 @@ class Results:
         return self.hypervolume() - before.hypervolume() <= growth
 
     def remarks(self, *, doubts: bool = True) -> tuple[str, ...]:
-        """What a reader must know beside the figures: whether INT8 pays, luck, missing kernels, doubtful timings.
+        """What a reader must know beside the figures: whether INT8 pays, luck, missing kernels, what timings are worth.
 
         Args:
             doubts: also those of the front's timings; see `doubts_of`.
         """
         doubtful = doubts_of({point.trial: point.decisive for point in self.front}) if doubts else []
-        return (*self.verdict(), *self._lucky(), *self._without_kernel(), *doubtful)
+        return (
+            *self.verdict(),
+            *self._lucky(),
+            *self._without_kernel(),
+            *unsteady(self.points, self._spread),
+            *doubtful,
+        )
 
     @cached_property
     def without_int8(self) -> Point | None:
@@ -277,15 +284,3 @@ def results_of_study(study: SearchStudy, now: Snapshot | None = None) -> Results
         confirmations=study.confirmations(),
         fresh=study.exports(),
     )
-
-
-def doubts_of(found: Mapping[int, Measurement]) -> list[str]:
-    """What disturbed these timings, by trial number: a sentence a flag, for the figures that bear a `*`."""
-    trials: dict[str, list[int]] = {}
-    for trial, measurement in found.items():
-        for flag in measurement.flags:
-            trials.setdefault(flag, []).append(trial)
-    return [
-        f"* Doubtful timing of trial {', '.join(map(str, of))}: {DOUBTS.get(flag, flag)}."
-        for flag, of in trials.items()
-    ]

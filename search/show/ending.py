@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console
 
 from ...objectives.measurement import Measurement
+from ..doubts import doubts_of
 from ..points import Point
-from ..results import Results, doubts_of
+from ..results import Results
 from .headline import headline, next_commands
 from .points_table import confirmed_table, points_table
 from .scatter import plot_of_results

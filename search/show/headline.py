@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from ..compliance import Answer, Compliance
 from ..compliance import answer as answer_to
+from ..doubts import DOUBTS
 from ..figures import SEARCHED
-from ..points import DOUBTS, Point
+from ..points import Point
 from ..quantities import faster
 from ..record import FINISHED
 from ..requirements import Requirement, Requirements

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...errors import CandidateError
 from ...objectives.measurement import Measurement
-from ..points import DOUBTS
+from ..doubts import DOUBTS
 from ..record import TrialRecord
 from .answer import answer
 from .tables import POINT_COLUMNS, facts, markdown_table, point_rows

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..compliance import Answer, Compliance
-from ..points import DOUBTS
+from ..doubts import DOUBTS
 from ..quantities import faster
 from ..requirements import Finding
 from .terminal import is_watched, terminal

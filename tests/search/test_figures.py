@@ -67,6 +67,10 @@ def test_the_interval_of_a_latency_counts_what_the_studys_points_showed_when_the
         expected = spread.around(found.latency_ratio, found.latency_own_ci, timings=timings)
         assert found.latency_ratio_ci == pytest.approx(expected, rel=1e-4)
         assert point.is_measured_again == (timings == 3)
+    (remark,) = after.remarks(doubts=False)[-1:]
+    assert remark.startswith("This machine's speed is not steady: engines that were timed again lie 5.0 % apart")
+    assert "the reference took 21 to 21 ms" in remark
+    assert not any("not steady" in remark for remark in before.remarks())
 
 
 def test_a_measurement_that_failed_is_none() -> None:

@@ -124,7 +124,7 @@ def test_every_flag_of_a_timing_has_a_meaning() -> None:
     import re
 
     from qpareto.objectives.latency.paired import PairedLatency
-    from qpareto.search.points import DOUBTS
+    from qpareto.search.doubts import DOUBTS
 
     described = re.search(r"flags:(.*)", inspect.getdoc(PairedLatency) or "", re.DOTALL)
     assert described is not None
