@@ -29,6 +29,8 @@ class Results:
         float_type: the study's own: what the search's candidates run in outside of INT8.
         confirmations: by trial number, see `Point.confirmed`.
         fresh: by trial number, see `Point.fresh`.
+
+    `spread` is how far timings lie apart, as the points that were timed again show it; None before that.
     """
 
     def __init__(
@@ -44,7 +46,7 @@ class Results:
         self.float_type = float_type
         self._confirmations, self._fresh = dict(confirmations or {}), dict(fresh or {})
         found = self._points(record for record in records if record.reused_from is None)
-        self._spread = spread_of(found)
+        self.spread = spread_of(found)
         self.points = tuple(self._by_spread(found))
 
     def with_point(self, point: Point) -> Results:
@@ -206,7 +208,7 @@ class Results:
             *self.verdict(),
             *self._lucky(),
             *self._without_kernel(),
-            *unsteady(self.points, self._spread),
+            *unsteady(self.points, self.spread),
             *doubtful,
         )
 
@@ -272,7 +274,11 @@ class Results:
         return found
 
     def _by_spread(self, points: list[Point]) -> list[Point]:
-        return points if self._spread is None else [replace(point, spread=self._spread) for point in points]
+        """With the spread where the study knows it, but for the reference: timed against itself it hardly varies."""
+        own = [
+            not point.measurement.int8_layers and point.measurement.float_type == self.float_type for point in points
+        ]
+        return [p if is_own else replace(p, spread=self.spread) for p, is_own in zip(points, own, strict=True)]
 
 
 def results_of_study(study: SearchStudy, now: Snapshot | None = None) -> Results:

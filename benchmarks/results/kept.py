@@ -28,5 +28,6 @@ class Kept:
     @classmethod
     def opened(cls, path: Path) -> Kept:
         document = read_document(path)
-        peers = peers_of_rows(document.get("peers", []))
-        return cls(name=path.stem, view=kept_view(document), peers=peers, provenance=Provenance.of_study(document))
+        view = kept_view(document)
+        peers = peers_of_rows(document.get("peers", []), view.results.spread)
+        return cls(name=path.stem, view=view, peers=peers, provenance=Provenance.of_study(document))

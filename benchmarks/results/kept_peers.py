@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from qpareto.objectives.latency.spread import Spread
+
 Row = Mapping[str, Any]
 PRESETS = ("performance", "mixed")  # NNCF's
 UNCHANGED = "float"  # the peer that only proves that NNCF's way changes nothing
@@ -44,9 +46,17 @@ class PeerScore:
     images: int
 
     @classmethod
-    def of_row(cls, row: Row) -> PeerScore:
+    def of_row(cls, row: Row, spread: Spread | None = None) -> PeerScore:
+        """A row's score.
+
+        Args:
+            spread: of timings, as the study shows it beside which the engine stands; None where it shows none.
+        """
         low, high = row["map50_95_change_ci"]
         least, most = row["latency_ratio_ci"]
+        if spread is not None and row.get("latency_own_ci"):
+            first, last = row["latency_own_ci"]
+            least, most = spread.around(row["latency_ratio"], (first, last), timings=row["latency_timings"])
         return cls(
             map50_95=row["map50_95"],
             map50_95_change=row["map50_95_change"],
@@ -94,10 +104,10 @@ class Peer:
         return self.confirmed or self.searched
 
 
-def peers_of_rows(rows: Sequence[Row]) -> tuple[Peer, ...]:
-    """Those that could be made, in the order of measuring."""
+def peers_of_rows(rows: Sequence[Row], spread: Spread | None = None) -> tuple[Peer, ...]:
+    """Those that could be made, in the order of measuring; confirmed latencies by the study's spread, as its own."""
     made = [row for row in rows if "failed" not in row and row["peer"] != UNCHANGED]
-    return tuple(_peer(row) for row in made)
+    return tuple(_peer(row, spread) for row in made)
 
 
 def best_peers(peers: Sequence[Peer]) -> list[Peer]:
@@ -106,13 +116,13 @@ def best_peers(peers: Sequence[Peer]) -> list[Peer]:
     return [max(of_preset, key=lambda peer: peer.decisive.map50_95_change) for of_preset in ways if of_preset]
 
 
-def _peer(row: Row) -> Peer:
+def _peer(row: Row, spread: Spread | None) -> Peer:
     again = row.get("confirmed")
     return Peer(
         name=row["peer"],
         preset=row["preset"],
         searched=PeerScore.of_row(row),
-        confirmed=PeerScore.of_row(again) if again and "failed" not in again else None,
+        confirmed=PeerScore.of_row(again, spread) if again and "failed" not in again else None,
         **{name: row[name] for name in ("int8_layers", "layers", "calibration_images", "wall_s", "cpu_s")},
     )
 

@@ -19,6 +19,7 @@ from kept import Kept
 from kept_peers import Peer
 from provenance import in_words
 from qpareto.objectives.measurement import Measurement
+from qpareto.search.figures import figures_of
 from qpareto.search.points import Point
 from qpareto.search.record import FINISHED
 from qpareto.search.show.headline import headline
@@ -171,7 +172,8 @@ def _row(point: Point, name: str) -> tuple[str, ...]:
     m, again = point.measurement, point.confirmed
     told: tuple[str, ...] = ("-", "-")
     if isinstance(again, Measurement):
-        told = change(again), ratio(again)
+        found = figures_of(m, confirmed=again, spread=point.spread).measurement
+        told = change(found), ratio(found)
     elif again is not None:
         told = str(again), "-"
     row = (name, str(point.trial), f"{m.map50_95:.4f}", change(m), f"{m.latency_ms:.3f}", ratio(m))

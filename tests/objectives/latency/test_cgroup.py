@@ -16,7 +16,7 @@ from qpareto.objectives.latency.cgroup import Throttling, cpu_groups, quota_of_p
 from qpareto.objectives.latency.paired import DISTURBANCES
 from qpareto.objectives.latency.telemetry import HostLoad
 from qpareto.search.draft import machine
-from qpareto.search.points import DOUBTS
+from qpareto.search.doubts import DOUBTS
 
 ANY_LOAD = 1.0
 HIERARCHY = Path("/sys/fs/cgroup/cpu")  # of version 1
