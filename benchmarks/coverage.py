@@ -61,7 +61,8 @@ def _time_front(spec: StudySpec, scorer: Scorer, options: argparse.Namespace) ->
     for point in results(spec).front:
         if point.is_measured_again and point.measurement.float_type == spec.engine.float_type:
             candidate = point.measurement.candidate(names)
-            _add({**_as_told(point), **_provenance(scorer)}, options.record)
+            if not _has(options.record, candidate, 0):
+                _add({**_as_told(point), **_provenance(scorer)}, options.record)
             for build in range(1, 1 + options.again):
                 _add_timing(scorer, candidate, build, options.record)
 
@@ -84,7 +85,7 @@ def _as_told(point: Point) -> Line:
 
 def _add_timing(scorer: Scorer, candidate: Candidate, build: int, record: Path) -> None:
     """Build and time a candidate, unless the record has it."""
-    if (candidate.mask.word, build) in {(line["mask"], line["build"]) for line in _lines(record)}:
+    if _has(record, candidate, build):
         return
     engine = replace(scorer, build=FIRST_BUILD + build).engine(scorer.quantize(candidate))
     timed = scorer.clock.latency(engine, scorer.options)
@@ -116,11 +117,13 @@ def _lines(record: Path) -> Iterator[Line]:
         yield from map(json.loads, record.read_text(encoding="utf-8").splitlines())
 
 
+def _has(record: Path, candidate: Candidate, build: int) -> bool:
+    return any((line["mask"], line["build"]) == (candidate.mask.word, build) for line in _lines(record))
+
+
 def _add(line: Line, record: Path) -> None:
-    """Unless the record has it."""
-    if all((line["mask"], line["build"]) != (known["mask"], known["build"]) for known in _lines(record)):
-        with record.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+    with record.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
 
 
 def _arguments() -> argparse.Namespace:

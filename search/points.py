@@ -104,14 +104,12 @@ def spread_of(points: Iterable[Point]) -> Spread | None:
     Returns:
         None as long as no point was confirmed whose first timing had a spread.
     """
-    mixed = [
-        (p.measurement, again) for p in points if p.measurement.int8_layers and (again := measured_again(p.confirmed))
-    ]
-    known = [(first, again) for first, again in mixed if first.latency_spread is not None]
-    if not known:
+    deviations, repeats = [], []
+    for point in points:
+        first, again = point.measurement, measured_again(point.confirmed)
+        if first.int8_layers and first.latency_spread is not None and again is not None:
+            deviations.append(first.latency_spread)
+            repeats.append(((first.latency_ratio, first.latency_timings), (again.latency_ratio, again.latency_timings)))
+    if not repeats:
         return None
-    repeats = [
-        ((first.latency_ratio, first.latency_timings), (again.latency_ratio, again.latency_timings))
-        for first, again in known
-    ]
-    return Spread(deviation=known[0][0].latency_spread or 0.0, timings=BUILDS * PROCESSES).with_repeats(repeats)
+    return Spread(deviation=deviations[0], timings=BUILDS * PROCESSES).with_repeats(repeats)

@@ -275,6 +275,8 @@ class Results:
 
     def _by_spread(self, points: list[Point]) -> list[Point]:
         """With the spread where the study knows it, but for the reference: timed against itself it hardly varies."""
+        if self.spread is None:
+            return points
         own = [
             not point.measurement.int8_layers and point.measurement.float_type == self.float_type for point in points
         ]
