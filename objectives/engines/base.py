@@ -56,11 +56,12 @@ class EngineOptions:
     run_timeout_s: float = 3600.0
 
     def identity(self) -> dict[str, object]:
-        """What decides what an engine is and how it runs: all but paths and time limits."""
+        """What decides what an engine is and how it runs, as JSON gives it back: all but paths and time limits."""
         left_out = {"shared_dir", "build_timeout_s", "run_timeout_s"}
         if self.tactic_sources is None:
             left_out.add("tactic_sources")  # engines and studies that are older than the option stay what they are
-        return {name: value for name, value in asdict(self).items() if name not in left_out}
+        kept = {name: value for name, value in asdict(self).items() if name not in left_out}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in kept.items()}
 
 
 @dataclass(frozen=True, kw_only=True)

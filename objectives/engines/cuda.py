@@ -105,11 +105,11 @@ class CudaEngine(Engine):
         """
         place = self._ports[self._opened().input.name]
         self._shown = None
-        with cuda_errors("The GPU cannot hold the images that the engine is timed on"):
-            while self._inputs:
-                self._inputs.pop().close(self._stream)
-            for images in batches:
-                self.refuse_other_shape(images)
+        while self._inputs:
+            self._inputs.pop().close(self._stream)
+        for images in batches:
+            self.refuse_other_shape(images)
+            with cuda_errors("The GPU cannot hold the images that the engine is timed on"):
                 self._inputs.append(place.kept(images))
 
     def run_once_ms(self, turn: int = 0) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shutil
 from pathlib import Path
 
@@ -112,3 +113,8 @@ def test_a_damaged_engine_is_removed_and_built_again(store: Store, graph: Path) 
     assert not folder.exists()
     assert engine_from_onnx(graph, "a hash", OPTIONS, store) == folder
     load_engine(folder, OPTIONS).close()
+
+
+def test_what_decides_an_engine_is_the_same_once_a_storage_has_kept_it_as_json() -> None:
+    options = EngineOptions(kind="tensorrt", tactic_sources=("edge_mask_convolutions",), keep_fp32=("/sum",))
+    assert json.loads(json.dumps(options.identity())) == options.identity()
