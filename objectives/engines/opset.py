@@ -31,7 +31,7 @@ def at_opset(model: Any, version: int) -> Any:
     entry = next(one for one in lowered.opset_import if one.domain in _DOMAINS)
     if entry.version <= version:
         return lowered
-    constants = _constants(lowered.graph)
+    constants = constants_of_graph(lowered.graph)
     shapes = _shapes(lowered)
     for node in lowered.graph.node:
         if node.domain in _DOMAINS:
@@ -106,8 +106,8 @@ def _says_nothing(attribute: Any, schema: Any, node: Any) -> bool:
     return default.type != onnx.AttributeProto.UNDEFINED and bool(value == onnx.helper.get_attribute_value(default))
 
 
-def _constants(graph: Any) -> dict[str, Any]:
-    """Initializers and Constant nodes, by the tensor's name."""
+def constants_of_graph(graph: Any) -> dict[str, Any]:
+    """Initializers and the values of Constant nodes, each an onnx.TensorProto, by the tensor's name."""
     found = {weight.name: weight for weight in graph.initializer}
     for node in graph.node:
         if node.op_type == "Constant" and node.attribute[0].name == "value":

@@ -42,6 +42,7 @@ class TensorRtKind(EngineKind):
     """
 
     name: ClassVar[str] = "tensorrt"
+    recipe: ClassVar[int] = 2  # 2: in version 8, factors behind products, and what is quantized next left free
     float_types: ClassVar[tuple[str, ...]] = ("fp16", "fp32")
     runs_on_host_cpu: ClassVar[bool] = False
     tells_energy: ClassVar[bool] = True

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from contracts.engines import SmallDetector
 from qpareto.errors import EngineError
 from qpareto.objectives.engines import EngineOptions
 from qpareto.objectives.engines.gpu import Gpu
-from qpareto.objectives.engines.tensorrt_typing import StronglyTyped, WeaklyTyped, typing_of_version
+from qpareto.objectives.engines.tensorrt_log import library_log
+from qpareto.objectives.engines.tensorrt_typing import StronglyTyped, WeaklyTyped, left_to_builder, typing_of_version
 
 FP16 = EngineOptions(kind="tensorrt", float_type="fp16")
 
@@ -95,3 +98,35 @@ def test_a_graph_that_version_8_would_read_wrongly_is_refused_with_what_to_do(tm
     model.opset_import[0].version = 18
     with pytest.raises(ValueError, match=r"by TensorRT 8, .* is a Mish, .*: export the model with opset=17 or older"):
         WeaklyTyped().graph(model, FP16)
+
+
+def two_convolutions() -> onnx.ModelProto:
+    """A float convolution, its activation, and a convolution in INT8 with another."""
+    constants = {"weight": np.ones((3, 3, 1, 1), np.float32), "scale": np.float32(0.1), "zero": np.int8(0)}
+    chain = [
+        ("Conv", ["images", "weight"], "first"),
+        ("Relu", ["first"], "first active"),
+        ("QuantizeLinear", ["first active", "scale", "zero"], "bytes"),
+        ("DequantizeLinear", ["bytes", "scale", "zero"], "dequantized"),
+        ("QuantizeLinear", ["weight", "scale", "zero"], "weight bytes"),
+        ("DequantizeLinear", ["weight bytes", "scale", "zero"], "weight dequantized"),
+        ("Conv", ["dequantized", "weight dequantized"], "second"),
+        ("Relu", ["second"], "second active"),
+    ]
+    graph = helper.make_graph(
+        [helper.make_node(op, inputs, [output], name=output) for op, inputs, output in chain],
+        "two convolutions",
+        [helper.make_tensor_value_info("images", TensorProto.FLOAT, (1, 3, 8, 8))],
+        [helper.make_tensor_value_info("second active", TensorProto.FLOAT, (1, 3, 8, 8))],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def test_only_what_reads_int8_or_is_quantized_next_may_run_in_it() -> None:
+    trt = pytest.importorskip("tensorrt_rtx_bindings", reason="needs a TensorRT's parser: qpareto[tensorrt-rtx]")
+    logger = library_log(trt).logger
+    network = trt.Builder(logger).create_network(0)
+    assert trt.OnnxParser(network, logger).parse(two_convolutions().SerializeToString())
+    free = left_to_builder(trt, [network.get_layer(i) for i in range(network.num_layers)])
+    assert free & {"first", "first active", "second", "second active"} == {"first active", "second"}
