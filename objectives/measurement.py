@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal
+from typing import Any
 
 from ..errors import CandidateError, StudyError
 from ..spaces.calibration import CalibrationChoice
@@ -13,14 +13,6 @@ from ..spaces.candidate import Candidate
 from ..spaces.masks import LayerMask
 
 FORMAT = 1
-
-# objective -> Optuna's direction; the one place that knows which way is better
-DIRECTIONS: dict[str, Literal["maximize", "minimize"]] = {
-    "map50_95": "maximize",
-    "latency_ms": "minimize",
-    "engine_bytes": "minimize",
-    "energy_mj": "minimize",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +134,7 @@ class Measurement:
         return Candidate(choice, LayerMask.from_word(layers, self.mask))
 
     def values(self, objectives: tuple[str, ...]) -> tuple[float, ...]:
-        """The objectives' values, in their order, each in its own direction (`DIRECTIONS`).
+        """The objectives' values, in their order, each in its own direction, see objective.py.
 
         Raises:
             CandidateError: the device does not tell one of them.

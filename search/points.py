@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from ..errors import CandidateError
 from ..objectives.latency.spread import BUILDS, PROCESSES, Spread
 from ..objectives.measurement import Measurement
+from ..objectives.objective import OBJECTIVES, map50_95_on_images_of
 from .figures import Figures, figures_of, measured_again
 
 
@@ -68,14 +69,17 @@ class Point:
 
     @property
     def comparable_map50_95(self) -> float:
-        """MAP50-95 on the scale of the search's images, 0..1: where others count, the reference's here and the change.
+        """MAP50-95 on the scale of the search's images, 0..1, also where the figure that counts is of others."""
+        return map50_95_on_images_of(self.decisive, self.measurement)
 
-        Two sets of images are not equally hard, but what an engine loses against the reference compares.
-        """
-        found = self.decisive
-        if found.dataset_hash == self.measurement.dataset_hash:
-            return found.map50_95
-        return self.measurement.reference_map50_95 + found.map50_95_change
+    def values(self, objectives: Sequence[str]) -> tuple[float, ...]:
+        """The objectives' figures that count, on the scale of the search's images, in their own directions."""
+        values = self.decisive.values(tuple(objectives))
+        scales = [OBJECTIVES[name].on_images_of for name in objectives]
+        return tuple(
+            value if scale is None else scale(self.decisive, self.measurement)
+            for value, scale in zip(values, scales, strict=True)
+        )
 
     @property
     def refuted(self) -> str | None:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import CandidateError
-from ..objectives.measurement import DIRECTIONS, Measurement
+from ..objectives.measurement import Measurement
+from ..objectives.objective import directions_of
 from .doubts import doubts_of, unsteady
 from .figures import expected_luck
 from .front import Points, front_of, hypervolume, losses
@@ -87,7 +88,7 @@ class Results:
     def _front_by_search(self, points: Sequence[Point]) -> list[Point]:
         """Those of some points that no other of them beats by the search's figures."""
         found = [point.measurement.values(self.objectives) for point in points]
-        kept = front_of(losses(found, [DIRECTIONS[name] for name in self.objectives]))
+        kept = front_of(losses(found, directions_of(self.objectives)))
         return [point for point, stays in zip(points, kept, strict=True) if stays]
 
     @cached_property
@@ -126,7 +127,7 @@ class Results:
 
     def ties(self, point: Point) -> tuple[int, ...]:
         """The front's other trials whose intervals overlap this point's, on mAP as on latency."""
-        return tuple(p.trial for p in self.front if p is not point and tie(p.decisive, point.decisive))
+        return tuple(p.trial for p in self.front if p is not point and tie(p.decisive, point.decisive, self.objectives))
 
     def luck(self, point: Point) -> float:
         """By how much mAP50-95 the search's pick of this point flatters it, at most; 0 once other images have told.
@@ -137,7 +138,7 @@ class Results:
         if point.figures.held_out or point.baseline:
             return 0.0
         found = point.measurement
-        return expected_luck(found, sum(tie(p.measurement, found) for p in self.own_points) - 1)
+        return expected_luck(found, sum(tie(p.measurement, found, self.objectives) for p in self.own_points) - 1)
 
     def losses(self, points: Sequence[Point]) -> Points:
         """(n_points, n_objectives) of the figures that count, smaller is better."""

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from ..objectives.engines import KINDS, EngineOptions, engine_kind
-from ..objectives.measurement import DIRECTIONS
+from ..objectives.objective import OBJECTIVES
 from ..objectives.store import Remote, Store
 from ..spaces.calibration import METHODS
 
@@ -236,7 +236,7 @@ class StudySpec(Section):
     engine: EngineSpec = EngineSpec()
     latency: LatencySpec = LatencySpec()
     objectives: tuple[str, ...] = Field(
-        ("map50_95", "latency_ms"), min_length=1, description=f"some of {', '.join(DIRECTIONS)}"
+        ("map50_95", "latency_ms"), min_length=1, description=f"some of {', '.join(OBJECTIVES)}"
     )
     search: SearchSpec = SearchSpec()
     devices: Literal["one", "each"] = Field(
@@ -258,12 +258,13 @@ class StudySpec(Section):
     @field_validator("objectives")
     @classmethod
     def _known(cls, objectives: tuple[str, ...]) -> tuple[str, ...]:
-        return _all_distinct(_all_known(objectives, tuple(DIRECTIONS)))
+        return _all_distinct(_all_known(objectives, tuple(OBJECTIVES)))
 
     @model_validator(mode="after")
     def _told(self) -> StudySpec:
-        if "energy_mj" in self.objectives and not engine_kind(self.engine.kind).tells_energy:
-            raise ValueError(f"the objective energy_mj is told by no {self.engine.kind} engine: leave it out")
+        kind = engine_kind(self.engine.kind)
+        if untold := [name for name in self.objectives if not OBJECTIVES[name].measured_by(kind)]:
+            raise ValueError(f"the objective {untold[0]} is told by no {self.engine.kind} engine: leave it out")
         return self
 
     def store(self) -> Store:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..objectives.measurement import DIRECTIONS, Measurement
+from ..objectives.measurement import Measurement
+from ..objectives.objective import OBJECTIVES, directions_of
 from .figures import is_as_accurate
 from .front import Points, losses
 from .points import Point
@@ -12,7 +13,7 @@ from .points import Point
 
 def losses_of(points: Sequence[Point], objectives: Sequence[str]) -> Points:
     """(n_points, n_objectives), smaller is better: mAP on the scale of the search's images, whatever the others."""
-    return losses([_values(point, objectives) for point in points], [DIRECTIONS[name] for name in objectives])
+    return losses([point.values(objectives) for point in points], directions_of(objectives))
 
 
 def surely_beats(one: Point, other: Point, objectives: Sequence[str]) -> bool:
@@ -23,22 +24,13 @@ def surely_beats(one: Point, other: Point, objectives: Sequence[str]) -> bool:
     mine, theirs = losses_of([one, other], objectives)
     if (mine > theirs).any():
         return False
-    a, b = one.decisive, other.decisive
-    apart = {
-        "map50_95": a.map50_95_change_ci[0] > b.map50_95_change_ci[1],
-        "latency_ms": a.latency_ratio_ci[1] < b.latency_ratio_ci[0],
-    }
     better = zip(objectives, mine < theirs, strict=True)
-    return any(is_better and apart.get(name, True) for name, is_better in better)
+    return any(is_better and OBJECTIVES[name].better(one.decisive, other.decisive) for name, is_better in better)
 
 
-def tie(one: Measurement, other: Measurement) -> bool:
-    """Whether the intervals overlap, on both axes."""
-    pairs = (
-        (one.map50_95_change_ci, other.map50_95_change_ci),
-        (one.latency_ratio_ci, other.latency_ratio_ci),
-    )
-    return all(a[0] <= b[1] and b[0] <= a[1] for a, b in pairs)
+def tie(one: Measurement, other: Measurement, objectives: Sequence[str]) -> bool:
+    """Whether the intervals overlap, on every objective that has them."""
+    return all(OBJECTIVES[name].ties(one, other) for name in objectives)
 
 
 def without_int8(points: Sequence[Point], reference: Point | None, objectives: Sequence[str]) -> Point | None:
@@ -62,9 +54,3 @@ def without_int8(points: Sequence[Point], reference: Point | None, objectives: S
 
 def _ratio(point: Point) -> float:
     return point.decisive.latency_ratio
-
-
-def _values(point: Point, objectives: Sequence[str]) -> tuple[float, ...]:
-    values = point.decisive.values(tuple(objectives))
-    told = zip(objectives, values, strict=True)
-    return tuple(point.comparable_map50_95 if name == "map50_95" else value for name, value in told)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import StudyError
-from ..objectives.measurement import DIRECTIONS
+from ..objectives.objective import directions_of
 from .spec import StudySpec
 from .storage import open_storage
 from .study import SearchStudy
@@ -93,7 +93,7 @@ def _made_or_joined(storage: BaseStorage, name: str, identity: dict[str, Any]) -
     """The study of this name, ours. The storage lets one worker make it; the others wait until that one has signed."""
     import optuna
 
-    directions = [DIRECTIONS[objective] for objective in identity["objectives"]]
+    directions = directions_of(identity["objectives"])
     try:
         study = optuna.create_study(storage=storage, study_name=name, directions=directions)
     except optuna.exceptions.DuplicatedStudyError:

@@ -25,7 +25,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from kept_peers import Row, refuse_strangers
-from qpareto.objectives.measurement import DIRECTIONS
+from qpareto.objectives.objective import directions_of
 from qpareto.objectives.store import write_whole
 from qpareto.search.record import INTERRUPTED
 from qpareto.search.show.view import StudyView, view_of_study
@@ -119,7 +119,7 @@ def kept_view(document: Document) -> StudyView:
 
 def _fill(document: Document, storage: str | BaseStorage) -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    directions = [DIRECTIONS[name] for name in document["objectives"]]
+    directions = directions_of(document["objectives"])
     study = optuna.create_study(storage=storage, study_name=document["name"], directions=directions)
     for name, told in document["attributes"].items():
         study.set_user_attr(name, _with_names(told, document["layers"]))

@@ -22,7 +22,7 @@ from typing import Any
 import optuna
 
 from qpareto.errors import CandidateError
-from qpareto.objectives.measurement import DIRECTIONS
+from qpareto.objectives.objective import directions_of
 from qpareto.objectives.score import Scorer
 from qpareto.search.run.baselines import baselines
 from qpareto.search.run.known import graph_of_study
@@ -126,7 +126,7 @@ class Bench:
 
     def _trials(self, run: str) -> list[optuna.trial.FrozenTrial]:
         """A run's history as Optuna holds it."""
-        study = optuna.create_study(directions=[DIRECTIONS[name] for name in OBJECTIVES])
+        study = optuna.create_study(directions=directions_of(OBJECTIVES))
         study.add_trials([self._trial(line) for line in self.recording.trials(run)])
         return study.get_trials(deepcopy=False)
 
@@ -147,7 +147,7 @@ def proposer_of_run(run: str, bench: Bench, graph: Graph) -> Proposer:
     sampler = name.removesuffix("+warm").removesuffix("-cold")
     return Proposer(
         bench.space,
-        directions=[optuna.study.StudyDirection[DIRECTIONS[name].upper()] for name in OBJECTIVES],
+        directions=[optuna.study.StudyDirection[direction.upper()] for direction in directions_of(OBJECTIVES)],
         sampler={"ours": "auto", LISTED: "random"}.get(sampler, sampler),
         seed=int(seed or bench.seed),
         graph=replace(graph, effects=()) if "-cold" in name else graph,

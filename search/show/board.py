@@ -79,16 +79,3 @@ def merged(ours: str, stored: str) -> str:
     above, mark, below = stored.partition(MARK)
     theirs = below if mark else above
     return f"{ours}{MARK}{theirs}"
-
-
-def metric_names(objectives: tuple[str, ...]) -> list[str]:
-    """The objectives' names for people, with units; one that is not known here has the name of its field."""
-    return [METRIC_NAMES.get(name, name) for name in objectives]
-
-
-METRIC_NAMES = {
-    "map50_95": "mAP50-95 (0 to 1)",
-    "latency_ms": "latency (ms)",
-    "engine_bytes": "engine (bytes)",
-    "energy_mj": "energy (mJ a run)",
-}

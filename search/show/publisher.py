@@ -12,10 +12,11 @@ import threading
 import time
 
 from ...errors import StorageError
+from ...objectives.objective import OBJECTIVES
 from ..record import FINISHED
 from ..study import SearchStudy
 from .artifacts import TrialFiles
-from .board import Board, metric_names
+from .board import Board
 from .notes import note_of_study, note_of_trial
 from .plots import figures_of_view
 from .view import StudyView, view_of_study
@@ -59,7 +60,7 @@ class Publisher:
         if seen == self._seen:
             return False
         view, board = view_of_study(self._study), Board(self._study.study, self._study.storage)
-        board.set_metric_names(metric_names(view.results.objectives))
+        board.set_metric_names([OBJECTIVES[name].title for name in view.results.objectives])
         board.set_note(note_of_study(view, study_file=self._study_file))
         for name, figure in figures_of_view(view).items():
             board.set_figure(name, figure)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ....objectives.measurement import DIRECTIONS
+from ....objectives.objective import OBJECTIVES, directions_of
 from ...samplers.encoding import SWITCH, Encoding, Graph
 from ..view import StudyView
 from .look import BLUE, GREY, VERMILION, axis, layout
@@ -21,7 +21,6 @@ Floats = NDArray[np.float64]
 
 FEWEST_TRIALS = 8  # with fewer, all that is known is what was expected
 SURE = 1.96  # standard deviations: a bar whose interval excludes 0 is coloured
-LABELS = {"map50_95": "mAP50-95", "latency_ms": "latency, ms", "engine_bytes": "bytes", "energy_mj": "energy, mJ"}
 
 
 def worth_figure(view: StudyView) -> Any | None:
@@ -37,7 +36,7 @@ def worth_figure(view: StudyView) -> Any | None:
         return None
     names, changes, deviations = found
     objectives = view.results.objectives
-    titles = [f"change of<br>{LABELS.get(name, name)}" for name in objectives]
+    titles = [f"change of<br>{OBJECTIVES[name].title}" for name in objectives]
     figure = make_subplots(rows=len(objectives), cols=1, shared_xaxes=True, vertical_spacing=0.08)
     for j, title in enumerate(titles):
         figure.add_trace(_bars(names, changes[:, j], deviations[:, j]), row=j + 1, col=1)
@@ -57,7 +56,7 @@ def worth_of_switches(view: StudyView) -> tuple[list[str], Floats, Floats] | Non
     from ...samplers.beliefs import beliefs_from_trials
     from ...samplers.history import History
 
-    signs = np.array([-1.0 if DIRECTIONS[name] == "maximize" else 1.0 for name in view.results.objectives])
+    signs = np.array([-1.0 if way == "maximize" else 1.0 for way in directions_of(view.results.objectives)])
     switches = tuple(name for name in view.space if not name.startswith("calibration."))
     encoding = Encoding(view.space, Graph(switches=switches, effects=_effects(view)))
     history = History.from_trials(view.trials, encoding, key=tuple, signs=signs)

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from qpareto.objectives.measurement import DIRECTIONS
+from qpareto.objectives.objective import OBJECTIVES, Objective
 from qpareto.search.results import Results
-from qpareto.search.show.board import MOST_FIGURE_BYTES, metric_names
+from qpareto.search.show.board import MOST_FIGURE_BYTES
 from qpareto.search.show.plots import bargains_figure, figures_of_view, growth_figure, masks_figure
 from qpareto.search.show.plots.worth import worth_figure, worth_of_switches
 from qpareto.search.show.view import StudyView
@@ -63,13 +63,13 @@ def test_what_layers_do_points_the_way_that_all_of_them_go(view: StudyView) -> N
     assert np.isfinite(changes).all()
 
 
-def test_an_objective_that_somebody_added_is_shown_by_the_name_of_its_field(
+def test_an_objective_that_somebody_added_is_shown_with_its_unit(
     view: StudyView, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(DIRECTIONS, "ap_small", "maximize")
+    small = Objective(field="ap_small", direction="maximize", label="AP of small objects", unit="0 to 1")
+    monkeypatch.setitem(OBJECTIVES, "ap_small", small)
     objectives = ("ap_small", "latency_ms")
     results = Results(view.results.records, objectives=objectives, float_type=view.results.float_type)
     figure = worth_figure(replace(view, results=results))
     assert figure is not None
-    assert figure.layout.yaxis.title.text == "change of<br>ap_small"
-    assert metric_names(objectives) == ["ap_small", "latency (ms)"]
+    assert figure.layout.yaxis.title.text == "change of<br>AP of small objects (0 to 1)"
