@@ -28,7 +28,8 @@ from numpy.typing import NDArray
 
 from qpareto.objectives.accuracy.dataset import Dataset, ImageRecord, dataset_from_coco
 from qpareto.objectives.accuracy.evaluate import accuracy_of_engine
-from qpareto.objectives.accuracy.heads import SCORE_FLOOR, Head, head_of_model
+from qpareto.objectives.accuracy.head_kinds import HEADS, head_of_model
+from qpareto.objectives.accuracy.heads import SCORE_FLOOR, Head
 from qpareto.objectives.accuracy.images import Geometry, LetterboxedImages, letterboxed_images
 from qpareto.objectives.engines import Engine, EngineOptions, engine_kind
 from qpareto.objectives.engines.build import engine_from_onnx
@@ -134,7 +135,8 @@ def _ratios(
     new_engine: Callable[[], Engine], facts: dict[str, Any], count: int, threads: Sequence[int], repeats: int
 ) -> list[list[float]]:
     """For each number of threads, an evaluation's wall time over the engine's alone, `repeats` times."""
-    dataset, head = _dataset(facts, count), Head(facts["head"][0], 0, facts["head"][1])
+    kind, classes = facts["head"]
+    dataset, head = _dataset(facts, count), HEADS[kind](0, classes)
     ratios: list[list[float]] = [[] for _ in threads]
     scores = set()
     with tempfile.TemporaryDirectory() as folder:

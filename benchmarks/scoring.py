@@ -20,7 +20,7 @@ import numpy as np
 
 from qpareto.objectives.accuracy.dataset import dataset_from_coco
 from qpareto.objectives.accuracy.evaluate import accuracy_of_engine
-from qpareto.objectives.accuracy.heads import head_of_model
+from qpareto.objectives.accuracy.head_kinds import head_of_model
 from qpareto.objectives.accuracy.images import LetterboxedImages, letterboxed_images
 from qpareto.objectives.engines import Engine, EngineOptions, engine_kind
 from qpareto.objectives.engines.build import engine_from_onnx

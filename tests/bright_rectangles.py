@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from qpareto.errors import EngineError
 from qpareto.objectives.accuracy.dataset import Dataset, dataset_from_coco
-from qpareto.objectives.accuracy.heads import Head
+from qpareto.objectives.accuracy.head_kinds import EndToEndHead
 from qpareto.objectives.accuracy.images import LetterboxedImages, letterboxed_images
 from qpareto.objectives.engines import Engine
 from qpareto.objectives.store import Store
 
-HEAD = Head("end2end", 0, 1)
+HEAD = EndToEndHead(0, 1)
 
 
 class BrightRectangle(Engine):

@@ -6,9 +6,10 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from qpareto.objectives.accuracy.head_kinds import EndToEndHead, Yolov5Head, Yolov8Head
 from qpareto.objectives.accuracy.heads import Head
 
-HEADS = (Head("yolov8", 0, 6), Head("yolov5", 0, 6), Head("end2end", 0, 6))
+HEADS = (Yolov8Head(0, 6), Yolov5Head(0, 6), EndToEndHead(0, 6))
 Objects = list[tuple[float, float, float, float, float, int]]  # left, top, right, bottom, score, class
 
 

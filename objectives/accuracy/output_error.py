@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .heads import SCORE_FLOOR, Head, corners
-
-Floats = NDArray[np.floating]
+from .boxes import iou
+from .heads import SCORE_FLOOR, Dense, Floats, Head
 
 
 @dataclass(frozen=True)
@@ -31,51 +30,33 @@ class OutputError:
         Returns:
             [batch, 3]: sum of c x box error, sum of c x score error, sum of c. All 0 where nothing is confident.
         """
-        pairs = zip(reference[self.head.output], outputs[self.head.output], strict=True)
+        pairs = zip(self.head.read(reference), self.head.read(outputs), strict=True)
         return np.stack([self._of_image(wanted, found) for wanted, found in pairs])
 
     def _of_image(self, wanted: Floats, found: Floats) -> NDArray[np.float64]:
-        errors = _sorted_errors if self.head.kind == "end2end" else self._paired_errors
+        wanted, found = wanted.astype(np.float64), found.astype(np.float64)
         with np.errstate(all="ignore"):  # a bad quantization overflows
-            confidence, box, score = errors(wanted.astype(np.float64), found.astype(np.float64))
+            dense, other = self.head.dense(wanted), self.head.dense(found)
+            errors = _sorted_errors(wanted, found) if dense is None or other is None else _paired_errors(dense, other)
+        confidence, box, score = errors
         bounded = (np.clip(np.nan_to_num(error, nan=1.0), 0.0, 1.0) for error in (box, score))
         return np.array([*(confidence @ error for error in bounded), confidence.sum()])
 
-    def _paired_errors(self, wanted: Floats, found: Floats) -> tuple[Floats, Floats, Floats]:
-        boxes, scores = self._dense(wanted)
-        other_boxes, other_scores = self._dense(found)
-        confidence = scores.max(axis=1)
-        some = np.flatnonzero(confidence > SCORE_FLOOR)
-        change = np.abs(other_scores[some] - scores[some]).max(axis=1)
-        return confidence[some], 1 - _iou(boxes[some], other_boxes[some]), change
 
-    def _dense(self, rows: Floats) -> tuple[Floats, Floats]:
-        """Boxes [n, 4] as corners, and class scores [n, classes], of every place in the output."""
-        rows = rows.T if self.head.kind == "yolov8" else rows
-        scores = rows[:, 4:] if self.head.kind == "yolov8" else rows[:, 5:] * rows[:, 4:5]
-        return corners(rows[:, :4]), scores
+def _paired_errors(wanted: Dense, found: Dense) -> tuple[Floats, Floats, Floats]:
+    (boxes, scores), (other_boxes, other_scores) = wanted, found
+    confidence = scores.max(axis=1)
+    some = np.flatnonzero(confidence > SCORE_FLOOR)
+    change = np.abs(other_scores[some] - scores[some]).max(axis=1)
+    return confidence[some], 1 - iou(boxes[some], other_boxes[some]), change
 
 
 def _sorted_errors(wanted: Floats, found: Floats) -> tuple[Floats, Floats, Floats]:
     """For rows of corners, score, class."""
     wanted = wanted[wanted[:, 4] > SCORE_FLOOR]
-    overlap = np.nan_to_num(_iou(wanted[:, None, :4], found[None, :, :4]))
+    overlap = np.nan_to_num(iou(wanted[:, None, :4], found[None, :, :4]))
     overlap[wanted[:, None, 5] != found[None, :, 5]] = 0
     best = overlap.argmax(axis=1)
-    iou = overlap[np.arange(len(wanted)), best]
-    score = np.where(iou > 0, found[best, 4], 0)
-    return wanted[:, 4], 1 - iou, np.abs(score - wanted[:, 4])
-
-
-def _iou(one: Floats, other: Floats) -> Floats:
-    """Intersection over union of boxes [..., 4] (left, top, right, bottom), broadcast; 1 if neither has an area."""
-    low, high = np.maximum(one[..., :2], other[..., :2]), np.minimum(one[..., 2:], other[..., 2:])
-    shared = _area(low, high)
-    union = _area(one[..., :2], one[..., 2:]) + _area(other[..., :2], other[..., 2:]) - shared
-    iou: Floats = np.where(union == 0, 1.0, shared / union)
-    return iou
-
-
-def _area(low: Floats, high: Floats) -> Floats:
-    area: Floats = np.maximum(high - low, 0).prod(axis=-1)
-    return area
+    overlaps = overlap[np.arange(len(wanted)), best]
+    score = np.where(overlaps > 0, found[best, 4], 0)
+    return wanted[:, 4], 1 - overlaps, np.abs(score - wanted[:, 4])

@@ -33,7 +33,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ from numpy.typing import NDArray
 from ...errors import EngineError
 from ..engines import Engine
 from ..tensors import tensor_from_pixels
+from .boxes import iou
 from .heads import Detections, Head
 from .images import LetterboxedImages
 from .nms import unsuppressed
@@ -160,8 +161,7 @@ def parity_of_outputs(found: Tensor, expected: Tensor, head: Head) -> Parity:
             f"Among the engine's boxes and scores {bad} values are NaN or infinite: leave more layers out of INT8 "
             "(space.mask.keep_float), give the others a wider range (engine.float_type), or report it."
         )
-    alone = replace(head, output=0)
-    return parity_of_detections(alone.detections([found]), alone.detections([expected]))
+    return parity_of_detections(head.found_in(found), head.found_in(expected))
 
 
 def parity_of_detections(found: Sequence[Detections], expected: Sequence[Detections]) -> Parity:
@@ -205,11 +205,7 @@ def _rows(count: int, different: int) -> NDArray[np.intp]:
 def _head_output(run: Run, inputs: Tensor, batch: int, head: Head) -> Tensor:
     """What the head says of all inputs, run a batch at a time."""
     runs = [run(inputs[start : start + batch]) for start in range(0, len(inputs), batch)]
-    if len(runs[0]) <= head.output:
-        raise EngineError(
-            f"The engine gives {len(runs[0])} outputs, but boxes and scores are output {head.output}: {_ADVICE}."
-        )
-    return np.concatenate([outputs[head.output] for outputs in runs])
+    return np.concatenate([head.read(outputs) for outputs in runs])
 
 
 def _objects(found: Detections) -> Detections:
@@ -227,24 +223,13 @@ def _box_errors(theirs: Detections, ours: Detections) -> Floats:
     others = theirs.boxes[theirs.scores >= CANDIDATE].astype(np.float64)
     if not len(boxes) or not len(others):
         return np.ones((len(boxes), 4))
-    overlaps = _overlaps(boxes, others)
+    overlaps = iou(boxes[:, None], others[None])
     best = others[overlaps.argmax(axis=1)]
     size = np.maximum(boxes[:, 2:] - boxes[:, :2], 1)  # pixels
     near, far = best[:, :2] - boxes[:, :2], best[:, 2:] - boxes[:, 2:]
     errors: Floats = np.concatenate(((near + far) / 2 / size, (far - near) / size), axis=1)
     errors[overlaps.max(axis=1) <= 0] = 1
     return errors.clip(-1, 1)
-
-
-def _overlaps(boxes: NDArray[np.floating], others: NDArray[np.floating]) -> Floats:
-    """[boxes, others] intersection over union, 0..1."""
-    boxes, others = boxes.astype(np.float64), others.astype(np.float64)  # a box may be as large as its type allows
-    near = np.maximum(boxes[:, None, :2], others[None, :, :2])
-    far = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
-    shared: Floats = np.clip(far - near, 0, None).prod(axis=2)
-    area, other_area = (np.clip(b[:, 2:] - b[:, :2], 0, None).prod(axis=1) for b in (boxes, others))
-    union: Floats = np.maximum(area[:, None] + other_area[None, :] - shared, 1e-9)
-    return shared / union
 
 
 def _score_differences(theirs: Detections, ours: Detections) -> Floats:
@@ -255,7 +240,7 @@ def _score_differences(theirs: Detections, ours: Detections) -> Floats:
     sure = ours.scores >= SURE
     labels, scores, found = ours.classes[sure], ours.scores[sure].astype(np.float64), np.zeros(sure.sum())
     if len(scores) and len(theirs.scores):
-        overlaps = _overlaps(ours.boxes[sure], theirs.boxes) * (labels[:, None] == theirs.classes[None, :])
+        overlaps = iou(ours.boxes[sure][:, None], theirs.boxes[None]) * (labels[:, None] == theirs.classes[None, :])
         fits = overlaps.max(axis=1) >= SAME_OBJECT
         found[fits] = theirs.scores[overlaps.argmax(axis=1)[fits]]
     return np.stack((labels.astype(np.float64), np.abs(scores - found)), axis=1)

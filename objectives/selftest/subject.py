@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from ...spaces.calibration import CalibrationChoice
 from ...spaces.masks import LayerMask
 from ...spaces.model import DetectorModel
-from ..accuracy.heads import Head, head_of_model
+from ..accuracy.head_kinds import head_of_model
+from ..accuracy.heads import Head
 from ..accuracy.images import LetterboxedImages, letterboxed_images
 from ..engines import Engine, EngineKind, EngineOptions, engine_kind
 from ..latency.paired import LatencyBudget, PairedLatency

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from ...errors import StudyFileError
-from ...objectives.accuracy.heads import head_of_model
+from ...objectives.accuracy.head_kinds import head_of_model
 from ...objectives.store import Store, disk_errors, write_whole
 from ..draft.data import parted_data
 from ..draft.file import StudyDraft, files_of_draft

@@ -10,7 +10,7 @@ from typing import Any
 
 from ...errors import DatasetError, StudyFileError
 from ...objectives.accuracy.dataset import Dataset, dataset_from_coco, dataset_from_yolo, hashes_of, refuse_overlap
-from ...objectives.accuracy.heads import head_of_model
+from ...objectives.accuracy.head_kinds import head_of_model
 from ...objectives.accuracy.image_files import BadImages, ImageFile, check_images, list_images, some_of
 from ...objectives.accuracy.images import letterboxed_images
 from ...objectives.device import Device

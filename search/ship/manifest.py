@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from ...errors import VerificationError
 from ...objectives.accuracy.drift import Drift
-from ...objectives.accuracy.heads import HeadKind
+from ...objectives.accuracy.head_kinds import HEADS
 from ...objectives.engines import EngineOptions
 from ...objectives.measurement import Measurement
 from ..figures import Figures
@@ -33,7 +33,14 @@ def _inside(path: str) -> str:
     return path
 
 
+def _known(head: str) -> str:
+    if head not in HEADS:
+        raise ValueError(f"'{head}' is no head that qpareto knows ({', '.join(HEADS)})")
+    return head
+
+
 InnerPath = Annotated[str, AfterValidator(_inside)]
+HeadKind = Annotated[str, AfterValidator(_known)]
 
 
 class Part(BaseModel):

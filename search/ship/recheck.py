@@ -16,6 +16,7 @@ from ...objectives import steps
 from ...objectives.accuracy.bootstrap import Interval, map_difference
 from ...objectives.accuracy.coco import Accuracy
 from ...objectives.accuracy.dataset import Dataset
+from ...objectives.accuracy.head_kinds import HEADS
 from ...objectives.accuracy.heads import Head
 from ...objectives.accuracy.images import LetterboxedImages, letterboxed_images
 from ...objectives.accuracy.parity import IMAGES, Parity
@@ -133,7 +134,7 @@ class CheckedPackage:
     @property
     def _head(self) -> Head:
         model = self.manifest.model
-        return Head(model.head, model.head_output, model.head_classes)
+        return HEADS[model.head](model.head_output, model.head_classes)
 
     @property
     def _this(self) -> tuple[Path, EngineOptions]:

@@ -11,7 +11,7 @@ import pytest
 from qpareto.errors import EngineError
 from qpareto.objectives.accuracy.coco import Accuracy
 from qpareto.objectives.accuracy.dataset import dataset_from_coco
-from qpareto.objectives.accuracy.heads import head_of_model
+from qpareto.objectives.accuracy.head_kinds import head_of_model
 from qpareto.objectives.accuracy.images import letterboxed_images
 from qpareto.objectives.accuracy.race import Race, Stopped
 from qpareto.objectives.accuracy.sample import Sample

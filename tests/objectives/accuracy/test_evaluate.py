@@ -14,7 +14,8 @@ from coco_scenes import Scene, pycocotools_eval
 from qpareto.errors import EngineError
 from qpareto.objectives.accuracy.dataset import Dataset, dataset_from_coco
 from qpareto.objectives.accuracy.evaluate import accuracy_of_engine, threads_beside
-from qpareto.objectives.accuracy.heads import Detections, Head, head_of_model
+from qpareto.objectives.accuracy.head_kinds import EndToEndHead, head_of_model
+from qpareto.objectives.accuracy.heads import Detections
 from qpareto.objectives.accuracy.images import LetterboxedImages, letterboxed_images
 from qpareto.objectives.engines import EngineOptions, engine_kind
 from qpareto.objectives.store import Store
@@ -22,7 +23,7 @@ from qpareto.objectives.tensors import tensor_from_pixels
 from qpareto.spaces.model import read_model
 
 
-class SlowHead(Head):
+class SlowHead(EndToEndHead):
     """Takes longer than the engine, and for every image another time."""
 
     def detections(self, outputs: Sequence[NDArray[np.float32]]) -> list[Detections]:
@@ -58,7 +59,7 @@ def test_outputs_wait_for_slow_matching_in_order_and_not_in_heaps(
 ) -> None:
     dataset, images = many_rectangles
     engine = BrightRectangle(batch)
-    accuracy = accuracy_of_engine(engine, images, dataset, SlowHead("end2end", 0, 1), threads=threads)
+    accuracy = accuracy_of_engine(engine, images, dataset, SlowHead(0, 1), threads=threads)
     assert accuracy.score.map50_95 == pytest.approx(1.0)
     assert engine.most_held <= (3 * batch + 4 * threads) / batch
 
@@ -76,8 +77,8 @@ def test_an_engine_that_fails_is_an_error(rectangles: tuple[Dataset, Letterboxed
 def test_a_failure_behind_the_engine_stops_it(many_rectangles: tuple[Dataset, LetterboxedImages], threads: int) -> None:
     dataset, images = many_rectangles
     engine = BrightRectangle(1, fails_at=50)
-    with pytest.raises(IndexError):
-        accuracy_of_engine(engine, images, dataset, Head("end2end", 1, 1), threads=threads)
+    with pytest.raises(EngineError, match="gives 1 outputs"):
+        accuracy_of_engine(engine, images, dataset, EndToEndHead(1, 1), threads=threads)
     assert engine.calls < 50
 
 

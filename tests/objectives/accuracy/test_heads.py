@@ -5,7 +5,8 @@ import pytest
 from numpy.typing import NDArray
 
 from qpareto.errors import ModelError
-from qpareto.objectives.accuracy.heads import Detections, Head, HeadKind, head_of_model
+from qpareto.objectives.accuracy.head_kinds import HEADS, EndToEndHead, Yolov5Head, Yolov8Head, head_of_model
+from qpareto.objectives.accuracy.heads import Detections, Head
 from qpareto.objectives.accuracy.images import Geometry, letterbox
 
 COCO = [f"class {i}" for i in range(80)]
@@ -14,18 +15,18 @@ COCO = [f"class {i}" for i in range(80)]
 @pytest.mark.parametrize(
     ("shapes", "names", "metadata", "head"),
     [
-        ([(1, 84, 8400)], COCO, {"task": "detect"}, Head("yolov8", 0, 80)),
-        ([(1, 84, 8400)], None, {}, Head("yolov8", 0, 80)),
-        ([(4, 5, 2100)], ["only"], {}, Head("yolov8", 0, 1)),
-        ([(1, 25200, 85)], COCO, {}, Head("yolov5", 0, 80)),
-        ([(1, 25200, 85), (1, 3, 80, 80, 85), (1, 3, 40, 40, 85)], None, {}, Head("yolov5", 0, 80)),
-        ([(1, 25200, 6)], ["only"], {}, Head("yolov5", 0, 1)),
-        ([(1, 25200, 6)], None, {}, Head("yolov5", 0, 1)),
-        ([(1, 25500, 6)], ["only"], {}, Head("yolov5", 0, 1)),  # four grids, 640 px
-        ([(1, 300, 6)], COCO, {"end2end": "True"}, Head("end2end", 0, 80)),
-        ([(1, 300, 6)], ["only"], {}, Head("end2end", 0, 1)),
-        ([(1, 300, 6)], None, {}, Head("end2end", 0, None)),
-        ([(1, 630, 6)], ["only"], {"end2end": "True"}, Head("end2end", 0, 1)),
+        ([(1, 84, 8400)], COCO, {"task": "detect"}, Yolov8Head(0, 80)),
+        ([(1, 84, 8400)], None, {}, Yolov8Head(0, 80)),
+        ([(4, 5, 2100)], ["only"], {}, Yolov8Head(0, 1)),
+        ([(1, 25200, 85)], COCO, {}, Yolov5Head(0, 80)),
+        ([(1, 25200, 85), (1, 3, 80, 80, 85), (1, 3, 40, 40, 85)], None, {}, Yolov5Head(0, 80)),
+        ([(1, 25200, 6)], ["only"], {}, Yolov5Head(0, 1)),
+        ([(1, 25200, 6)], None, {}, Yolov5Head(0, 1)),
+        ([(1, 25500, 6)], ["only"], {}, Yolov5Head(0, 1)),  # four grids, 640 px
+        ([(1, 300, 6)], COCO, {"end2end": "True"}, EndToEndHead(0, 80)),
+        ([(1, 300, 6)], ["only"], {}, EndToEndHead(0, 1)),
+        ([(1, 300, 6)], None, {}, EndToEndHead(0, None)),
+        ([(1, 630, 6)], ["only"], {"end2end": "True"}, EndToEndHead(0, 1)),
     ],
 )
 def test_heads_are_recognised_by_shape_names_and_metadata(
@@ -35,8 +36,8 @@ def test_heads_are_recognised_by_shape_names_and_metadata(
 
 
 def test_the_study_file_can_say_which_head_it_is() -> None:
-    assert head_of_model([(1, 300, 6)], ["only"], {}, override="yolov5") == Head("yolov5", 0, 1)
-    assert head_of_model([(1, 630, 6)], ["only"], {}, override="end2end") == Head("end2end", 0, 1)
+    assert head_of_model([(1, 300, 6)], ["only"], {}, override="yolov5") == Yolov5Head(0, 1)
+    assert head_of_model([(1, 630, 6)], ["only"], {}, override="end2end") == EndToEndHead(0, 1)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,7 @@ CORNERS = [[40, 35, 60, 45], [185, 80, 215, 120]]
 SCORES = np.array([[0.9, 0.0005, 0.2], [0.0, 0.5, 0.0]], np.float32)
 
 
-def raw_output(kind: HeadKind, boxes: NDArray[np.float32], scores: NDArray[np.float32]) -> NDArray[np.float32]:
+def raw_output(kind: str, boxes: NDArray[np.float32], scores: NDArray[np.float32]) -> NDArray[np.float32]:
     """One image as a head of this kind puts it out: boxes by centre and size, scores [boxes, classes]."""
     if kind == "yolov8":
         return np.concatenate((boxes, scores), axis=1).T[None]
@@ -72,8 +73,8 @@ def raw_output(kind: HeadKind, boxes: NDArray[np.float32], scores: NDArray[np.fl
 
 
 @pytest.mark.parametrize("kind", ["yolov8", "yolov5"])
-def test_a_box_counts_for_every_class_above_the_floor(kind: HeadKind) -> None:
-    (found,) = Head(kind, 0, 3).detections([raw_output(kind, CENTRES, SCORES)])
+def test_a_box_counts_for_every_class_above_the_floor(kind: str) -> None:
+    (found,) = HEADS[kind](0, 3).detections([raw_output(kind, CENTRES, SCORES)])
     assert found.boxes.tolist() == [CORNERS[0], CORNERS[1], CORNERS[0]]
     assert found.scores.tolist() == pytest.approx([0.9, 0.5, 0.2])
     assert found.classes.tolist() == [0, 1, 2]
@@ -82,58 +83,58 @@ def test_a_box_counts_for_every_class_above_the_floor(kind: HeadKind) -> None:
 def test_objectness_below_the_floor_silences_a_yolov5_box() -> None:
     rows = raw_output("yolov5", CENTRES, SCORES)
     rows[0, 0, 4] = 0.001
-    (found,) = Head("yolov5", 0, 3).detections([rows])
+    (found,) = Yolov5Head(0, 3).detections([rows])
     assert found.classes.tolist() == [1]
 
 
 def test_end_to_end_rows_that_are_not_finite_are_dropped() -> None:
     rows = np.array([[[1, 2, 30, 40, 0.9, np.nan], [1, np.inf, 2, 3, 0.9, 0], [1, 2, 3, 4, 0.5, 1]]], np.float32)
-    (found,) = Head("end2end", 0, 2).detections([rows])
+    (found,) = EndToEndHead(0, 2).detections([rows])
     assert found.boxes.tolist() == [[1, 2, 3, 4]]
 
 
 def test_end_to_end_boxes_are_taken_as_they_are() -> None:
     rows = np.array([[[1, 2, 30, 40, 0.2, 1], [2, 2, 30, 40, 0.9, 1], [0, 0, 0, 0, 0.001, 0]]], np.float32)
-    (found,) = Head("end2end", 0, 2).detections([rows])
+    (found,) = EndToEndHead(0, 2).detections([rows])
     assert found.boxes.tolist() == [[2, 2, 30, 40], [1, 2, 30, 40]]
     assert found.classes.tolist() == [1, 1]
 
 
 @pytest.mark.parametrize(("kind", "kept"), [("yolov8", 2), ("yolov5", 1)])
-def test_each_family_suppresses_at_the_overlap_it_is_validated_with(kind: HeadKind, kept: int) -> None:
+def test_each_family_suppresses_at_the_overlap_it_is_validated_with(kind: str, kept: int) -> None:
     boxes = np.array([[50, 50, 100, 20], [50, 50, 65, 20]], np.float32)  # IoU 0.65
-    (found,) = Head(kind, 0, 1).detections([raw_output(kind, boxes, np.array([[0.9], [0.8]], np.float32))])
+    (found,) = HEADS[kind](0, 1).detections([raw_output(kind, boxes, np.array([[0.9], [0.8]], np.float32))])
     assert len(found.scores) == kept
 
 
 def test_every_image_of_a_batch_has_its_own_detections() -> None:
     one, other = (raw_output("yolov8", CENTRES[i : i + 1], SCORES[i : i + 1]) for i in (0, 1))
-    found = Head("yolov8", 0, 3).detections([np.concatenate((one, other))])
+    found = Yolov8Head(0, 3).detections([np.concatenate((one, other))])
     assert [detections.classes.tolist() for detections in found] == [[0, 2], [1]]
 
 
 def test_only_the_best_three_hundred_boxes_of_an_image_stay() -> None:
     boxes = np.array([[20 * (i % 30), 20 * (i // 30), 10, 10] for i in range(400)], np.float32)
     scores = np.linspace(0.1, 0.9, 400, dtype=np.float32)[:, None]
-    (found,) = Head("yolov8", 0, 1).detections([raw_output("yolov8", boxes, scores)])
+    (found,) = Yolov8Head(0, 1).detections([raw_output("yolov8", boxes, scores)])
     assert found.scores.tolist() == scores[:99:-1, 0].tolist()
 
 
 @pytest.mark.parametrize("kind", ["yolov8", "yolov5"])
 @pytest.mark.parametrize("broken", [np.nan, np.inf])
-def test_boxes_and_scores_that_are_not_finite_are_dropped(kind: HeadKind, broken: float) -> None:
+def test_boxes_and_scores_that_are_not_finite_are_dropped(kind: str, broken: float) -> None:
     boxes, scores = CENTRES.copy(), SCORES.copy()
     boxes[0] = broken
     scores[1, 0] = broken
-    (found,) = Head(kind, 0, 3).detections([raw_output(kind, boxes, scores)])
+    (found,) = HEADS[kind](0, 3).detections([raw_output(kind, boxes, scores)])
     assert found.boxes.tolist() == [CORNERS[1]]
     assert found.classes.tolist() == [1]
 
 
 @pytest.mark.parametrize("kind", ["yolov8", "yolov5", "end2end"])
-def test_an_image_may_have_no_detections(kind: HeadKind) -> None:
+def test_an_image_may_have_no_detections(kind: str) -> None:
     shapes = {"yolov8": (1, 7, 10), "yolov5": (1, 10, 8), "end2end": (1, 10, 6)}
-    (found,) = Head(kind, 0, 3).detections([np.zeros(shapes[kind], np.float32)])
+    (found,) = HEADS[kind](0, 3).detections([np.zeros(shapes[kind], np.float32)])
     assert (found.boxes.shape, found.scores.shape, found.classes.shape) == ((0, 4), (0,), (0,))
 
 

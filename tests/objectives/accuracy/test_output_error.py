@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qpareto.objectives.accuracy.heads import Head, HeadKind
+from qpareto.objectives.accuracy.head_kinds import HEADS
 from qpareto.objectives.accuracy.output_error import OutputError
 
 BOXES = 6
 
 
-def raw(kind: HeadKind, boxes: Any, scores: Any, *, objectness: float = 1.0) -> Any:
+def raw(kind: str, boxes: Any, scores: Any, *, objectness: float = 1.0) -> Any:
     """Outputs of one image: boxes [n, 4] as centre and size, scores [n, classes]."""
     boxes, scores = np.array(boxes, np.float32), np.array(scores, np.float32)
     if kind == "yolov8":
@@ -25,12 +25,12 @@ def raw(kind: HeadKind, boxes: Any, scores: Any, *, objectness: float = 1.0) -> 
     return (np.concatenate((corners, best, scores.argmax(axis=1)[:, None]), axis=1)[None].astype(np.float32),)
 
 
-def error_of(kind: HeadKind) -> OutputError:
-    return OutputError(Head(kind, 0, 2))
+def error_of(kind: str) -> OutputError:
+    return OutputError(HEADS[kind](0, 2))
 
 
 @pytest.mark.parametrize("kind", ["yolov8", "yolov5", "end2end"])
-def test_a_moved_box_and_a_changed_score_are_told_apart_and_weighted_by_confidence(kind: HeadKind) -> None:
+def test_a_moved_box_and_a_changed_score_are_told_apart_and_weighted_by_confidence(kind: str) -> None:
     boxes, scores = [[50, 50, 20, 20], [150, 50, 20, 20]], [[0.8, 0.1], [0.1, 0.4]]
     # The first box moves by half its width: IoU 1/3. The second one's score falls by a quarter.
     moved, fallen = [[60, 50, 20, 20], [150, 50, 20, 20]], [[0.8, 0.1], [0.1, 0.3]]
@@ -58,7 +58,7 @@ def test_what_the_float_model_does_not_see_has_no_weight() -> None:
 
 
 @pytest.mark.parametrize("kind", ["yolov8", "yolov5", "end2end"])
-def test_an_image_without_anything_confident_has_sums_of_nothing(kind: HeadKind) -> None:
+def test_an_image_without_anything_confident_has_sums_of_nothing(kind: str) -> None:
     nothing = raw(kind, [[9, 9, 4, 4]], [[0.0, 0.0]])
     assert error_of(kind)(nothing, nothing).tolist() == [[0, 0, 0]]
 
@@ -79,7 +79,7 @@ numbers = st.floats(width=32)  # infinities and NaN among them
 
 @pytest.mark.parametrize("kind", ["yolov8", "yolov5", "end2end"])
 @given(values=st.lists(numbers, min_size=7 * BOXES, max_size=7 * BOXES), seed=st.integers(0, 99))
-def test_errors_are_bounded_by_the_weight_whatever_comes_out(kind: HeadKind, values: list[float], seed: int) -> None:
+def test_errors_are_bounded_by_the_weight_whatever_comes_out(kind: str, values: list[float], seed: int) -> None:
     rng = np.random.default_rng(seed)
     boxes = rng.uniform(0, 60, (BOXES, 4))
     wanted = raw(kind, boxes, rng.uniform(0, 1, (BOXES, 2)))

@@ -19,7 +19,8 @@ from contracts.engines import onnxruntime_outputs
 from made_up_outputs import HEADS, Objects, objects, outputs, pictures
 from qpareto.errors import EngineError
 from qpareto.objectives.accuracy import parity
-from qpareto.objectives.accuracy.heads import Head, head_of_model
+from qpareto.objectives.accuracy.head_kinds import Yolov8Head, head_of_model
+from qpareto.objectives.accuracy.heads import Head
 from qpareto.objectives.accuracy.images import LetterboxedImages, letterboxed_images
 from qpareto.objectives.accuracy.parity import (
     BOX_TOLERANCE,
@@ -303,7 +304,7 @@ def test_outputs_that_are_none_of_the_graphs_are_refused(
 
 def test_an_engine_without_the_heads_output_is_refused(quickstart: Detector, graph: Path, engine: Engine) -> None:
     with pytest.raises(EngineError, match="gives 1 outputs, but boxes and scores are output 1"):
-        parity_of_engine(engine, graph, quickstart.images, Head("yolov8", 1, 12))
+        parity_of_engine(engine, graph, quickstart.images, Yolov8Head(1, 12))
 
 
 def test_a_parity_is_kept_beside_its_engine(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import onnxruntime
 import pytest
 
 from qpareto.errors import DatasetError
-from qpareto.objectives.accuracy.heads import Head
+from qpareto.objectives.accuracy.head_kinds import Yolov8Head
 from qpareto.objectives.accuracy.output_error import OutputError
 from qpareto.objectives.quantization.calibrate import CalibrationFeeds, CalibrationSet, calibrated_model
 from qpareto.objectives.quantization.sensitivity import SCORE_WEIGHT, Sensitivity, sensitivity_of_layers
@@ -19,7 +19,7 @@ from qpareto.spaces.masks import LayerMask
 from qpareto.spaces.model import DetectorModel
 
 CHOICE = CalibrationChoice("max", 4)
-ERROR = OutputError(Head("yolov8", 0, 20))
+ERROR = OutputError(Yolov8Head(0, 20))
 COUNT = 3
 
 
@@ -83,7 +83,7 @@ def test_other_images_another_calibration_or_another_error_are_other_content(
     entries = set((store.root / "sensitivity").iterdir())
     sensitivity_of_layers(network, images, CHOICE, store, error=ERROR, count=2)
     sensitivity_of_layers(network, images, CalibrationChoice("max", 2), store, error=ERROR, count=COUNT)
-    sensitivity_of_layers(network, images, CHOICE, store, error=OutputError(Head("yolov8", 0, None)), count=COUNT)
+    sensitivity_of_layers(network, images, CHOICE, store, error=OutputError(Yolov8Head(0, None)), count=COUNT)
     assert len(set((store.root / "sensitivity").iterdir()) - entries) == 3
 
 

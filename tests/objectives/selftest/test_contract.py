@@ -10,7 +10,7 @@ import pytest
 
 from networks import small_network
 from qpareto.errors import EngineError, ModelError
-from qpareto.objectives.accuracy.heads import Head
+from qpareto.objectives.accuracy.head_kinds import Yolov8Head
 from qpareto.objectives.accuracy.images import LetterboxedImages
 from qpareto.objectives.engines import EngineOptions, engine_kind
 from qpareto.objectives.latency.paired import LatencyBudget
@@ -93,7 +93,7 @@ def test_a_broken_engine_fails_its_check_and_an_unbuilt_one_skips_it(model: Dete
         onnx_path=model.path,
         input_shape=model.input_shape,
         pixels=LetterboxedImages(tmp_path / "pixels.npy", (), "none"),
-        head=Head("yolov8", 0, 20),
+        head=Yolov8Head(0, 20),
     )
     broken = check_of_step("openvino", "loads", lambda: in_child(running.loads, "INT8")(subject))
     assert broken.outcome == "failed"

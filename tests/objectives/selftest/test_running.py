@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from contracts.engines import SHAPE, SmallDetector
 from qpareto.errors import EngineError
-from qpareto.objectives.accuracy.heads import Head
+from qpareto.objectives.accuracy.head_kinds import Yolov8Head
 from qpareto.objectives.accuracy.images import Geometry, LetterboxedImages
 from qpareto.objectives.engines import Engine, EngineOptions, engine_kind
 from qpareto.objectives.engines.openvino import OpenVinoKind
@@ -52,7 +52,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
         onnx_path=onnx_path,
         input_shape=SHAPE,
         pixels=LetterboxedImages(folder / "pixels.npy", (Geometry(1, 0, 0, width, height),) * 8, "none"),
-        head=Head("yolov8", 0, 1),
+        head=Yolov8Head(0, 1),
     )
 
 

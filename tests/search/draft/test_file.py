@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from qpareto.objectives.accuracy.heads import Head
+from qpareto.objectives.accuracy.head_kinds import EndToEndHead, Yolov8Head
 from qpareto.search.draft.data import HELD_OUT, PartedData
 from qpareto.search.draft.file import StudyDraft, files_of_draft
 from qpareto.search.spec import EngineSpec, StudySpec
@@ -31,7 +31,7 @@ def draft(tmp_path: Path) -> StudyDraft:
             output_shapes=((4, 6, 2100),),
             metadata={"names": NAMES},
         ),
-        head=Head("yolov8", 0, 2),
+        head=Yolov8Head(0, 2),
         head_named=False,
         data=PartedData(
             images=tmp_path / "all",
@@ -76,7 +76,7 @@ def test_the_study_file_that_the_documentation_shows_is_what_a_draft_is(draft: S
         origin=HELD_OUT,
     )
     engine = EngineSpec(kind="openvino", threads=2)
-    shown = replace(draft, model=model, head=Head("yolov8", 0, 12), data=data, engine=engine)
+    shown = replace(draft, model=model, head=Yolov8Head(0, 12), data=data, engine=engine)
     assert files_of_draft(shown, tmp_path / "study.yaml")[tmp_path / "study.yaml"] == EXAMPLE.read_text()
 
 
@@ -90,7 +90,7 @@ def test_a_draft_says_what_was_found(draft: StudyDraft, tmp_path: Path) -> None:
 
 
 def test_a_head_that_was_named_and_nms_in_the_graph_are_told(draft: StudyDraft, tmp_path: Path) -> None:
-    text = written(replace(draft, head=Head("end2end", 0, None), head_named=True), tmp_path / "study.yaml")
+    text = written(replace(draft, head=EndToEndHead(0, None), head_named=True), tmp_path / "study.yaml")
     assert "the graph suppresses overlapping boxes itself" in text
     assert load_study_file(tmp_path / "study.yaml").head == "end2end"
 

@@ -10,13 +10,13 @@ import onnx
 import pytest
 
 from qpareto.errors import StudyError
-from qpareto.objectives.accuracy.heads import Head
+from qpareto.objectives.accuracy.head_kinds import Yolov8Head
 from qpareto.objectives.engines import EngineOptions
 from qpareto.search.ship.layouts import BuiltEngine, Layout, lay_out, layout_for, restore
 from qpareto.search.ship.triton import triton_config
 from qpareto.spaces.model import read_model
 
-HEAD = Head("yolov8", 0, 12)
+HEAD = Yolov8Head(0, 12)
 FILES = {"openvino": ("engine.xml", "engine.bin"), "tensorrt": ("engine.plan",)}
 
 

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from qpareto.objectives.accuracy.dataset import dataset_from_coco
+from qpareto.objectives.accuracy.head_kinds import EndToEndHead, Yolov5Head, Yolov8Head
 from qpareto.objectives.accuracy.heads import Head
 from qpareto.objectives.engines import EngineOptions, engine_kind
 from qpareto.search.api import export_from_study, run_study
@@ -40,7 +41,7 @@ def model(shapes: Path) -> DetectorModel:
     return read_model(shapes / "model.onnx")
 
 
-HEAD = Head("yolov8", 0, 12)
+HEAD = Yolov8Head(0, 12)
 
 
 def yolo_data(images: Path, annotations: Path, folder: Path) -> Path:
@@ -177,10 +178,10 @@ def test_a_model_that_carries_no_metadata_gets_what_ultralytics_needs(model: Det
     [
         ("openvino", HEAD, "images", None),
         ("openvino", HEAD, "x", None),
-        ("tensorrt", Head("end2end", 0, None), "images", None),
+        ("tensorrt", EndToEndHead(0, None), "images", None),
         ("tensorrt_rtx", HEAD, "images", "none of kind tensorrt_rtx"),
-        ("openvino", Head("yolov5", 0, 80), "images", "YOLOv5 head"),
-        ("openvino", Head("yolov8", 2, 80), "images", "the boxes are output 2"),
+        ("openvino", Yolov5Head(0, 80), "images", "YOLOv5 head"),
+        ("openvino", Yolov8Head(2, 80), "images", "the boxes are output 2"),
         ("tensorrt", HEAD, "x", "but it is 'x'"),
     ],
 )
