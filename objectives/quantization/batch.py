@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ModelError
-from ...spaces.tensors import inputs_of_graph
-from .batch_shapes import Shape, Tensors
+from ...spaces.tensors import Shape, inputs_of_graph
+from .batch_shapes import Tensors
 
 _GROWN = 1009  # the large batch: a prime, and no size in a network
 _SIZES_AT = {"Reshape": 1, "Expand": 1, "Resize": 3}  # the operand that tells the result's sizes

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-SMALL = 64  # values that are followed: sizes, axes and scales, never weights
+from ...spaces.tensors import Shape
 
-Shape = tuple[int, ...]
+SMALL = 64  # values that are followed: sizes, axes and scales, never weights
 
 
 class Tensors:
