@@ -23,10 +23,6 @@ _SIZES_AT = {"Reshape": 1, "Expand": 1, "Resize": 3}  # the operand that tells t
 _BY_NUMBER = {"GatherND", "ScatterND"}  # what addresses images by their number
 
 
-class _FixedToItsBatchError(Exception):
-    """Why a graph cannot be given another batch: a clause, whose subject is the graph."""
-
-
 def with_batch(model: Any, batch: int) -> Any:
     """The graph as it takes `batch` images at once, and gives for each what it gives for it alone.
 
@@ -44,14 +40,10 @@ def with_batch(model: Any, batch: int) -> Any:
     exported = image.type.tensor_type.shape.dim[0].dim_value
     if exported == batch:
         return model
-    try:
-        if exported != 1:
-            raise _FixedToItsBatchError(
-                f"it was exported for batch {exported}, and only a model of batch 1 can be given another"
-            )
-        nodes = _Walk(model, image, batch).to_outputs()
-    except _FixedToItsBatchError as fixed:
-        raise refusal(batch, exported, str(fixed)) from fixed
+    if exported != 1:
+        why = f"it was exported for batch {exported}, and only a model of batch 1 can be given another"
+        raise refusal(batch, exported, why)
+    nodes = _Walk(model, image, batch).to_outputs()
     changed = onnx.ModelProto()
     changed.CopyFrom(model)
     for field, values in ((changed.graph.node, nodes), (changed.graph.value_info, [])):
@@ -70,7 +62,7 @@ def refusal(batch: int, exported: int, why: str) -> ModelError:
 
     Args:
         exported: the batch that it has.
-        why: a clause.
+        why: a clause, whose subject is the model.
     """
     return ModelError(
         f"The model cannot be given engine.batch={batch}, since {why}: set engine.batch={exported}, or export it with "
@@ -93,12 +85,13 @@ class _Walk:
         """The nodes for the other batch.
 
         Raises:
-            _FixedToItsBatchError: what some node gives does not grow with the batch, or an output not from 1 on.
+            ModelError: what a node gives does not grow with the batch, or an output not along its first axis.
         """
         nodes = [told for node in self._graph.node for told in self._past(node)]
         for value in self._graph.output:
             if self._grown.shapes.get(value.name, ())[:1] != (_GROWN,):
-                raise _FixedToItsBatchError(f"its output '{value.name}' does not have the images along its first axis")
+                why = f"its output '{value.name}' does not have the images along its first axis"
+                raise refusal(self._batch, 1, why)
         return nodes
 
     def _past(self, node: Any) -> list[Any]:
@@ -108,7 +101,7 @@ class _Walk:
         if node.op_type in ("Shape", "Size") or all(self._axis(tensor) is None for tensor in node.input):
             return [node]
         if node.op_type in _BY_NUMBER:
-            raise _fixed(node, "addresses images by their number")
+            raise self._fixed(node, "addresses images by their number")
         told, sizes_at = [node], _SIZES_AT.get(node.op_type, len(node.input))
         if node.op_type == "Gather":
             told = self._gathered_from_own_image(node)
@@ -120,9 +113,12 @@ class _Walk:
 
     def _check(self, node: Any, one: Shape | None, grown: Shape | None) -> None:
         if one is None or grown is None:
-            raise _fixed(node, "cannot take more than one image, or is none that ONNX knows")
+            raise self._fixed(node, "cannot take more than one image, or is none that ONNX knows")
         if grown not in [_times(one, axis, _GROWN) for axis in range(len(one))]:
-            raise _fixed(node, f"does not keep the images apart: what it gives at batch 1 is {list(one)}")
+            raise self._fixed(node, f"does not keep the images apart: what it gives at batch 1 is {list(one)}")
+
+    def _fixed(self, node: Any, why: str) -> ModelError:
+        return refusal(self._batch, 1, f"its {node.op_type} '{node.name or node.output[0]}' {why}")
 
     def _axis(self, tensor: str) -> int | None:
         """The one that holds the batch, image by image where it holds more than that; None also if nothing is known."""
@@ -140,7 +136,7 @@ class _Walk:
         else:
             axis += len(one) - len(before)
         if axis is None:
-            raise _fixed(node, "mixes the images")
+            raise self._fixed(node, "mixes the images")
         wanted = _times(one, axis, _GROWN)
         if self._grown.shapes.get(result) == wanted:
             return [node]
@@ -189,7 +185,3 @@ def _times(shape: Shape, axis: int, batch: int) -> Shape:
 def _axis_behind(count: int, shape: Shape) -> int | None:
     """The axis before which so many values lie: the first, of several that axes of size 1 leave."""
     return next((axis for axis in range(len(shape)) if math.prod(shape[:axis]) == count), None)
-
-
-def _fixed(node: Any, why: str) -> _FixedToItsBatchError:
-    return _FixedToItsBatchError(f"its {node.op_type} '{node.name or node.output[0]}' {why}")
