@@ -94,8 +94,8 @@ def merge(writer: GraphWriter, draw: st.DrawFn) -> None:
 
 
 def split(writer: GraphWriter, draw: st.DrawFn) -> None:
-    """An axis of an even size that does not count the images becomes two."""
-    places = [i for i, size in enumerate(writer.shape) if size % 2 == 0 and i != writer.axis]
+    """An axis of an even size that does not count the images becomes two, of which neither is 1."""
+    places = [i for i, size in enumerate(writer.shape) if size % 2 == 0 and size > 2 and i != writer.axis]
     if not places or len(writer.shape) > 4:
         return
     i, shape = draw(st.sampled_from(places)), writer.shape
