@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 
 ONNXRUNTIME = ("onnxruntime-gpu", "onnxruntime")  # ModelOpt brings the first, or the second on Arm
+ULTRALYTICS = ("ultralytics-opencv-headless", "ultralytics")
 
 
 def onnxruntime_version() -> str:
@@ -14,11 +15,22 @@ def onnxruntime_version() -> str:
 
 def onnxruntime_distribution() -> tuple[str, str]:
     """Name and version of the installed ONNX Runtime."""
-    for name in ONNXRUNTIME:
+    if found := _installed(ONNXRUNTIME):
+        return found
+    import onnxruntime
+
+    return "onnxruntime", str(onnxruntime.__version__)  # one of its rarer names
+
+
+def ultralytics_version() -> str:
+    found = _installed(ULTRALYTICS)
+    return found[1] if found else "unknown"
+
+
+def _installed(names: tuple[str, ...]) -> tuple[str, str] | None:
+    for name in names:
         try:
             return name, version(name)
         except PackageNotFoundError:
             continue
-    import onnxruntime
-
-    return "onnxruntime", str(onnxruntime.__version__)  # one of its rarer names
+    return None

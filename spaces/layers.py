@@ -11,6 +11,7 @@ from typing import Any
 
 from ..errors import ModelError
 from .model import load_onnx
+from .tensors import Shape, constants_of_graph, types_of_tensors
 
 LAYER_OPS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 
@@ -40,16 +41,12 @@ def layers_of_model(path: Path) -> tuple[Layer, ...]:
     Raises:
         ModelError: the file is no ONNX model, a layer has no shape to count from, or there is no layer.
     """
-    import onnx
-
     model = load_onnx(path)
     name_nodes(model.graph)
-    graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
-    shapes = _shapes(graph)
-    constants = {w.name for w in graph.initializer} | {
-        n.output[0] for n in graph.node if n.op_type in ("Constant", "DequantizeLinear")
-    }
-    layers = tuple(_layer(node, shapes, constants, path) for node in graph.node if node.op_type in LAYER_OPS)
+    shapes = {name: shape for name, (_, shape) in types_of_tensors(model).items()}
+    nodes = model.graph.node
+    constants = {*constants_of_graph(model.graph), *(n.output[0] for n in nodes if n.op_type == "DequantizeLinear")}
+    layers = tuple(_layer(node, shapes, constants, path) for node in nodes if node.op_type in LAYER_OPS)
     if not layers:
         raise ModelError(f"{path.name} has no {', '.join(LAYER_OPS)} node, so there is nothing to quantize.")
     return layers
@@ -116,17 +113,7 @@ def matching(layers: Iterable[Layer], patterns: Sequence[str]) -> tuple[str, ...
     return tuple(x.name for x in layers if x.name in chosen)
 
 
-def _shapes(graph: Any) -> dict[str, tuple[int, ...]]:
-    values = [*graph.value_info, *graph.input, *graph.output]
-    shapes = {v.name: tuple(d.dim_value for d in v.type.tensor_type.shape.dim) for v in values}
-    shapes.update({w.name: tuple(w.dims) for w in graph.initializer})
-    constants = [
-        (n.output[0], a.t) for n in graph.node if n.op_type == "Constant" for a in n.attribute if a.HasField("t")
-    ]
-    return shapes | {name: tuple(tensor.dims) for name, tensor in constants}
-
-
-def _layer(node: Any, shapes: dict[str, tuple[int, ...]], constants: set[str], path: Path) -> Layer:
+def _layer(node: Any, shapes: dict[str, Shape], constants: set[str], path: Path) -> Layer:
     operand, weight, result = (shapes.get(name, ()) for name in (node.input[0], node.input[1], node.output[0]))
     if not (operand and weight and result) or 0 in (*operand, *weight, *result):
         raise ModelError(
@@ -142,7 +129,7 @@ def _layer(node: Any, shapes: dict[str, tuple[int, ...]], constants: set[str], p
     )
 
 
-def _macs(node: Any, operand: tuple[int, ...], weight: tuple[int, ...], result: tuple[int, ...]) -> int:
+def _macs(node: Any, operand: Shape, weight: Shape, result: Shape) -> int:
     if node.op_type == "Conv":  # weight: out, in / groups, kernel...
         return math.prod(result) * math.prod(weight[1:])
     if node.op_type == "ConvTranspose":  # weight: in, out / groups, kernel...

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ModelError
+from .tensors import inputs_of_graph
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +42,7 @@ def read_model(path: Path) -> DetectorModel:
             [batch, 3, height, width] image; its outputs are not static.
     """
     graph = load_onnx(path)
-    inputs = [i for i in graph.graph.input if i.name not in {w.name for w in graph.graph.initializer}]
+    inputs = inputs_of_graph(graph.graph)
     if len(inputs) != 1:
         raise ModelError(f"{path.name} has {len(inputs)} inputs, but a detector takes one image batch: export it anew.")
     shape = _static_shape(inputs[0], path)

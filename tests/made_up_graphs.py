@@ -1,7 +1,8 @@
-"""Graphs that move, merge and mix axes as detectors do, drawn by Hypothesis; the batch is wherever they moved it."""
+"""Graphs that move, merge and mix axes, drawn by Hypothesis; the batch is wherever they moved it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -58,12 +59,15 @@ class GraphWriter:
         return model
 
 
+Step = Callable[[GraphWriter, st.DrawFn], None]
+
+
 @st.composite
-def graphs(draw: st.DrawFn) -> Any:
+def graphs(draw: st.DrawFn, steps: Sequence[Step]) -> Any:
     """An onnx.ModelProto of batch 1 whose result is each image's own."""
     writer = GraphWriter()
     for _ in range(draw(st.integers(1, 8))):
-        draw(st.sampled_from(STEPS))(writer, draw)
+        draw(st.sampled_from(steps))(writer, draw)
     if writer.shares:
         unmerge(writer, draw)
     rest = [i for i in range(len(writer.shape)) if i != writer.axis]
@@ -90,8 +94,8 @@ def merge(writer: GraphWriter, draw: st.DrawFn) -> None:
 
 
 def split(writer: GraphWriter, draw: st.DrawFn) -> None:
-    """An axis of an even size that does not count the images becomes two."""
-    places = [i for i, size in enumerate(writer.shape) if size % 2 == 0 and i != writer.axis]
+    """An axis of an even size that does not count the images becomes two, of which neither is 1."""
+    places = [i for i, size in enumerate(writer.shape) if size % 2 == 0 and size > 2 and i != writer.axis]
     if not places or len(writer.shape) > 4:
         return
     i, shape = draw(st.sampled_from(places)), writer.shape
@@ -162,4 +166,5 @@ def wrap(writer: GraphWriter, draw: st.DrawFn) -> None:
     writer.node("Unsqueeze", writer.constant(np.array([axis], np.int64)), shape=shape)
 
 
-STEPS = [move, merge, split, unmerge, broadcast, join, softmax, square, wrap]
+AS_DETECTORS_DO = [move, merge, split, unmerge, broadcast, softmax, square]
+ALL_STEPS = [*AS_DETECTORS_DO, join, wrap]

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .opset import constants_of_graph
+from ...spaces.tensors import constants_of_graph, readers_of_tensors
 
 _MOVES_VALUES = ("Transpose", "Reshape")  # what may stand between factor and Q: every value stays itself
 
@@ -46,11 +46,7 @@ def with_factors_behind_products(model: Any) -> Any:
 
 
 def _first(graph: Any) -> _Scaled | None:
-    constants = constants_of_graph(graph)
-    readers: dict[str, list[Any]] = {}
-    for node in graph.node:
-        for name in node.input:
-            readers.setdefault(name, []).append(node)
+    constants, readers = constants_of_graph(graph), readers_of_tensors(graph)
     given = {output.name for output in graph.output}
     for node in graph.node:
         scaled = _scaled(node, constants, readers, given) if node.op_type == "Mul" else None

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from ...spaces.tensors import types_of_tensors
+
 _OPSET = 19  # the first whose QuantizeLinear takes FP16
 _SMALLEST = 2.0**-24  # of FP16 above 0: a scale that became 0 would divide by it
 _LARGEST = 65504.0
@@ -36,9 +38,8 @@ def half_precision(model: Any, *, keep: Collection[str] = ()) -> Any:
     import onnx
 
     raised = _at_opset(model)
-    inferred = onnx.shape_inference.infer_shapes(raised)
-    values = [*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output]
-    floats = {value.name for value in values if value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT}
+    floats = {name for name, (element, _) in types_of_tensors(raised).items() if element == onnx.TensorProto.FLOAT}
+    floats.difference_update(weight.name for weight in raised.graph.initializer)
     return _Caster(raised, floats=floats, keep=frozenset(keep)).cast()
 
 

@@ -13,7 +13,6 @@ tells what it saves.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import EngineError
+from ...spaces.tensors import constants_of_graph, readers_of_tensors
 
 _QUANTIZE, _DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
 
@@ -70,15 +70,9 @@ class _Graph:
         from onnx import numpy_helper
 
         self._constants = model.graph.initializer
-        self._values = {weight.name: weight for weight in model.graph.initializer}
-        for node in model.graph.node:
-            if node.op_type == "Constant" and node.attribute[0].name == "value":
-                self._values[node.output[0]] = node.attribute[0].t
+        self._values = constants_of_graph(model.graph)
         self._array = numpy_helper.to_array
-        self._readers: dict[str, list[Any]] = defaultdict(list)
-        for node in model.graph.node:
-            for tensor in node.input:
-                self._readers[tensor].append(node)
+        self._readers = readers_of_tensors(model.graph)
         for value in model.graph.output:
             self._readers[value.name].append(value)
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...spaces.tensors import Shape, constants_of_graph, types_of_tensors
+
 _DOMAINS = ("", "ai.onnx")
 _COUNTS_OUTPUTS = "num_outputs"  # of Split, which a node shows anyway
 
@@ -48,7 +50,7 @@ def with_kernel_shapes(model: Any) -> Any:
     """The same graph, whose convolutions all tell the shape of their kernel, which ONNX leaves to be found."""
     import onnx
 
-    shapes = _shapes(model) | {weight.name: tuple(weight.dims) for weight in model.graph.initializer}
+    shapes = _shapes(model)
     for node in model.graph.node:
         told = {attribute.name for attribute in node.attribute}
         if node.op_type in ("Conv", "ConvTranspose") and "kernel_shape" not in told and node.input[1] in shapes:
@@ -77,7 +79,7 @@ def _lower(node: Any, newer: int, older: int, constants: dict[str, Any]) -> None
         node.attribute.remove(attribute)
 
 
-def _refuse_unequal_parts(node: Any, shapes: dict[str, tuple[int, ...]]) -> None:
+def _refuse_unequal_parts(node: Any, shapes: dict[str, Shape]) -> None:
     """Without sizes, an older Split makes equal parts only."""
     if node.op_type == "Split" and len(node.input) == 1 and len({shapes.get(part) for part in node.output}) > 1:
         raise ValueError(f"'{node.name}' (Split) makes unequal parts without naming their sizes")
@@ -106,24 +108,11 @@ def _says_nothing(attribute: Any, schema: Any, node: Any) -> bool:
     return default.type != onnx.AttributeProto.UNDEFINED and bool(value == onnx.helper.get_attribute_value(default))
 
 
-def constants_of_graph(graph: Any) -> dict[str, Any]:
-    """Initializers and the values of Constant nodes, each an onnx.TensorProto, by the tensor's name."""
-    found = {weight.name: weight for weight in graph.initializer}
-    for node in graph.node:
-        if node.op_type == "Constant" and node.attribute[0].name == "value":
-            found[node.output[0]] = node.attribute[0].t
-    return found
-
-
-def _shapes(model: Any) -> dict[str, tuple[int, ...]]:
+def _shapes(model: Any) -> dict[str, Shape]:
     """Of every tensor whose shape ONNX can tell from the inputs'."""
     import onnx
 
     bare = onnx.ModelProto()
     bare.CopyFrom(model)
     del bare.graph.value_info[:]
-    graph = onnx.shape_inference.infer_shapes(bare, data_prop=True).graph
-    return {
-        value.name: tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
-        for value in (*graph.value_info, *graph.output)
-    }
+    return {name: shape for name, (_, shape) in types_of_tensors(bare).items()}

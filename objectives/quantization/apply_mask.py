@@ -97,7 +97,7 @@ class CalibratedModel:
         below: dict[str, frozenset[str]] = {}
         for node in reversed(self.graph.nodes):
             reached: set[str] = set()
-            for reader in (r for tensor in node.output for r in self.graph.consumers[tensor] if r.op_type != "Shape"):
+            for reader in (r for tensor in node.output for r in self.graph.readers[tensor] if r.op_type != "Shape"):
                 reached |= {reader.name} if reader.name in self._searched else below[reader.name]
             below[node.name] = frozenset(reached)
         return below

@@ -30,7 +30,7 @@ TOLERANCE = 0.01
 FLOOR = 1e-5  # of a score, 0..1, or of a pixel
 MOST_OFF = 0.005  # of an output's values
 
-_RECIPE = 1  # raised when another proof is made: earlier ones are no more looked at
+_RECIPE = 2  # raised when another proof is made, or graphs are given a batch otherwise: earlier ones no more count
 _SHIFT = 32  # pixels by which an image that is needed again is shifted
 
 Outputs = list[NDArray[Any]]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
 from ...errors import ModelError
 from ..engines.child import run_in_child
+from ..libraries import ultralytics_version
 from ..store import Store, content_key, file_hash
 
 TIMEOUT_S = 1800.0
@@ -32,22 +32,13 @@ def onnx_from_checkpoint(path: Path, *, imgsz: int, store: Store) -> Path:
         raise ModelError(
             f"{path.name} is exported by Ultralytics, which is not installed: pip install 'qpareto[yolo]'."
         )
-    key = content_key(checkpoint=file_hash(path), imgsz=imgsz, batch=1, opset=OPSET, ultralytics=_ultralytics())
+    key = content_key(checkpoint=file_hash(path), imgsz=imgsz, batch=1, opset=OPSET, ultralytics=ultralytics_version())
     log_path = store.root / "logs" / f"export-{key}.log"
 
     def fill(folder: Path) -> None:
         run_in_child(_export, path, imgsz, folder, timeout_s=TIMEOUT_S, log_path=log_path)
 
     return store.make("exported", key, fill, kept=True) / f"{path.stem}.onnx"
-
-
-def _ultralytics() -> str:
-    for name in ("ultralytics-opencv-headless", "ultralytics"):
-        try:
-            return version(name)
-        except PackageNotFoundError:
-            continue
-    return "unknown"
 
 
 def _export(path: Path, imgsz: int, folder: Path) -> None:

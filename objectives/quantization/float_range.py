@@ -13,6 +13,7 @@ import numpy as np
 from ...errors import QuantizationError
 from ...spaces.masks import LayerMask
 from ...spaces.model import DetectorModel
+from ...spaces.tensors import types_of_tensors
 from ..engines.child import run_in_child
 from ..store import Store, content_key
 from ..tensors import tensor_from_pixels
@@ -75,8 +76,7 @@ def tensors_kept_by_autocast(scratch: Path) -> list[str]:
             f"ModelOpt's AutoCast cannot cast this model to FP16 ({type(error).__name__}: {error}): "
             "set engine.range_guard=false to cast it without looking at ranges, or engine.float_type=fp32."
         ) from error
-    inferred = onnx.shape_inference.infer_shapes(converted).graph
-    types = {value.name: value.type.tensor_type.elem_type for value in (*inferred.value_info, *inferred.output)}
-    kept = {tensor for node in inferred.node if node.op_type != "Cast" for tensor in node.output}
-    kept = {tensor for tensor in kept if types.get(tensor) == onnx.TensorProto.FLOAT}
+    types = types_of_tensors(converted)
+    written = {tensor for node in converted.graph.node if node.op_type != "Cast" for tensor in node.output}
+    kept = {tensor for tensor in written & types.keys() if types[tensor][0] == onnx.TensorProto.FLOAT}
     return [tensor for node in onnx.load(source).graph.node for tensor in node.output if tensor in kept]

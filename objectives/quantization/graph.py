@@ -10,6 +10,7 @@ from typing import Any
 
 from ...errors import QuantizationError
 from ...spaces.layers import LAYER_OPS
+from ...spaces.tensors import readers_of_tensors
 
 QUANTIZE, DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
 
@@ -28,13 +29,9 @@ class QdqGraph:
         return {name: node for node in self.nodes for name in node.output}
 
     @cached_property
-    def consumers(self) -> dict[str, list[Any]]:
+    def readers(self) -> defaultdict[str, list[Any]]:
         """Tensor -> the nodes that read it, in graph order."""
-        found: dict[str, list[Any]] = defaultdict(list)
-        for node in self.nodes:
-            for name in dict.fromkeys(node.input):
-                found[name].append(node)
-        return found
+        return readers_of_tensors(self.model.graph)
 
     def source_of_dequantized(self, tensor: str) -> str | None:
         """The float tensor behind a Q/DQ pair, or None if the tensor comes from no DequantizeLinear."""

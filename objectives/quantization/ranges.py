@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ...spaces.masks import LayerMask
 from .apply_mask import CalibratedModel
 from .graph import DEQUANTIZE
+from .variants import GraphTensors
 
 PERCENTILE = 99.999  # ONNX Runtime's defaults, both
 BINS = 2048
@@ -59,18 +60,11 @@ def least_error_range(counts: NDArray[np.int64], edges: NDArray[np.float64]) -> 
 
 def _activations(calibrated: Path, feeds: Iterable[Mapping[str, Values]]) -> Iterator[dict[str, Values]]:
     """The float model's values of every tensor that the Q/DQ graph quantizes, feed by feed."""
-    import onnx
-    import onnxruntime
-
     model = CalibratedModel(calibrated)
     dequantized = (node.output[0] for node in model.graph.nodes if node.op_type == DEQUANTIZE)
     sources = {
         str(model.graph.source_of_dequantized(tensor)) for tensor in dequantized
     } - model.graph.initializers.keys()
     floats = model.with_mask(LayerMask.none(model.layers)).model
-    inner = sorted(sources - {value.name for value in floats.graph.input})
-    floats.graph.output.extend(onnx.ValueInfoProto(name=name) for name in inner)
-    session = onnxruntime.InferenceSession(floats.SerializeToString(), providers=["CPUExecutionProvider"])
-    for feed in feeds:
-        values = dict(zip(inner, session.run(inner, dict(feed)), strict=True))
-        yield values | {name: feed[name] for name in sources.intersection(feed)}
+    for tensors in map(GraphTensors(floats, sources).run, feeds):
+        yield {name: tensors[name] for name in sources}

@@ -131,17 +131,6 @@ class Sensitivity:
         }
         return {name: {key: float(of[i]) for key, of in columns.items()} for i, name in enumerate(self.layers)}
 
-    def by_block(self, block_of: dict[str, str]) -> dict[str, float]:
-        """Harm of each block: the sum over its layers, blocks in the order of their first layers.
-
-        Args:
-            block_of: layer's name -> block.
-        """
-        total: dict[str, float] = {}
-        for name, harm in zip(self.layers, self.harm, strict=True):
-            total[block_of[name]] = total.get(block_of[name], 0.0) + float(harm)
-        return total
-
     def save(self, folder: Path) -> None:
         """Write sensitivity.npz into an existing folder."""
         np.savez(

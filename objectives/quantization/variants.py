@@ -57,7 +57,7 @@ def _judged_together(
     pool: ThreadPoolExecutor,
 ) -> list[list[T]]:
     outputs = [value.name for value in base.graph.output]
-    prefix = _Prefix(base, {tensor for suffix in suffixes for tensor in _frontier(suffix)} | set(outputs))
+    prefix = GraphTensors(base, {tensor for suffix in suffixes for tensor in _frontier(suffix)} | set(outputs))
     shared = map(prefix.run, feeds)
     first = next(shared)
     sessions = list(pool.map(partial(_suffix_session, like=first), suffixes))
@@ -74,15 +74,15 @@ def _judged_together(
     return [list(verdicts) for verdicts in zip(*said, strict=True)]
 
 
-class _Prefix:
-    """The base graph, run for the tensors that its variants take from it."""
+class GraphTensors:
+    """A graph, run for some of its tensors; a feed's own come with them."""
 
-    def __init__(self, base: Any, tensors: set[str]) -> None:
+    def __init__(self, graph: Any, tensors: set[str]) -> None:
         import onnx
 
         model = onnx.ModelProto()
-        model.CopyFrom(base)
-        self._computed = sorted(tensors - {value.name for value in base.graph.input})
+        model.CopyFrom(graph)
+        self._computed = sorted(tensors - {value.name for value in graph.graph.input})
         del model.graph.output[:]
         model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in self._computed)
         self._session = _session(model, threads=0)

@@ -44,18 +44,28 @@ def test_more_images_than_there_are_are_shifted_ones(
     assert prove_batch(network, images.pixels, 9, Store(tmp_path)).images == 9
 
 
+@pytest.mark.parametrize(
+    ("op", "operands", "attributes"),
+    [
+        ("Softmax", [], {"axis": 0}),
+        ("CumSum", ["first"], {}),
+        ("Einsum", ["apart", "each"], {"equation": "bcd,ecd,af->ecd"}),  # a learned weight for a batch of 1
+    ],
+)
 def test_what_mixes_images_without_its_shapes_saying_so_is_refused(
-    network: DetectorModel, images: CalibrationSet, tmp_path: Path
+    network: DetectorModel,
+    images: CalibrationSet,
+    tmp_path: Path,
+    op: str,
+    operands: list[str],
+    attributes: dict[str, Any],
 ) -> None:
-    """A learned weight for each place in a batch of 1: an Einsum that sums over the images of a batch."""
     model = onnx.load(network.path)
     model.graph.initializer.append(numpy_helper.from_array(np.ones((1, 1), np.float32), "each"))
+    model.graph.initializer.append(numpy_helper.from_array(np.array(0, np.int64), "first"))
     last = model.graph.node[-1]
     output, last.output[0] = last.output[0], "apart"
-    sums = onnx.helper.make_node(
-        "Einsum", ["apart", "apart", "each"], [output], name="sums", equation="bcd,ecd,ab->ecd"
-    )
-    model.graph.node.append(sums)
+    model.graph.node.append(onnx.helper.make_node(op, ["apart", *operands], [output], name="mixing", **attributes))
     onnx.save(model, tmp_path / "mixing.onnx")
     mixing = read_model(tmp_path / "mixing.onnx")
     refuse_batch(mixing, 3)

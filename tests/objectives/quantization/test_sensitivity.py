@@ -138,10 +138,8 @@ def test_one_confident_image_is_no_nan() -> None:
     assert all(math.isfinite(value) for row in some.by_layer().values() for value in row.values())
 
 
-def test_a_masks_harm_and_a_blocks_harm_are_sums_over_layers() -> None:
+def test_a_masks_harm_is_the_sum_over_its_layers() -> None:
     found = made_up()
     assert found.harm_of_mask(LayerMask.from_names("abc", "ac")) == pytest.approx(found.harm[0] + found.harm[2])
-    blocks = found.by_block({"a": "first", "b": "second", "c": "first"})
-    assert blocks == {"first": pytest.approx(found.harm[0] + found.harm[2]), "second": pytest.approx(found.harm[1])}
     with pytest.raises(KeyError):
         found.harm_of_mask(LayerMask.all(["d"]))
