@@ -61,19 +61,22 @@ def expect(kept: bool, otherwise: str) -> None:
         raise EngineError(otherwise)
 
 
-def expect_refusal(call: Callable[[], object], what: str, *, saying: str = "") -> None:
+def expect_refusal(
+    call: Callable[[], object], what: str, *, saying: str = "", error: type[Exception] = EngineError
+) -> None:
     """Hold the promise to refuse something with an error that a user can act on.
 
     Args:
         what: is to be refused; begins a sentence.
         saying: words of the reason.
+        error: the class of the refusal; another is none, and is not caught.
 
     Raises:
         EngineError: it is not refused, or for another reason.
     """
     try:
         call()
-    except (EngineError, ValueError) as refusal:
+    except error as refusal:
         expect(saying in str(refusal), f"{what} is refused without saying '{saying}': {refusal}")
         return
     raise EngineError(f"{what} is not refused.")
