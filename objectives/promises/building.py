@@ -16,7 +16,7 @@ import numpy as np
 from ...errors import EngineError, ModelError
 from ..engines import EngineKind, EngineOptions
 from ..engines.build import engine_bytes
-from ..engines.child import run_in_child
+from ..isolation.child import run_in_child
 from .built import Built, Promises
 from .check import expect, expect_refusal
 

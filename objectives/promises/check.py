@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ...errors import CandidateError, EngineError
+from ..isolation.child import BugInChildError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +43,7 @@ def check_of_step(engine: str, name: str, step: Callable[[], str]) -> Check:
         figures = step()
     except Untried as reason:
         return Check(engine=engine, name=name, outcome="skipped", detail=str(reason))
-    except CandidateError as error:
+    except (CandidateError, BugInChildError) as error:
         return Check(engine=engine, name=name, outcome="failed", detail=str(error))
     seconds = f"{time.monotonic() - start:.1f} s"
     return Check(engine=engine, name=name, outcome="passed", detail=f"{seconds}, {figures}")

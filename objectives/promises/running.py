@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..engines.child import run_in_child
 from ..engines.inspection import Inspection
+from ..isolation.child import run_in_child
 from .built import Built, Promises
 from .check import Untried, expect, expect_refusal
 

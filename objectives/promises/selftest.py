@@ -7,8 +7,8 @@ from functools import partial
 
 from ...spaces.model import DetectorModel
 from ..engines import engine_kind
-from ..engines.child import run_in_child
-from ..latency.lock import device_lock
+from ..isolation.child import run_in_child
+from ..isolation.lock import device_lock
 from ..store import Store
 from . import measuring
 from .building import BUILDING, OF_KIND

@@ -13,7 +13,7 @@ import numpy as np
 from ...errors import QuantizationError
 from ...spaces.masks import LayerMask
 from ...spaces.model import DetectorModel
-from ..engines.child import run_in_child
+from ..isolation.child import run_in_child
 from ..store import Store, content_key
 from ..tensors import tensor_from_pixels
 from .calibrate import CalibrationSet, structure_of_model

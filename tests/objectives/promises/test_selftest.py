@@ -11,6 +11,7 @@ import pytest
 from networks import small_network
 from qpareto.errors import EngineError, ModelError
 from qpareto.objectives.engines import EngineOptions, engine_kind
+from qpareto.objectives.isolation.child import BugInChildError
 from qpareto.objectives.latency.paired import LatencyBudget
 from qpareto.objectives.promises import running
 from qpareto.objectives.promises.built import Built
@@ -100,11 +101,12 @@ def test_a_broken_engine_fails_its_check_and_an_unbuilt_one_skips_it(model: Dete
     assert (missing.outcome, missing.detail) == ("skipped", "the float engine did not build")
 
 
-def test_only_what_a_candidate_may_break_is_a_check_that_fails() -> None:
+def test_only_what_breaks_a_candidate_or_its_child_process_is_a_check_that_fails() -> None:
     def step(error: Exception) -> str:
         raise error
 
     assert check_of_step("any", "breaks", lambda: step(EngineError("It broke."))).detail == "It broke."
+    assert check_of_step("any", "slips", lambda: step(BugInChildError("A slip."))).detail == "A slip."
     assert check_of_step("any", "waits", lambda: step(Untried("not here"))).outcome == "skipped"
     with pytest.raises(ZeroDivisionError):
         check_of_step("any", "is a bug", lambda: step(ZeroDivisionError()))
