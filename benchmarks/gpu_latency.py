@@ -25,9 +25,9 @@ from pathlib import Path
 import numpy as np
 
 from qpareto.objectives.engines import EngineOptions
-from qpareto.objectives.engines.child import run_in_child
 from qpareto.objectives.engines.cuda import CudaEngine
 from qpareto.objectives.engines.gpu import Gpu, present_gpu
+from qpareto.objectives.isolation.child import run_in_child
 from qpareto.objectives.latency.gpu_watch import GpuWatch
 from qpareto.objectives.latency.paired import LatencyBudget, PairedLatency, paired_latency
 from torch_network import TorchKind, TorchNetwork

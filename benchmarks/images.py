@@ -12,8 +12,8 @@ import argparse
 from pathlib import Path
 
 from qpareto.objectives.accuracy.sample import turns
+from qpareto.objectives.promises.measuring import verdict_on_images
 from qpareto.objectives.score import Scorer
-from qpareto.objectives.selftest.timing import verdict_on_images
 from qpareto.search.run.prepare import scorer_of_spec, space_of_spec
 from qpareto.search.study_file import load_study_file
 

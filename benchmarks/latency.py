@@ -23,7 +23,7 @@ import numpy as np
 
 from qpareto.objectives.engines import Engine, EngineOptions, engine_kind
 from qpareto.objectives.engines.build import engine_from_onnx
-from qpareto.objectives.latency.lock import device_lock
+from qpareto.objectives.isolation.lock import device_lock
 from qpareto.objectives.latency.paired import LatencyBudget, PairedLatency, paired_latency
 from qpareto.objectives.store import Store, file_hash
 

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 from ..errors import DeviceError
 from .engines import EngineKind, EngineOptions, availability, engine_kind
-from .engines.child import run_in_child
-from .latency.lock import device_lock
+from .isolation.child import run_in_child
+from .isolation.lock import device_lock
 from .store import Store, disk_errors
 
 T = TypeVar("T")

@@ -24,8 +24,8 @@ from .accuracy.sample import Sample, sample_of_turns, turns
 from .engines import Engine, EngineKind, EngineOptions, engine_kind
 from .engines.build import load_engine
 from .engines.profile import LayerTime
+from .isolation.lock import device_lock
 from .latency.gpu_watch import watch_of_present_gpu
-from .latency.lock import device_lock
 from .latency.paired import LatencyBudget, PairedLatency, paired_latency
 from .latency.telemetry import HostLoad
 from .tensors import tensor_from_pixels

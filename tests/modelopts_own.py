@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from qpareto.objectives.engines.child import run_in_child
+from qpareto.objectives.isolation.child import run_in_child
 from qpareto.objectives.quantization.calibrate import CalibrationSet
 from qpareto.objectives.tensors import tensor_from_pixels
 from qpareto.spaces.calibration import CalibrationChoice

@@ -35,7 +35,7 @@ from qpareto.objectives.accuracy.sample import IMAGES
 from qpareto.objectives.device import Device
 from qpareto.objectives.engines import EngineOptions
 from qpareto.objectives.engines.build import build_engine
-from qpareto.objectives.engines.child import run_in_child
+from qpareto.objectives.isolation.child import run_in_child
 from qpareto.objectives.quantization.apply_mask import QuantizedModel
 from qpareto.objectives.score import Scorer
 from qpareto.objectives.store import Store, content_key

@@ -32,10 +32,10 @@ from qpareto.objectives.accuracy.bootstrap import map_difference
 from qpareto.objectives.accuracy.image_files import list_images
 from qpareto.objectives.engines import engine_kind
 from qpareto.objectives.engines.build import engine_bytes
-from qpareto.objectives.engines.child import run_in_child
 from qpareto.objectives.engines.inspection import Inspection
 from qpareto.objectives.finalist import TIMINGS
-from qpareto.objectives.latency.lock import device_lock
+from qpareto.objectives.isolation.child import run_in_child
+from qpareto.objectives.isolation.lock import device_lock
 from qpareto.objectives.latency.paired import PairedLatency, combined
 from qpareto.objectives.score import Scorer
 from qpareto.objectives.store import content_key, write_whole

@@ -1,4 +1,4 @@
-"""The contract that every kind of engine keeps; `tests/contracts/engines.py` is its test suite."""
+"""The contract that every kind of engine keeps; `promises` beside this folder tries it."""
 
 from __future__ import annotations
 

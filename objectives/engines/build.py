@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ...errors import EngineError
+from ..isolation.child import run_in_child
 from ..store import Store, content_key, disk_errors, is_whole, touch
 from . import engine_kind
 from .base import Engine, EngineOptions
-from .child import run_in_child
 
 Proof = Callable[[Engine, Path, Path], None]  # the loaded engine, its graph, its folder; to be pickled
 

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...spaces.model import DetectorModel, load_onnx
-from ..engines.child import run_in_child
+from ..isolation.child import run_in_child
 from ..libraries import onnxruntime_version
 from ..store import Store, content_key
 from ..tensors import tensor_from_pixels

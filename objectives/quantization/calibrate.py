@@ -18,7 +18,7 @@ from ...errors import DatasetError, QuantizationError
 from ...spaces.calibration import CalibrationChoice
 from ...spaces.layers import Layer, layers_of_model
 from ...spaces.model import DetectorModel
-from ..engines.child import run_in_child
+from ..isolation.child import run_in_child
 from ..libraries import onnxruntime_version
 from ..store import Store, content_key
 from ..tensors import tensor_from_pixels

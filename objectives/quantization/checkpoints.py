@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ...errors import ModelError
-from ..engines.child import run_in_child
+from ..isolation.child import run_in_child
 from ..libraries import ultralytics_version
 from ..store import Store, content_key, file_hash
 

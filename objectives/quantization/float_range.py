@@ -14,7 +14,7 @@ from ...errors import QuantizationError
 from ...spaces.masks import LayerMask
 from ...spaces.model import DetectorModel
 from ...spaces.tensors import types_of_tensors
-from ..engines.child import run_in_child
+from ..isolation.child import run_in_child
 from ..store import Store, content_key
 from ..tensors import tensor_from_pixels
 from .calibrate import CalibrationSet, structure_of_model

@@ -16,7 +16,7 @@ from ...errors import DatasetError
 from ...spaces.calibration import CalibrationChoice
 from ...spaces.masks import LayerMask
 from ...spaces.model import DetectorModel
-from ..engines.child import run_in_child
+from ..isolation.child import run_in_child
 from ..libraries import onnxruntime_version
 from ..store import Store, content_key
 from .calibrate import CalibrationFeeds, CalibrationSet, calibrated_model

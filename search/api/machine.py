@@ -13,8 +13,8 @@ from typing import Any
 from ...errors import StudyError
 from ...objectives.engines import KINDS, engine_kind
 from ...objectives.latency.cgroup import quota_of_process, threads_within
-from ...objectives.selftest.check import Check
-from ...objectives.selftest.contract import self_test
+from ...objectives.promises.check import Check
+from ...objectives.promises.selftest import self_test
 from ...objectives.store import Store, disk_errors
 from ...spaces.model import read_model
 
@@ -43,7 +43,7 @@ def engines_here(kinds: Sequence[str] = tuple(KINDS)) -> dict[str, dict[str, Any
 
 
 def self_test_of_engines(model: Path | None = None, *, kinds: Sequence[str] = tuple(KINDS)) -> Iterator[Check]:
-    """Try the whole engine contract on this machine, one check after another; see `objectives/selftest`.
+    """Try the whole engine contract on this machine, one check after another; see `objectives/promises`.
 
     What it makes goes with it; if a check fails, it stays for whoever looks into it, logs included.
 

@@ -6,12 +6,11 @@ import contextlib
 import os
 import pickle
 import signal
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from ...objectives.store import disk_errors
+from ...objectives.isolation.process import kill_group, started
 from .place import Ending, Work
 
 _SCRIPT = Path(__file__).with_name("worker_main.py")
@@ -35,18 +34,7 @@ class WorkerProcess:
         self, work: Work, *, log_path: Path, env: Mapping[str, str] | None = None, cores: frozenset[int] = frozenset()
     ) -> None:
         self._log_path = log_path
-        command = [sys.executable, "-P", str(_SCRIPT)]  # -P: the script's folder shadows no library
-        with disk_errors(log_path.parent):
-            log_path.parent.mkdir(parents=True, exist_ok=True)
-            with log_path.open("ab") as log:
-                self._process = subprocess.Popen(
-                    command,
-                    stdin=subprocess.PIPE,
-                    stdout=log,
-                    stderr=log,
-                    env=os.environ | dict(env or {}),
-                    start_new_session=True,
-                )
+        self._process = started(_SCRIPT, log_path, goes_on=True, env=env)
         assert self._process.stdin is not None
         self._input = self._process.stdin
         with contextlib.suppress(BrokenPipeError):  # it has ended already: its status tells
@@ -75,7 +63,7 @@ class WorkerProcess:
     def kill(self) -> None:
         """At once; whoever it measures with goes with it."""
         if self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
+            kill_group(self._process)
         self.wait()
 
     def _last_words(self) -> str:

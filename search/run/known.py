@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ...errors import CandidateError
-from ...objectives.engines.child import run_in_child
+from ...objectives.isolation.child import run_in_child
 from ...objectives.latency.gain import gains_of_profiles
 from ...objectives.score import Scorer
 from ...objectives.store import content_key

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from ...objectives.engines.profile import LayerTime, reformat_share
 from ...objectives.measurement import Measurement
-from ...objectives.selftest.check import Check
+from ...objectives.promises.check import Check
 from ..quantities import faster, slow_run
 from ..record import TrialRecord
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import onnx
 import pytest
 
 from contracts.engines import EngineContract, random_images
-from qpareto.errors import EngineError
-from qpareto.objectives.engines import Engine, EngineKind, EngineOptions
+from qpareto.objectives.engines import EngineKind, EngineOptions
 from qpareto.objectives.engines.inspection import Inspection
 from qpareto.objectives.engines.profile import LayerTime, reformat_share
+from qpareto.objectives.promises.built import Built, Promise
+from qpareto.objectives.promises.running import INSPECTED
 
 CONVS = ("stem", "inner", "boxes", "scores")  # of the SmallDetector, in graph order
 
@@ -71,15 +71,6 @@ class InspectedEngineContract(EngineContract):
         assert all(layer.int8 for layer in profile if not set(CONVS).isdisjoint(layer.nodes))
         assert 0 <= reformat_share(profile) < 1
 
-    def test_a_profiles_sum_is_of_the_order_of_a_run(self, profile: tuple[LayerTime, ...], engine: Engine) -> None:
-        engine.load_input(random_images(11))
-        run_ms = float(np.median([engine.run_once_ms() for _ in range(20)]))
-        assert run_ms / 100 < sum(layer.ms for layer in profile) < run_ms * 100
-
-    def test_a_profile_of_another_shape_or_of_an_empty_folder_is_refused(
-        self, kind: EngineKind, options: EngineOptions, engine_dir: Path, tmp_path: Path
-    ) -> None:
-        with pytest.raises(ValueError, match=r"takes \[1, 3, 32, 64\]"):
-            kind.profile(engine_dir, options, random_images(0, (1, 3, 64, 32)))
-        with pytest.raises(EngineError, match="holds no"):
-            kind.profile(tmp_path, options, random_images(0))
+    @pytest.mark.parametrize("promise", INSPECTED.values(), ids=INSPECTED)
+    def test_a_kind_that_tells_what_runs(self, promise: Promise, built: Built) -> None:
+        assert promise(built)

@@ -11,10 +11,13 @@ from pathlib import Path
 import pytest
 
 from faults import Fault, Saboteur, crash, fill_with_garbage, hang, kill, spoil_newest_engine, starve
+from qpareto.objectives.accuracy.heads import Head
+from qpareto.objectives.isolation.child import BugInChildError
 from qpareto.search.api import run_study
 from qpareto.search.record import TrialRecord
 from qpareto.search.run.worker import Silence
 from qpareto.search.study_file import load_study_file
+from qpareto.search.study_opening import open_study
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds and limits child processes by Linux's means")
 
@@ -105,3 +108,23 @@ def test_engines_that_were_damaged_in_the_cache_are_built_again_and_fail_no_tria
     assert [outcome(record) for record in found] == [outcome(record) for record in whole]
     assert same_entries(assets, cache, "accuracy") == [True] * 3
     assert same_entries(assets, cache, "engines").count(True) == 2  # the last trial's, and the reference
+
+
+def test_a_bug_of_ours_in_a_child_process_ends_the_run_and_keeps_its_traceback(
+    study_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slip(Silence):
+        """From the first trial on, children are handed a head that nothing reads."""
+
+        def begin(self, number: int, what: str, *, finished: int) -> None:
+            monkeypatch.setattr(Head, "__getstate__", lambda head: vars(head) | {"output": "the first"})
+
+    spec = load_study_file(study_file, ["search.seed=6"])
+    with pytest.raises(BugInChildError, match=r"^The step '.*' failed with KeyError: 'unread'\. Its log: ") as bug:
+        run_study(spec, trials=TRIALS, listener=Slip())
+    assert 'heads.py", line ' in bug.value.__notes__[0]
+    *others, last = open_study(spec).records()
+    assert last.state == "interrupted"  # a second run takes it up again, in case it was the machine
+    assert "BugInChildError: The step " in str(last.reason)
+    assert "Traceback" not in str(last.reason)
+    assert all(record.state == "complete" for record in others)

@@ -17,7 +17,6 @@ from gpu_faults import run_once_after
 from host_cuda import Doubling, HostGpu
 from qpareto.errors import EngineError
 from qpareto.objectives.engines import EngineKind, EngineOptions
-from qpareto.objectives.engines.child import run_in_child
 from qpareto.objectives.engines.cuda import (
     MOST_REPLAYS,
     STRETCH_MS,
@@ -28,6 +27,7 @@ from qpareto.objectives.engines.cuda import (
     replays_for,
 )
 from qpareto.objectives.engines.gpu import Gpu, present_gpu
+from qpareto.objectives.isolation.child import run_in_child
 
 needs_gpu = pytest.mark.skipif(not isinstance(present_gpu(), Gpu), reason="needs an NVIDIA GPU")
 

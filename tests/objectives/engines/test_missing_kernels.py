@@ -11,8 +11,8 @@ import pytest
 from qpareto.errors import EngineError, NoKernelError
 from qpareto.objectives.engines import EngineKind, EngineOptions, engine_kind
 from qpareto.objectives.engines.base import Availability
-from qpareto.objectives.engines.child import run_in_child
 from qpareto.objectives.engines.missing_kernels import MissingKernels
+from qpareto.objectives.isolation.child import run_in_child
 
 ERROR = NoKernelError("It has no kernel here for w with conv with add.", nodes=("w", "conv", "add"))
 

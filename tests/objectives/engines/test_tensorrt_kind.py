@@ -15,8 +15,8 @@ from contracts.engines import SHAPE, SmallDetector, onnxruntime_outputs, random_
 from contracts.inspected_engines import InspectedEngineContract
 from qpareto.errors import EngineError, NoKernelError
 from qpareto.objectives.engines import EngineKind, EngineOptions, engine_kind
-from qpareto.objectives.engines.child import run_in_child
 from qpareto.objectives.engines.gpu import Gpu, present_gpu
+from qpareto.objectives.isolation.child import run_in_child
 from qpareto.objectives.quantization.calibrate import structure_of_model
 from qpareto.objectives.store import Store
 from qpareto.spaces.masks import LayerMask

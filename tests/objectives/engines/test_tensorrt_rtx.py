@@ -20,8 +20,8 @@ from contracts.inspected_engines import InspectedEngineContract
 from networks import small_network
 from qpareto.errors import EngineError
 from qpareto.objectives.engines import EngineKind, EngineOptions, engine_kind
-from qpareto.objectives.engines.child import run_in_child
 from qpareto.objectives.engines.inspection import INSPECTION
+from qpareto.objectives.isolation.child import run_in_child
 from qpareto.objectives.quantization.calibrate import structure_of_model
 from qpareto.objectives.store import Store
 from qpareto.spaces.masks import LayerMask

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from qpareto.errors import ModelError
-from qpareto.objectives.engines.child import run_in_child
+from qpareto.objectives.isolation.child import run_in_child
 from qpareto.objectives.quantization.batch_proof import prove_batch
 from qpareto.objectives.quantization.checkpoints import onnx_from_checkpoint
 from qpareto.objectives.store import Store

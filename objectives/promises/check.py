@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ...errors import CandidateError, EngineError
+from ..isolation.child import BugInChildError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +43,7 @@ def check_of_step(engine: str, name: str, step: Callable[[], str]) -> Check:
         figures = step()
     except Untried as reason:
         return Check(engine=engine, name=name, outcome="skipped", detail=str(reason))
-    except CandidateError as error:
+    except (CandidateError, BugInChildError) as error:
         return Check(engine=engine, name=name, outcome="failed", detail=str(error))
     seconds = f"{time.monotonic() - start:.1f} s"
     return Check(engine=engine, name=name, outcome="passed", detail=f"{seconds}, {figures}")
@@ -61,19 +62,22 @@ def expect(kept: bool, otherwise: str) -> None:
         raise EngineError(otherwise)
 
 
-def expect_refusal(call: Callable[[], object], what: str, *, saying: str = "") -> None:
+def expect_refusal(
+    call: Callable[[], object], what: str, *, saying: str = "", error: type[Exception] = EngineError
+) -> None:
     """Hold the promise to refuse something with an error that a user can act on.
 
     Args:
         what: is to be refused; begins a sentence.
         saying: words of the reason.
+        error: the class of the refusal; another is none, and is not caught.
 
     Raises:
         EngineError: it is not refused, or for another reason.
     """
     try:
         call()
-    except (EngineError, ValueError) as refusal:
+    except error as refusal:
         expect(saying in str(refusal), f"{what} is refused without saying '{saying}': {refusal}")
         return
     raise EngineError(f"{what} is not refused.")

@@ -18,11 +18,11 @@ from pathlib import Path
 import pytest
 
 from qpareto.errors import DiskError
-from qpareto.objectives.latency.lock import device_lock
+from qpareto.objectives.isolation.lock import device_lock
 
 HOLDER = (
     "import sys; sys.path[:] = {path!r}\n"
-    "from qpareto.objectives.latency.lock import device_lock\n"
+    "from qpareto.objectives.isolation.lock import device_lock\n"
     "with device_lock({device!r}, exclusive={exclusive}):\n"
     "    print('holds', flush=True); sys.stdin.read()\n"
 )

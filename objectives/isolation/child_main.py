@@ -18,6 +18,8 @@ import traceback
 from typing import Any, BinaryIO
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_PACKAGE = "qpareto"
+_BUGS = (AssertionError, AttributeError, LookupError, NameError, TypeError, ZeroDivisionError)
 
 
 def main() -> None:
@@ -32,14 +34,30 @@ def main() -> None:
 
 
 def _answer(request: BinaryIO) -> bytes:
-    """Pickle of (True, result), of (False, the exception), or of (False, its text) if that cannot be pickled."""
+    """Pickle of (True, result, None), or of (False, the exception or its text if that cannot be pickled, bug).
+
+    The bug is the traceback of what is one of ours, else None.
+    """
     sys.path[:] = pickle.load(request)
     try:
         function, arguments = pickle.load(request)
-        return pickle.dumps((True, function(*arguments)))
+        return pickle.dumps((True, function(*arguments), None))
     except Exception as error:
         traceback.print_exc()
-        return pickle.dumps((False, _portable(error)))
+        return pickle.dumps((False, _portable(error), traceback.format_exc() if _is_bug(error) else None))
+
+
+def _is_bug(error: Exception) -> bool:
+    """Whether a function of ours, or this script, did what no input excuses.
+
+    A library raises the same errors in its own functions, of graphs that it does not take: they are the candidate's. So
+    are other errors anywhere: a ValueError may be NumPy's, of an engine's outputs; a RuntimeError or an OSError is
+    some native library's, or the machine's; TensorRT says by a TypeError of pybind11 that the GPU gives it no builder.
+    """
+    if not isinstance(error, _BUGS) or "pybind11::init()" in str(error):
+        return False
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return frame.f_globals.get("__name__", "").partition(".")[0] in (_PACKAGE, __name__)
 
 
 def _portable(error: Exception) -> Any:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ...errors import CandidateError, EngineError, QParetoError
-from ..store import disk_errors
+from .process import kill_group, started
 
 _SCRIPT = Path(__file__).with_name("child_main.py")
 
@@ -24,6 +22,10 @@ _FREE_SOME = "free some, or lower engine.batch"
 _NO_MEMORY = ("std::bad_alloc", "Cannot allocate memory", "failed to map segment", "MemoryError")  # as told
 
 T = TypeVar("T")
+
+
+class BugInChildError(Exception):
+    """A bug of ours in a child process, whose traceback is its note. No candidate is to blame: the run ends."""
 
 
 def run_in_child(
@@ -43,6 +45,7 @@ def run_in_child(
 
     Raises:
         QParetoError: raised by the function: as itself, an EngineError with the log's path.
+        BugInChildError: code of ours raised what is always a bug, such as an AttributeError.
         EngineError: it raised anything else, crashed, ran out of time, or ended without a result.
         DiskError: the log cannot be written.
     """
@@ -50,7 +53,7 @@ def run_in_child(
         raise ValueError(f"{function.__qualname__} is defined in __main__, which a child process does not import")
     request = pickle.dumps(sys.path) + pickle.dumps((function, args))
     step = f"The step '{function.__name__.strip('_').replace('_', ' ')}'"
-    child = _start(log_path)
+    child = started(_SCRIPT, log_path, answers=True)
     try:
         answer = _answer(child, request, timeout_s)
     except subprocess.TimeoutExpired:
@@ -62,16 +65,6 @@ def run_in_child(
         _stop(child)
     result: T = _result(step, child.returncode, answer, log_path)
     return result
-
-
-def _start(log_path: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-P", str(_SCRIPT), str(os.getpid())]  # -P: the script's folder shadows no library
-    with disk_errors(log_path.parent):
-        log_path.parent.mkdir(parents=True, exist_ok=True)
-        with log_path.open("wb") as log:
-            return subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True
-            )
 
 
 def _answer(child: subprocess.Popen[bytes], request: bytes, timeout_s: float) -> bytes:
@@ -86,25 +79,20 @@ def _answer(child: subprocess.Popen[bytes], request: bytes, timeout_s: float) ->
             if time.monotonic() > deadline:
                 raise
             if child.poll() is not None:
-                _kill_group(child)
+                kill_group(child)
 
 
 def _stop(child: subprocess.Popen[bytes]) -> None:
     """Kill the child and whatever it started, if it still runs."""
     if child.poll() is None:
-        _kill_group(child)
+        kill_group(child)
         child.communicate()
-
-
-def _kill_group(child: subprocess.Popen[bytes]) -> None:
-    with suppress(ProcessLookupError):  # none of it runs
-        os.killpg(child.pid, signal.SIGKILL)
 
 
 def _result(step: str, status: int, answer: bytes, log_path: Path) -> Any:
     if status != 0 or not answer:
         raise EngineError(f"{step} {_ending(status)}.", log_path=log_path)
-    succeeded, value = pickle.loads(answer)
+    succeeded, value, bug = pickle.loads(answer)
     if succeeded:
         return value
     if isinstance(value, MemoryError) or any(sign in str(value) for sign in _NO_MEMORY):
@@ -114,7 +102,12 @@ def _result(step: str, status: int, answer: bytes, log_path: Path) -> Any:
     if isinstance(value, QParetoError):
         raise value
     reason = value if isinstance(value, str) else f"{type(value).__name__}: {str(value).strip()}"
-    raise EngineError(f"{step} failed with {reason.splitlines()[0].rstrip('.: ')}.", log_path=log_path)
+    failure = f"{step} failed with {reason.splitlines()[0].rstrip('.: ')}."
+    if bug:
+        error = BugInChildError(f"{failure} Its log: {log_path}")
+        error.add_note(f"In the child process:\n{bug}")
+        raise error
+    raise EngineError(failure, log_path=log_path)
 
 
 def _ending(status: int) -> str:

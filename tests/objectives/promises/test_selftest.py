@@ -10,18 +10,16 @@ import pytest
 
 from networks import small_network
 from qpareto.errors import EngineError, ModelError
-from qpareto.objectives.accuracy.head_kinds import Yolov8Head
-from qpareto.objectives.accuracy.images import LetterboxedImages
 from qpareto.objectives.engines import EngineOptions, engine_kind
+from qpareto.objectives.isolation.child import BugInChildError
 from qpareto.objectives.latency.paired import LatencyBudget
-from qpareto.objectives.selftest import running
-from qpareto.objectives.selftest.check import Check, Untried, check_of_step
-from qpareto.objectives.selftest.contract import BUILDING, RUNNING, in_child, self_test
-from qpareto.objectives.selftest.subject import Built, Subject
+from qpareto.objectives.promises import running
+from qpareto.objectives.promises.built import Built
+from qpareto.objectives.promises.check import Check, Untried, check_of_step
+from qpareto.objectives.promises.selftest import FOR_BUILDING, FOR_RUNNING, in_child, self_test
+from qpareto.objectives.promises.subject import Subject
 from qpareto.objectives.store import Store
 from qpareto.spaces.model import DetectorModel, read_model
-
-CHECKED_ANYWHERE = [*BUILDING, *RUNNING]
 
 
 @pytest.fixture(scope="module")
@@ -39,14 +37,14 @@ def whole_run(model: DetectorModel, store: Store) -> Iterator[list[Check]]:
     """All checks of OpenVINO, timed for moments only, under device locks of its own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("QPARETO_LOCK_DIR", str(store.root / "locks"))
-        subject = "qpareto.objectives.selftest.subject"
+        subject = "qpareto.objectives.promises.subject"
         patch.setattr(f"{subject}.BUDGET", LatencyBudget(min_pairs=20, max_pairs=20, warmup_seconds=0.1, repeats=0))
         patch.setattr(f"{subject}.PATIENCE_S", 0.0)
         yield list(self_test("openvino", model, store=store))
 
 
 def test_openvino_keeps_the_whole_contract(whole_run: list[Check]) -> None:
-    assert [check.name for check in whole_run] == CHECKED_ANYWHERE
+    assert [check.name for check in whole_run] == [*FOR_BUILDING, *FOR_RUNNING]
     assert {check.engine for check in whole_run} == {"openvino"}
     other_programs_matter = "times the float engine against itself"
     assert [check for check in whole_run if check.outcome != "passed" and check.name != other_programs_matter] == []
@@ -66,7 +64,7 @@ def test_what_rtx_cannot_run_here_it_builds_and_says_so(model: DetectorModel, st
     if reason is None:
         pytest.skip("needs a machine that cannot run RTX")
     *built, rest = self_test("tensorrt_rtx", model, store=store)
-    assert [(check.name, check.outcome) for check in built] == [(name, "passed") for name in BUILDING]
+    assert [(check.name, check.outcome) for check in built] == [(name, "passed") for name in FOR_BUILDING]
     assert rest == Check(engine="tensorrt_rtx", name="loads, runs and times engines", outcome="skipped", detail=reason)
 
 
@@ -87,13 +85,13 @@ def test_a_model_whose_head_is_unknown_is_the_users_to_mend(model: DetectorModel
 def test_a_broken_engine_fails_its_check_and_an_unbuilt_one_skips_it(model: DetectorModel, tmp_path: Path) -> None:
     subject = Subject(model=model, kind=engine_kind("openvino"), store=Store(tmp_path))
     subject.engines["INT8"] = Built(
-        name="INT8",
-        folder=tmp_path,
+        kind=subject.kind,
         options=EngineOptions(threads=1),
+        folder=tmp_path,
         onnx_path=model.path,
         input_shape=model.input_shape,
-        pixels=LetterboxedImages(tmp_path / "pixels.npy", (), "none"),
-        head=Yolov8Head(0, 20),
+        pixels=tmp_path / "pixels.npy",
+        store=subject.store,
     )
     broken = check_of_step("openvino", "loads", lambda: in_child(running.loads, "INT8")(subject))
     assert broken.outcome == "failed"
@@ -103,11 +101,12 @@ def test_a_broken_engine_fails_its_check_and_an_unbuilt_one_skips_it(model: Dete
     assert (missing.outcome, missing.detail) == ("skipped", "the float engine did not build")
 
 
-def test_only_what_a_candidate_may_break_is_a_check_that_fails() -> None:
+def test_only_what_breaks_a_candidate_or_its_child_process_is_a_check_that_fails() -> None:
     def step(error: Exception) -> str:
         raise error
 
     assert check_of_step("any", "breaks", lambda: step(EngineError("It broke."))).detail == "It broke."
+    assert check_of_step("any", "slips", lambda: step(BugInChildError("A slip."))).detail == "A slip."
     assert check_of_step("any", "waits", lambda: step(Untried("not here"))).outcome == "skipped"
     with pytest.raises(ZeroDivisionError):
         check_of_step("any", "is a bug", lambda: step(ZeroDivisionError()))

@@ -1,17 +1,37 @@
-"""What is promised of timing, through the same steps as a trial's; and what the GPU tells meanwhile."""
+"""What is promised of comparing, scoring and timing, through a trial's own steps; and what the GPU tells meanwhile."""
 
 from __future__ import annotations
 
 import math
 
 from ...errors import EngineError
+from .. import steps
+from ..accuracy.parity import Parity
 from ..latency.paired import PairedLatency
+from ..store import disk_errors
 from .check import Untried, expect
 from .pictures import IMAGES
 from .subject import Subject
 
 _ITSELF_WITHIN = 0.01  # of an engine's own latency: what a look of some seconds may be off
 _DISTURBANCES = {"foreign_load", "cpu_throttled", "foreign_process", "throttled"}
+
+
+def agrees(subject: Subject, name: str) -> str:
+    """An engine finds what ONNX Runtime finds with its graph."""
+    built, scorer, what = subject.built(name), subject.scorer, f"{subject.kind.name}-{name}-parity"
+    folder = subject.store.root / what
+    with disk_errors(folder.parent):
+        folder.mkdir(exist_ok=True)
+    with scorer.device.beside_timing():
+        compared = (built.folder, built.options, built.onnx_path, folder, scorer.pixels, scorer.head)
+        scorer.device.run(steps.check_parity, *compared, log=what)
+    found = Parity.load(folder)
+    assert found is not None  # the step leaves it
+    return (
+        f"{found.boxes} boxes in {found.images} images, off by {found.box_error:.2%} of their size, "
+        f"scores by {found.score_error:.4f}"
+    )
 
 
 def times_the_float_engine_against_itself(subject: Subject) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import ctypes
+import json
 import os
 import signal
 import subprocess
@@ -15,15 +16,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qpareto.errors import DiskError, EngineError, StudyFileError
+from qpareto.errors import DiskError, EngineError, QParetoError, StudyFileError
 from qpareto.objectives.engines import engine_kind
-from qpareto.objectives.engines.child import run_in_child
 from qpareto.objectives.engines.openvino import instruction_sets
+from qpareto.objectives.isolation.child import BugInChildError, run_in_child
+from qpareto.objectives.tensors import tensor_from_pixels
 
 KILLED = (
     "import sys, time; sys.path[:] = {path!r}\n"
     "from pathlib import Path\n"
-    "from qpareto.objectives.engines.child import run_in_child\n"
+    "from qpareto.objectives.isolation.child import run_in_child\n"
     "import subprocess\n"
     "run_in_child(subprocess.run, ['sh', '-c', {shell!r}], timeout_s=60, log_path=Path({log!r}))\n"
 )
@@ -139,8 +141,53 @@ def test_an_engine_error_comes_back_with_the_log(log: Path, tmp_path: Path) -> N
     assert error.value.log_path == log
 
 
+def test_what_a_library_raises_is_no_bug_of_ours(log: Path) -> None:
+    """Of its own functions, whatever it is; of native ones, which have no frame of their own, what is mostly theirs."""
+    with pytest.raises(EngineError, match=r"^The step 'loads' failed with TypeError: the JSON object must be str"):
+        run_in_child(json.loads, None, timeout_s=60, log_path=log)
+    with pytest.raises(EngineError, match=r"^The step 'tensor from pixels' failed with ValueError: axes don't match"):
+        run_in_child(tensor_from_pixels, np.zeros((2, 2), np.uint8), timeout_s=60, log_path=log)
+
+
+def test_a_bug_of_ours_is_no_bad_candidate_and_keeps_its_traceback(log: Path) -> None:
+    with pytest.raises(
+        BugInChildError, match=r"^The step 'tensor from pixels' failed with AttributeError: 'NoneType'"
+    ) as bug:
+        run_in_child(tensor_from_pixels, None, timeout_s=60, log_path=log)
+    assert str(log) in str(bug.value)
+    (note,) = bug.value.__notes__
+    assert "tensors.py" in note
+    assert note.strip().splitlines()[-1].startswith("AttributeError: 'NoneType'")
+    assert not isinstance(bug.value, QParetoError)
+
+
+OF_OURS = {"__name__": "qpareto.objectives.steps"}
+
+
+@pytest.mark.parametrize(
+    "error", ["AssertionError()", "IndexError()", "KeyError('x')", "NameError()", "ZeroDivisionError()"]
+)
+def test_what_no_input_excuses_is_a_bug(log: Path, error: str) -> None:
+    with pytest.raises(BugInChildError, match=f"failed with {error.partition('(')[0]}"):
+        run_in_child(builtins.exec, f"raise {error}", dict(OF_OURS), timeout_s=60, log_path=log)
+
+
+@pytest.mark.parametrize(
+    "error",
+    ["ValueError('of NumPy')", "RuntimeError()", "OSError()", "TypeError('pybind11::init(): factory function ...')"],
+)
+def test_what_a_library_or_the_machine_raises_through_our_code_is_the_candidates(log: Path, error: str) -> None:
+    with pytest.raises(EngineError, match=f"failed with {error.partition('(')[0]}"):
+        run_in_child(builtins.exec, f"raise {error}", dict(OF_OURS), timeout_s=60, log_path=log)
+
+
+def test_a_step_that_is_called_wrongly_is_a_bug_of_ours(log: Path) -> None:
+    with pytest.raises(BugInChildError, match=r"takes 0 positional arguments but 1 was given"):
+        run_in_child(instruction_sets, "AVX2", timeout_s=60, log_path=log)
+
+
 def test_a_result_that_cannot_be_sent_is_told(log: Path) -> None:
-    with pytest.raises(EngineError, match="cannot pickle"):
+    with pytest.raises(BugInChildError, match="cannot pickle"):
         run_in_child(threading.Lock, timeout_s=60, log_path=log)
 
 

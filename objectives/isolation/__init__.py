@@ -1,0 +1,1 @@
+"""What runs apart: work in child processes, and one timing at a time on one device."""

@@ -1,0 +1,1 @@
+"""What every kind of engine keeps: tried by `tests/contracts/engines.py`, and anywhere by `doctor --self-test`."""
