@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import CandidateError, StudyError
 from ..objectives.accuracy.race import Stopped
+from ..objectives.engines import KINDS, engine_kind
 from ..objectives.measurement import Measurement
 from ..spaces.candidate import Candidate
 from ..spaces.space import Space
@@ -105,7 +106,9 @@ class SearchStudy:
         Raises:
             StudyError: the first fact that differs.
         """
-        stored, found = self.study.user_attrs["identity"], {**identity, "objectives": list(self.objectives)}
+        stored, found = dict(self.study.user_attrs["identity"]), {**identity, "objectives": list(self.objectives)}
+        if (kind := stored["engine"].get("kind")) in KINDS:
+            stored["engine"] = engine_kind(kind).options.as_now(stored["engine"])
         for key in sorted(stored.keys() | found.keys()):
             if stored.get(key) != found.get(key):
                 raise StudyError(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 
 from ...errors import StudyFileError
-from .base import Availability, Engine, EngineKind, EngineOptions
+from .base import Availability, Engine, EngineKind
+from .options import EngineOptions
 
 __all__ = ["KINDS", "Availability", "Engine", "EngineKind", "EngineOptions", "availability", "engine_kind"]
 

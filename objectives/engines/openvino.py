@@ -18,18 +18,20 @@ import platform
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import EngineError
-from .base import Availability, Engine, EngineKind, EngineOptions
+from .base import Availability, Engine, EngineKind
 from .inspection import Inspection
 from .openvino_layers import layers_of_compiled, mark_layers, mean_times_ms, name_layers
 from .openvino_splits import graph_that_splits_bytes
+from .options import EngineOptions, option
 from .profile import LayerTime, profile_of_runs
 
 _PRECISION_HINTS = {"fp32": "f32", "bf16": "bf16"}
@@ -46,10 +48,26 @@ _FAST_BF16 = {"AVX512-BF16", "AMX-BF16"}
 _PROFILED_ENGINES = 5  # compiled one after the other; a median over them leaves out what disturbed one or two
 
 
+@dataclass(frozen=True, kw_only=True)
+class OpenVinoOptions(EngineOptions):
+    """What OpenVINO has beside what every kind has."""
+
+    kind: str = "openvino"
+    threads: int = option(2, "CPU threads of one inference", ge=1)
+
+    @property
+    def cpu_threads(self) -> int:
+        return self.threads
+
+    def with_cpu_threads(self, threads: int) -> Self:
+        return replace(self, threads=threads)
+
+
 class OpenVinoKind(EngineKind):
     """INT8 where the graph has Q/DQ, FP32 or BF16 elsewhere; one stream, for latency."""
 
     name: ClassVar[str] = "openvino"
+    options: ClassVar[type[OpenVinoOptions]] = OpenVinoOptions
     float_types: ClassVar[tuple[str, ...]] = ("fp32", "bf16")
     runs_on_host_cpu: ClassVar[bool] = True
     recipe: ClassVar[int] = 2  # 2: splits bytes
@@ -124,7 +142,7 @@ class OpenVinoKind(EngineKind):
             raise EngineError(f"{engine_dir} holds no OpenVINO engine (there is no engine.xml): build it again.")
         config = {
             "INFERENCE_PRECISION_HINT": _PRECISION_HINTS[options.float_type],
-            "INFERENCE_NUM_THREADS": options.threads,
+            "INFERENCE_NUM_THREADS": options.cpu_threads,
             "NUM_STREAMS": 1,
             "PERFORMANCE_HINT": "LATENCY",
             "PERF_COUNT": profiled,
@@ -134,9 +152,9 @@ class OpenVinoKind(EngineKind):
             model = core.read_model(path)
             compiled = core.compile_model(model, "CPU", config)
             threads = compiled.get_property("INFERENCE_NUM_THREADS")
-        if threads != options.threads:
+        if threads != options.cpu_threads:
             raise EngineError(
-                f"The study asks for {options.threads} threads, but OpenVINO runs this engine on {threads} here: "
+                f"The study asks for {options.cpu_threads} threads, but OpenVINO runs this engine on {threads} here: "
                 f"set engine.threads={threads}, so that the figures say what was measured."
             )
         return model, compiled

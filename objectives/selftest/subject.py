@@ -112,12 +112,11 @@ class Subject:
         return self.engines[name]
 
     def _options(self, batch: int) -> EngineOptions:
-        options = EngineOptions(
+        options = self.kind.options(
             kind=self.kind.name,
             batch=batch,
             float_type=self.kind.float_types[0],
-            threads=1,  # which every machine has
             shared_dir=self.store.root / "engine-caches",
             run_timeout_s=STEP_TIMEOUT_S,
         )
-        return self.kind.quickest(options)
+        return self.kind.quickest(options).with_cpu_threads(1)  # which every machine has

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from qpareto.errors import EngineError
-from qpareto.objectives.engines import EngineOptions, engine_kind, tensorrt, tensorrt_profile, tensorrt_rtx
+from qpareto.objectives.engines import engine_kind, tensorrt, tensorrt_profile, tensorrt_rtx
 from qpareto.objectives.engines.gpu import Gpu, NoGpu, present_gpu
 
 FILES = (
@@ -17,6 +17,7 @@ FILES = (
     "tensorrt_rtx.py",
     "tensorrt_layers.py",
     "tensorrt_log.py",
+    "tensorrt_options.py",
     "tensorrt_profile.py",
     "tensorrt_program.py",
     "timing_cache.py",
@@ -114,7 +115,7 @@ def test_a_gpu_that_rtx_does_not_support_builds_and_says_why_it_does_not_run(
     with pytest.raises(
         EngineError, match=r"NVIDIA H100 has compute capability 9\.0, but .*: set engine\.kind=tensorrt"
     ):
-        kind.load(tmp_path, EngineOptions(kind="tensorrt_rtx", float_type="fp16"))
+        kind.load(tmp_path, kind.options(kind=kind.name, float_type="fp16"))
 
 
 def test_a_profiler_adds_up_what_a_layer_took_in_a_run() -> None:

@@ -12,7 +12,8 @@ from networks import small_network
 from qpareto.errors import EngineError, ModelError
 from qpareto.objectives.accuracy.heads import Head
 from qpareto.objectives.accuracy.images import LetterboxedImages
-from qpareto.objectives.engines import EngineOptions, engine_kind
+from qpareto.objectives.engines import engine_kind
+from qpareto.objectives.engines.openvino import OpenVinoOptions
 from qpareto.objectives.latency.paired import LatencyBudget
 from qpareto.objectives.selftest import running
 from qpareto.objectives.selftest.check import Check, Untried, check_of_step
@@ -89,7 +90,7 @@ def test_a_broken_engine_fails_its_check_and_an_unbuilt_one_skips_it(model: Dete
     subject.engines["INT8"] = Built(
         name="INT8",
         folder=tmp_path,
-        options=EngineOptions(threads=1),
+        options=OpenVinoOptions(threads=1),
         onnx_path=model.path,
         input_shape=model.input_shape,
         pixels=LetterboxedImages(tmp_path / "pixels.npy", (), "none"),

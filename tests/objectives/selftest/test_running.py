@@ -14,7 +14,7 @@ from qpareto.errors import EngineError
 from qpareto.objectives.accuracy.heads import Head
 from qpareto.objectives.accuracy.images import Geometry, LetterboxedImages
 from qpareto.objectives.engines import Engine, EngineOptions, engine_kind
-from qpareto.objectives.engines.openvino import OpenVinoKind
+from qpareto.objectives.engines.openvino import OpenVinoKind, OpenVinoOptions
 from qpareto.objectives.selftest import building, running
 from qpareto.objectives.selftest.subject import Built
 
@@ -40,7 +40,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     folder = tmp_path_factory.mktemp("built")
     (folder / "engine").mkdir()
     onnx_path = SmallDetector(quantized=True).save(folder / "int8.onnx")
-    options = EngineOptions(threads=1)
+    options = OpenVinoOptions(threads=1)
     engine_kind("openvino").build(onnx_path, folder / "engine", options)
     _, channels, height, width = SHAPE
     pixels = np.random.default_rng(0).integers(0, 256, (8, height, width, channels), dtype=np.uint8)
