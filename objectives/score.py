@@ -22,6 +22,7 @@ from . import steps
 from .accuracy.bootstrap import map_difference
 from .accuracy.coco import Accuracy
 from .accuracy.dataset import Dataset
+from .accuracy.evaluate import SCORING
 from .accuracy.heads import Detections, Head
 from .accuracy.images import LetterboxedImages
 from .accuracy.output_error import OutputError
@@ -329,6 +330,7 @@ class Scorer:
             dataset=self.dataset.content_hash,
             categories=self.dataset.category_ids,
             head=[self.head.kind, self.head.output],
+            made_by=SCORING,
         )
 
     def detections(self, engine: Path, options: EngineOptions, images: Sequence[int]) -> list[Detections]:

@@ -110,12 +110,16 @@ class SearchStudy:
         if (kind := stored["engine"].get("kind")) in KINDS:
             stored["engine"] = engine_kind(kind).options.as_now(stored["engine"])
         for key in sorted(stored.keys() | found.keys()):
-            if stored.get(key) != found.get(key):
-                raise StudyError(
-                    f"The study '{self.study.study_name}' was made with {key} {stored.get(key)!r}, but now it is "
-                    f"{found.get(key)!r}: its figures would not compare, so undo the change, or give the changed "
-                    "study another `name`."
-                )
+            was, now = stored.get(key), found.get(key)
+            if was == now:
+                continue
+            if key == "engine" and now:
+                names = [name for name in was | now if was.get(name) != now.get(name)]
+                was, now = ({name: told.get(name, "its default") for name in names} for told in (was, now))
+            raise StudyError(
+                f"The study '{self.study.study_name}' was made with {key} {was!r}, but now it is {now!r}: its figures "
+                "would not compare, so undo the change, or give the changed study another `name`."
+            )
 
     def look(self) -> Snapshot:
         """Read all trials: those that have ended only once."""
