@@ -113,9 +113,10 @@ class SearchStudy:
             was, now = stored.get(key), found.get(key)
             if was == now:
                 continue
-            if key == "engine" and now:
-                names = [name for name in was | now if was.get(name) != now.get(name)]
-                was, now = ({name: told.get(name, "its default") for name in names} for told in (was, now))
+            if key == "engine":
+                both: tuple[dict[str, Any], dict[str, Any]] = was or {}, now or {}
+                names = [name for name in both[0] | both[1] if both[0].get(name) != both[1].get(name)]
+                was, now = ({name: told.get(name, "its default") for name in names} for told in both)
             raise StudyError(
                 f"The study '{self.study.study_name}' was made with {key} {was!r}, but now it is {now!r}: its figures "
                 "would not compare, so undo the change, or give the changed study another `name`."
