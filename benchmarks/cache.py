@@ -21,7 +21,7 @@ from typing import TypeVar
 from qpareto.objectives.accuracy.image_files import list_images
 from qpareto.objectives.accuracy.images import letterboxed_images
 from qpareto.objectives.engines.build import engine_from_onnx
-from qpareto.objectives.engines.openvino import OpenVinoOptions
+from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
 from qpareto.objectives.store import Remote, Store, file_hash, is_whole
 from qpareto.objectives.store.seal import seal, seal_of
 from table import print_table

@@ -32,7 +32,7 @@ from qpareto.objectives.accuracy.heads import SCORE_FLOOR, Head, head_of_model
 from qpareto.objectives.accuracy.images import Geometry, LetterboxedImages, letterboxed_images
 from qpareto.objectives.engines import Engine, engine_kind
 from qpareto.objectives.engines.build import engine_from_onnx
-from qpareto.objectives.engines.openvino import OpenVinoOptions
+from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
 from qpareto.objectives.store import Store, file_hash
 from qpareto.objectives.tensors import tensor_from_pixels
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from qpareto.objectives.engines import engine_kind
-from qpareto.objectives.engines.tensorrt_rtx import RtxOptions
+from qpareto.objectives.engines.tensorrt.rtx import RtxOptions
 from qpareto.objectives.quantization.calibrate import structure_of_model
 from qpareto.objectives.store import Store
 from qpareto.spaces.masks import LayerMask

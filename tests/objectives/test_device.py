@@ -9,7 +9,7 @@ import pytest
 from qpareto.errors import CandidateError, DeviceError
 from qpareto.objectives.device import Device
 from qpareto.objectives.engines import EngineOptions, engine_kind
-from qpareto.objectives.engines.openvino import OpenVinoOptions
+from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
 from qpareto.objectives.store import Store
 
 

@@ -15,7 +15,7 @@ from qpareto.objectives.accuracy.heads import head_of_model
 from qpareto.objectives.accuracy.images import letterboxed_images
 from qpareto.objectives.accuracy.race import Race, Stopped
 from qpareto.objectives.accuracy.sample import Sample
-from qpareto.objectives.engines.openvino import OpenVinoOptions
+from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
 from qpareto.objectives.latency.paired import LatencyBudget
 from qpareto.objectives.latency.telemetry import HostLoad
 from qpareto.objectives.measurement import Measurement

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ValidationError
 
 from command_line import refusal
 from qpareto.objectives.engines import EngineOptions
-from qpareto.objectives.engines.openvino import OpenVinoOptions
-from qpareto.objectives.engines.tensorrt_options import TensorRtOptions
+from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
+from qpareto.objectives.engines.tensorrt.options import TensorRtOptions
 from qpareto.search.engine_section import EngineSection, StoredOptions, kinds_of_option
 from qpareto.search.spec import StudySpec
 

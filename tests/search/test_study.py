@@ -11,7 +11,7 @@ import pytest
 from command_line import qpareto
 from made_up_trials import measured, stopped
 from qpareto.errors import StorageError, StudyError
-from qpareto.objectives.engines.openvino import OpenVinoOptions
+from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
 from qpareto.search.record import INTERRUPTED, VANISHED
 from qpareto.search.spec import StudySpec
 from qpareto.search.study import SearchStudy

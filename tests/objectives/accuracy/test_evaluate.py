@@ -17,7 +17,7 @@ from qpareto.objectives.accuracy.evaluate import accuracy_of_engine, threads_bes
 from qpareto.objectives.accuracy.heads import Detections, Head, head_of_model
 from qpareto.objectives.accuracy.images import LetterboxedImages, letterboxed_images
 from qpareto.objectives.engines import engine_kind
-from qpareto.objectives.engines.openvino import OpenVinoOptions
+from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
 from qpareto.objectives.store import Store
 from qpareto.objectives.tensors import tensor_from_pixels
 from qpareto.spaces.model import read_model

@@ -32,7 +32,7 @@ from qpareto.objectives.accuracy.parity import (
     parity_of_outputs,
 )
 from qpareto.objectives.engines import Engine, engine_kind
-from qpareto.objectives.engines.openvino import OpenVinoOptions
+from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
 from qpareto.objectives.quantization.apply_mask import CalibratedModel
 from qpareto.objectives.quantization.calibrate import CalibrationSet, calibrated_model
 from qpareto.objectives.store import Store

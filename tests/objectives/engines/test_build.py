@@ -20,8 +20,8 @@ from qpareto.objectives.engines.build import (
     load_engine,
 )
 from qpareto.objectives.engines.inspection import INSPECTION
-from qpareto.objectives.engines.openvino import OpenVinoOptions
-from qpareto.objectives.engines.tensorrt_options import TensorRtOptions
+from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
+from qpareto.objectives.engines.tensorrt.options import TensorRtOptions
 from qpareto.objectives.store import SEAL, Store
 
 OPTIONS = OpenVinoOptions(threads=1, build_timeout_s=60)

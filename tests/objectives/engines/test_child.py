@@ -18,7 +18,8 @@ import pytest
 from qpareto.errors import DiskError, EngineError, StudyFileError
 from qpareto.objectives.engines import engine_kind
 from qpareto.objectives.engines.child import run_in_child
-from qpareto.objectives.engines.openvino import OpenVinoOptions, instruction_sets
+from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
+from qpareto.objectives.engines.openvino.processor import instruction_sets
 
 KILLED = (
     "import sys, time; sys.path[:] = {path!r}\n"

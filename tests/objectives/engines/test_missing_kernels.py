@@ -13,7 +13,7 @@ from qpareto.objectives.engines import EngineKind, engine_kind
 from qpareto.objectives.engines.base import Availability
 from qpareto.objectives.engines.child import run_in_child
 from qpareto.objectives.engines.missing_kernels import MissingKernels
-from qpareto.objectives.engines.tensorrt_options import TensorRtOptions
+from qpareto.objectives.engines.tensorrt.options import TensorRtOptions
 
 ERROR = NoKernelError("It has no kernel here for w with conv with add.", nodes=("w", "conv", "add"))
 

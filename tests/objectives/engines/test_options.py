@@ -10,10 +10,10 @@ import pytest
 
 from qpareto.errors import EngineError
 from qpareto.objectives.engines import KINDS, EngineOptions, engine_kind
-from qpareto.objectives.engines.openvino import OpenVinoOptions
+from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
 from qpareto.objectives.engines.options import option
-from qpareto.objectives.engines.tensorrt_options import TensorRtOptions
-from qpareto.objectives.engines.tensorrt_rtx import RtxOptions
+from qpareto.objectives.engines.tensorrt.options import TensorRtOptions
+from qpareto.objectives.engines.tensorrt.rtx import RtxOptions
 from qpareto.objectives.store import content_key
 
 # As 0.1 wrote it into studies, and with `keep_fp32` into keys

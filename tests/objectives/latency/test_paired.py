@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from contracts.engines import SmallDetector, random_images
 from qpareto.objectives.engines import Engine, engine_kind
-from qpareto.objectives.engines.openvino import OpenVinoOptions
+from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
 from qpareto.objectives.latency.paired import (
     LatencyBudget,
     PairedLatency,

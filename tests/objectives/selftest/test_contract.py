@@ -13,7 +13,7 @@ from qpareto.errors import EngineError, ModelError
 from qpareto.objectives.accuracy.heads import Head
 from qpareto.objectives.accuracy.images import LetterboxedImages
 from qpareto.objectives.engines import engine_kind
-from qpareto.objectives.engines.openvino import OpenVinoOptions
+from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
 from qpareto.objectives.latency.paired import LatencyBudget
 from qpareto.objectives.selftest import running
 from qpareto.objectives.selftest.check import Check, Untried, check_of_step

@@ -14,7 +14,7 @@ from qpareto.errors import EngineError
 from qpareto.objectives.accuracy.heads import Head
 from qpareto.objectives.accuracy.images import Geometry, LetterboxedImages
 from qpareto.objectives.engines import Engine, EngineOptions, engine_kind
-from qpareto.objectives.engines.openvino import OpenVinoKind, OpenVinoOptions
+from qpareto.objectives.engines.openvino.kind import OpenVinoKind, OpenVinoOptions
 from qpareto.objectives.selftest import building, running
 from qpareto.objectives.selftest.subject import Built
 

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from qpareto.objectives.accuracy.heads import Head
-from qpareto.objectives.engines.openvino import OpenVinoOptions
+from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
 from qpareto.search.draft.data import HELD_OUT, PartedData
 from qpareto.search.draft.file import StudyDraft, files_of_draft
 from qpareto.search.spec import StudySpec

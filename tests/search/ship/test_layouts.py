@@ -12,8 +12,8 @@ import pytest
 from qpareto.errors import StudyError
 from qpareto.objectives.accuracy.heads import Head
 from qpareto.objectives.engines import engine_kind
-from qpareto.objectives.engines.openvino import OpenVinoOptions
-from qpareto.objectives.engines.tensorrt_options import TensorRtOptions
+from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
+from qpareto.objectives.engines.tensorrt.options import TensorRtOptions
 from qpareto.search.ship.layouts import BuiltEngine, Layout, lay_out, layout_for, restore
 from qpareto.search.ship.triton import triton_config
 from qpareto.spaces.model import read_model

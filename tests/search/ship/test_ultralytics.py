@@ -16,7 +16,7 @@ import yaml
 from qpareto.objectives.accuracy.dataset import dataset_from_coco
 from qpareto.objectives.accuracy.heads import Head
 from qpareto.objectives.engines import engine_kind
-from qpareto.objectives.engines.openvino import OpenVinoOptions
+from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
 from qpareto.search.api import export_from_study, run_study
 from qpareto.search.ship.choice import Choice
 from qpareto.search.ship.manifest import Manifest, read_manifest

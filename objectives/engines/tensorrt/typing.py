@@ -11,9 +11,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ...errors import EngineError
-from .gpu import Gpu
-from .options import HalfOptions
+from ....errors import EngineError
+from ..gpu import Gpu
+from ..options import HalfOptions
 
 if TYPE_CHECKING:
     import tensorrt
@@ -65,7 +65,7 @@ class StronglyTyped(Typing):
         return 0 if flag is None else 1 << int(flag)
 
     def graph(self, model: Any, options: HalfOptions) -> Any:
-        from .half import half_precision
+        from ..half import half_precision
 
         if options.float_type != "fp16":
             return model

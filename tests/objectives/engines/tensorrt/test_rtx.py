@@ -22,7 +22,7 @@ from qpareto.errors import EngineError
 from qpareto.objectives.engines import EngineKind, EngineOptions, engine_kind
 from qpareto.objectives.engines.child import run_in_child
 from qpareto.objectives.engines.inspection import INSPECTION
-from qpareto.objectives.engines.tensorrt_rtx import RtxOptions
+from qpareto.objectives.engines.tensorrt.rtx import RtxOptions
 from qpareto.objectives.quantization.calibrate import structure_of_model
 from qpareto.objectives.store import Store
 from qpareto.spaces.masks import LayerMask
@@ -34,7 +34,7 @@ pytest.importorskip("tensorrt_rtx_bindings", reason="needs TensorRT for RTX: pip
 KIND = engine_kind("tensorrt_rtx")
 CAPABILITIES = ("8.6", "8.9", "12.0")
 OPTIONS = RtxOptions(float_type="fp16", capability="8.9")
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 
 runs_here = pytest.mark.skipif(not KIND.availability().can_run, reason="needs an RTX-class GPU")
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...errors import EngineError
-from .options import HalfOptions, option
+from ....errors import EngineError
+from ..options import HalfOptions, option
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from qpareto.errors import EngineError, NoKernelError
 from qpareto.objectives.engines import EngineKind, EngineOptions, engine_kind
 from qpareto.objectives.engines.child import run_in_child
 from qpareto.objectives.engines.gpu import Gpu, present_gpu
-from qpareto.objectives.engines.tensorrt_options import TensorRtOptions
+from qpareto.objectives.engines.tensorrt.options import TensorRtOptions
 from qpareto.objectives.quantization.calibrate import structure_of_model
 from qpareto.objectives.store import Store
 from qpareto.spaces.masks import LayerMask

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ...errors import EngineError
-from .base import Availability
-from .gpu import Gpu, NoGpu, present_gpu
-from .options import EngineOptions, option
-from .tensorrt import TensorRtKind
-from .tensorrt_options import BuilderOptions
-from .tensorrt_typing import StronglyTyped
+from ....errors import EngineError
+from ..base import Availability
+from ..gpu import Gpu, NoGpu, present_gpu
+from ..options import EngineOptions, option
+from .kind import TensorRtKind
+from .options import BuilderOptions
 from .timing_cache import file_stem, replace_file
+from .typing import StronglyTyped
 
 _CAPABILITIES = ("7.5", "8.0", "8.6", "8.9", "12.0", "12.1")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...errors import EngineError
-from .options import HalfOptions
-from .tensorrt_typing import Typing
+from ....errors import EngineError
+from ..options import HalfOptions
+from .typing import Typing
 
 if TYPE_CHECKING:
     import tensorrt

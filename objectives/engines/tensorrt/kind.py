@@ -1,7 +1,7 @@
 """TensorRT 8.5, 8.6, 10 and 11 on NVIDIA GPUs.
 
 An engine is TensorRT's plan, `engine.plan`, with a summary of what really runs in it, `inspection.json`. How a version
-is told which precision each layer runs in is `tensorrt_typing.py`'s to know.
+is told which precision each layer runs in is `typing.py`'s to know.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import EngineError, NoKernelError
-from .base import Availability, Engine, EngineKind
-from .gpu import NO_GPU, Gpu, NoGpu, present_gpu
-from .options import EngineOptions
-from .tensorrt_graph import graph_of_onnx, parser_reason
-from .tensorrt_libraries import advice_of_failure
-from .tensorrt_log import TensorRtLog, library_log
-from .tensorrt_options import BuilderOptions, TensorRtOptions
-from .tensorrt_typing import Typing, typing_of_version
+from ....errors import EngineError, NoKernelError
+from ..base import Availability, Engine, EngineKind
+from ..gpu import NO_GPU, Gpu, NoGpu, present_gpu
+from ..options import EngineOptions
+from .graph import graph_of_onnx, parser_reason
+from .libraries import advice_of_failure
+from .log import TensorRtLog, library_log
+from .options import BuilderOptions, TensorRtOptions
 from .timing_cache import TimingCacheFile
+from .typing import Typing, typing_of_version
 
 if TYPE_CHECKING:
     import tensorrt
 
-    from .profile import LayerTime
-    from .tensorrt_program import TensorRtProgram
+    from ..profile import LayerTime
+    from .program import TensorRtProgram
 
 PLAN = "engine.plan"
 
@@ -116,7 +116,7 @@ class TensorRtKind(EngineKind):
         self._inspect(trt, engine_dir)
 
     def load(self, engine_dir: Path, options: EngineOptions) -> Engine:
-        from .cuda import CudaEngine
+        from ..cuda import CudaEngine
 
         _, context, program = self._opened(engine_dir, options)
         ready = CudaEngine(program)  # has run once
@@ -126,9 +126,9 @@ class TensorRtKind(EngineKind):
     def profile(
         self, engine_dir: Path, options: EngineOptions, images: NDArray[np.float32], *, runs: int = 20
     ) -> tuple[LayerTime, ...]:
-        from .profile import profile_of_runs
-        from .tensorrt_layers import layers_of_engine
-        from .tensorrt_profile import layer_runs_ms
+        from ..profile import profile_of_runs
+        from .layers import layers_of_engine
+        from .profile import layer_runs_ms
 
         engine, _, program = self._opened(engine_dir, options)
         layers = layers_of_engine(self._trt(), engine)
@@ -226,7 +226,7 @@ class TensorRtKind(EngineKind):
         Raises:
             EngineError: there is no engine, or this device cannot run it.
         """
-        from .tensorrt_program import TensorRtProgram
+        from .program import TensorRtProgram
 
         options = self._own(options)
         path = engine_dir / PLAN
@@ -257,8 +257,8 @@ class TensorRtKind(EngineKind):
 
     def _inspect(self, trt: Any, engine_dir: Path) -> None:
         """Leave what really runs beside the engine; a machine that cannot load the engine cannot tell."""
-        from .inspection import Inspection
-        from .tensorrt_layers import layers_of_engine
+        from ..inspection import Inspection
+        from .layers import layers_of_engine
 
         if not self.availability().can_run:
             return

@@ -22,8 +22,9 @@ from contracts.inspected_engines import InspectedEngineContract
 from qpareto.errors import EngineError
 from qpareto.objectives.engines import EngineKind, EngineOptions, engine_kind
 from qpareto.objectives.engines.inspection import Inspection
-from qpareto.objectives.engines.openvino import OpenVinoOptions, instruction_sets
-from qpareto.objectives.engines.openvino_layers import layers_of_compiled
+from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
+from qpareto.objectives.engines.openvino.layers import layers_of_compiled
+from qpareto.objectives.engines.openvino.processor import instruction_sets
 
 KIND = engine_kind("openvino")
 OPTIONS = OpenVinoOptions(threads=1)

@@ -12,8 +12,8 @@ from onnx import TensorProto, helper
 
 from contracts.engines import SHAPE, SmallDetector, onnxruntime_outputs, random_images
 from qpareto.objectives.engines import engine_kind
-from qpareto.objectives.engines.openvino import OpenVinoOptions
-from qpareto.objectives.engines.openvino_splits import quantize_before_splits
+from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
+from qpareto.objectives.engines.openvino.splits import quantize_before_splits
 
 
 @pytest.fixture
