@@ -20,8 +20,8 @@ from typing import TypeVar
 
 from qpareto.objectives.accuracy.image_files import list_images
 from qpareto.objectives.accuracy.images import letterboxed_images
-from qpareto.objectives.engines import EngineOptions
 from qpareto.objectives.engines.build import engine_from_onnx
+from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
 from qpareto.objectives.store import Remote, Store, file_hash, is_whole
 from qpareto.objectives.store.seal import seal, seal_of
 from table import print_table
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def _engine(model: Path, store: Store) -> Path:
-    return engine_from_onnx(model, file_hash(model), EngineOptions(), store)
+    return engine_from_onnx(model, file_hash(model), OpenVinoOptions(), store)
 
 
 def _print(name: str, make: Make, repeats: int) -> None:

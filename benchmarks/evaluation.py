@@ -31,8 +31,9 @@ from qpareto.objectives.accuracy.evaluate import accuracy_of_engine
 from qpareto.objectives.accuracy.head_kinds import HEADS, head_of_model
 from qpareto.objectives.accuracy.heads import SCORE_FLOOR, Head
 from qpareto.objectives.accuracy.images import Geometry, LetterboxedImages, letterboxed_images
-from qpareto.objectives.engines import Engine, EngineOptions, engine_kind
+from qpareto.objectives.engines import Engine, engine_kind
 from qpareto.objectives.engines.build import engine_from_onnx
+from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
 from qpareto.objectives.store import Store, file_hash
 from qpareto.objectives.tensors import tensor_from_pixels
 
@@ -77,7 +78,7 @@ def main() -> None:
 def _record(model_path: Path, coco: Path, limit: int, file: Path) -> None:
     from qpareto.spaces.model import read_model
 
-    model, options = read_model(model_path), EngineOptions()
+    model, options = read_model(model_path), OpenVinoOptions()
     head = head_of_model(model.output_shapes, model.class_names, model.metadata)
     dataset = dataset_from_coco(coco / "images", coco / "instances.json", limit=limit)
     dataset = dataset.for_model(model.class_names, head.classes)

@@ -52,7 +52,7 @@ def _row(name: str, method: str, pairs: int, ratios: np.ndarray, rest: str) -> s
 
 def main() -> None:
     arguments = _arguments()
-    options = EngineOptions(kind=arguments.engine, threads=arguments.threads)
+    options = engine_kind(arguments.engine).options(kind=arguments.engine).with_cpu_threads(arguments.threads)
     budget = LatencyBudget(ci_width=arguments.ci_width, max_seconds=arguments.max_seconds)
     device = engine_kind(options.kind).device_name()
     comparisons = {"float / float": arguments.model} | ({"INT8 / float": arguments.int8} if arguments.int8 else {})
@@ -64,7 +64,8 @@ def main() -> None:
                 with _loaded((arguments.model, candidate), options, store) as engines:
                     _measure(*engines, budget, results[name])
             print(f"repeat {repeat + 1} of {arguments.repeats}", file=sys.stderr)
-    print(f"{device}, {options.threads} threads, {engine_kind(options.kind).versions()}, ci_width {budget.ci_width}")
+    versions = engine_kind(options.kind).versions()
+    print(f"{device}, {options.cpu_threads or 0} threads, {versions}, ci_width {budget.ci_width}")
     print("comparison       method           repeats  pairs   ratio  half-width  held  disturbed")
     for name, ratios in results.items():
         print("\n".join(ratios.rows(name)))

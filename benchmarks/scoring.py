@@ -22,7 +22,7 @@ from qpareto.objectives.accuracy.dataset import dataset_from_coco
 from qpareto.objectives.accuracy.evaluate import accuracy_of_engine
 from qpareto.objectives.accuracy.head_kinds import head_of_model
 from qpareto.objectives.accuracy.images import LetterboxedImages, letterboxed_images
-from qpareto.objectives.engines import Engine, EngineOptions, engine_kind
+from qpareto.objectives.engines import Engine, engine_kind
 from qpareto.objectives.engines.build import engine_from_onnx
 from qpareto.objectives.latency.telemetry import HostLoad
 from qpareto.objectives.store import Store, file_hash
@@ -34,7 +34,7 @@ SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 
 def main() -> None:
     arguments = _arguments()
-    options = EngineOptions(kind=arguments.engine, threads=arguments.threads)
+    options = engine_kind(arguments.engine).options(kind=arguments.engine).with_cpu_threads(arguments.threads)
     kind, model = engine_kind(options.kind), read_model(arguments.model)
     head = head_of_model(model.output_shapes, model.class_names, model.metadata)
     dataset = dataset_from_coco(arguments.images, arguments.annotations).for_model(model.class_names, head.classes)
@@ -55,7 +55,7 @@ def main() -> None:
                 others.append(max(first or 0.0, second or 0.0))
                 print(f"repeat {repeat + 1} of {arguments.repeats}", file=sys.stderr)
     print(
-        f"{arguments.model.name}, {len(images)} images, {kind.device_name()}, {options.threads} threads on "
+        f"{arguments.model.name}, {len(images)} images, {kind.device_name()}, {options.cpu_threads or 0} threads on "
         f"{os.cpu_count()} processors, {kind.versions()}, mAP50-95 {accuracy.score.map50_95:.4f}"
     )
     print("            repeats   median      min      max")

@@ -121,8 +121,8 @@ def _sections(schema: Mapping[str, Any], root: Mapping[str, Any], path: str) -> 
 def _section_of(value: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The section that a key holds, if it holds one."""
     for option in [value, *value.get("anyOf", ())]:
-        if "$ref" in option:
-            found: Mapping[str, Any] = root["$defs"][option["$ref"].rpartition("/")[2]]
+        found: Mapping[str, Any] = root["$defs"][option["$ref"].rpartition("/")[2]] if "$ref" in option else option
+        if "properties" in found:
             return found
     return None
 

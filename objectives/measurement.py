@@ -45,7 +45,7 @@ class Measurement:
         engine_bytes: size of the engine's files.
         mask: the mask's word; `int8_layers` its names.
         calibration: as METHOD:SIZE; None where nothing is INT8, since it has no effect then.
-        float_type, batch, threads: how the engine was built and run.
+        float_type, batch, threads: how the engine was built and run; threads are None where it ran on a GPU.
         engine, device: kind of engine, and the device's own name.
         images: evaluation images scored.
         versions: libraries and drivers.
@@ -84,7 +84,7 @@ class Measurement:
     calibration: str | None
     float_type: str
     batch: int
-    threads: int
+    threads: int | None
     engine: str
     device: str
     images: int
@@ -122,6 +122,11 @@ class Measurement:
             low, high = getattr(self, name)
             if not low <= high:
                 raise ValueError(f"{name} must be (low, high), got {(low, high)}")
+
+    @property
+    def run_by(self) -> str:
+        """Such as 'batch 1, 2 threads'."""
+        return f"batch {self.batch}" + (f", {self.threads} threads" if self.threads else "")
 
     @property
     def reference_map50_95(self) -> float:

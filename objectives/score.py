@@ -22,6 +22,7 @@ from . import steps
 from .accuracy.bootstrap import map_difference
 from .accuracy.coco import Accuracy
 from .accuracy.dataset import Dataset
+from .accuracy.evaluate import SCORING
 from .accuracy.heads import Detections, Head
 from .accuracy.images import LetterboxedImages
 from .accuracy.output_error import OutputError
@@ -33,6 +34,7 @@ from .engines import EngineKind, EngineOptions
 from .engines.build import engine_bytes, engine_from_onnx, find_engine
 from .engines.inspection import Inspection
 from .engines.missing_kernels import MissingKernels
+from .engines.options import HalfOptions
 from .engines.profile import reformat_share
 from .latency.paired import LatencyBudget, PairedLatency
 from .latency.spread import Spread
@@ -238,7 +240,7 @@ class Scorer:
             calibration=str(candidate.calibration) if quantized.mask else None,
             float_type=options.float_type,
             batch=options.batch,
-            threads=options.threads,
+            threads=options.cpu_threads,
             engine=options.kind,
             device=self.kind.device_name(),
             images=len(self.dataset.images),
@@ -328,6 +330,7 @@ class Scorer:
             dataset=self.dataset.content_hash,
             categories=self.dataset.category_ids,
             head=[self.head.kind, self.head.output],
+            made_by=SCORING,
         )
 
     def detections(self, engine: Path, options: EngineOptions, images: Sequence[int]) -> list[Detections]:
@@ -356,7 +359,7 @@ class Scorer:
             QuantizationError: AutoCast failed.
         """
         options = self._options(float_type)
-        if options.float_type != "fp16" or not options.range_guard:
+        if not isinstance(options, HalfOptions) or options.float_type != "fp16" or not options.range_guard:
             return options
         with self.device.beside_timing(on_host=True):
             return replace(options, keep_fp32=tensors_beyond_half(self.model, self.calibration, self.store))

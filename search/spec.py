@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import shlex
 from pathlib import Path
@@ -10,10 +9,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from ..objectives.engines import KINDS, EngineOptions, engine_kind
+from ..objectives.engines import engine_kind
 from ..objectives.objective import OBJECTIVES
 from ..objectives.store import Remote, Store
 from ..spaces.calibration import METHODS
+from .engine_section import EngineSection, known_of
 
 VERSION = 1
 SAMPLERS = ("auto", "tpe", "nsga2", "nsga3", "gp", "random")
@@ -71,7 +71,7 @@ class CalibrationSpec(Section):
     @field_validator("methods")
     @classmethod
     def _known(cls, methods: tuple[str, ...]) -> tuple[str, ...]:
-        return _all_known(methods, METHODS)
+        return known_of(methods, METHODS)
 
     @field_validator("methods", "sizes")
     @classmethod
@@ -92,43 +92,6 @@ class SpaceSpec(Section):
 
     calibration: CalibrationSpec = CalibrationSpec()
     mask: MaskSpec = MaskSpec()
-
-
-class EngineSpec(Section):
-    """How engines are built and run."""
-
-    kind: str = Field("openvino", description=f"one of {', '.join(KINDS)}")
-    batch: Count = Field(1, description="images that an inference takes; a model of batch 1 is given any")
-    float_type: str = Field("fp32", description="what layers outside the mask run in")
-    threads: Count = Field(2, description="CPU threads of one inference")
-    range_guard: bool = Field(True, description="with fp16: leave in FP32 what FP16 cannot hold well")
-    capability: str | None = Field(None, description="of the GPU to build for, such as '8.9'; null: the one here")
-    optimization_level: int | None = Field(None, ge=0, le=5, description="how long a GPU's kernels are searched for")
-    workspace_mib: Count | None = Field(None, description="GPU memory that a kernel may use for itself")
-    tactic_sources: tuple[str, ...] | None = Field(
-        None, description="where TensorRT takes kernels from, such as [edge_mask_convolutions, jit_convolutions]"
-    )
-    build_route: str | None = Field(None, description="a way to build, by the library's own name, if it has several")
-    build_timeout_s: float = Field(600.0, gt=0, description="a build that takes longer fails its trial")
-    run_timeout_s: float = Field(3600.0, gt=0, description="so does a timing or an evaluation")
-
-    @field_validator("kind")
-    @classmethod
-    def _known(cls, kind: str) -> str:
-        return _all_known((kind,), tuple(KINDS))[0]
-
-    @model_validator(mode="after")
-    def _able(self) -> EngineSpec:
-        known = engine_kind(self.kind).float_types
-        if self.float_type not in known:
-            raise ValueError(f"{self.kind} runs float layers in {' or '.join(known)}, not in '{self.float_type}'")
-        for name in ("capability", "optimization_level", "workspace_mib", "tactic_sources", "build_route"):
-            if getattr(self, name) is not None and name not in engine_kind(self.kind).build_options:
-                raise ValueError(f"{self.kind} has no {name}: leave it out")
-        return self
-
-    def options(self) -> EngineOptions:
-        return EngineOptions(**self.model_dump())
 
 
 class LatencySpec(Section):
@@ -191,7 +154,7 @@ class SearchSpec(Section):
     def _known(cls, sampler: str) -> str:
         if re.fullmatch(ELSEWHERE, sampler):
             return sampler
-        return _all_known((sampler,), SAMPLERS, other="an import path of an Optuna sampler")[0]
+        return known_of((sampler,), SAMPLERS, other="an import path of an Optuna sampler")[0]
 
     @model_validator(mode="after")
     def _no_options(self) -> Self:
@@ -233,7 +196,7 @@ class StudySpec(Section):
     head: Literal["auto", "yolov8", "yolov5", "end2end"] = Field("auto", description="how outputs become boxes")
     data: DataSpec
     space: SpaceSpec = SpaceSpec()
-    engine: EngineSpec = EngineSpec()
+    engine: EngineSection = Field({}, validate_default=True)
     latency: LatencySpec = LatencySpec()
     objectives: tuple[str, ...] = Field(
         ("map50_95", "latency_ms"), min_length=1, description=f"some of {', '.join(OBJECTIVES)}"
@@ -258,7 +221,7 @@ class StudySpec(Section):
     @field_validator("objectives")
     @classmethod
     def _known(cls, objectives: tuple[str, ...]) -> tuple[str, ...]:
-        return _all_distinct(_all_known(objectives, tuple(OBJECTIVES)))
+        return _all_distinct(known_of(objectives, tuple(OBJECTIVES)))
 
     @model_validator(mode="after")
     def _told(self) -> StudySpec:
@@ -283,13 +246,4 @@ class StudySpec(Section):
 def _all_distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
     if len(set(values)) != len(values):
         raise ValueError("a value stands twice")
-    return values
-
-
-def _all_known(values: tuple[str, ...], known: tuple[str, ...], *, other: str | None = None) -> tuple[str, ...]:
-    for value in values:
-        if value not in known:
-            near = difflib.get_close_matches(value, known, n=1, cutoff=0.0)[0]
-            told = ", ".join([*known, *([other] if other else [])])
-            raise ValueError(f"'{value}' is none of {told}; the nearest is '{near}'")
     return values

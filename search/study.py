@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import CandidateError, StudyError
 from ..objectives.accuracy.race import Stopped
+from ..objectives.engines import KINDS, engine_kind
 from ..objectives.measurement import Measurement
 from ..spaces.candidate import Candidate
 from ..spaces.space import Space
@@ -105,14 +106,21 @@ class SearchStudy:
         Raises:
             StudyError: the first fact that differs.
         """
-        stored, found = self.study.user_attrs["identity"], {**identity, "objectives": list(self.objectives)}
+        stored, found = dict(self.study.user_attrs["identity"]), {**identity, "objectives": list(self.objectives)}
+        if (kind := stored["engine"].get("kind")) in KINDS:
+            stored["engine"] = engine_kind(kind).options.as_now(stored["engine"])
         for key in sorted(stored.keys() | found.keys()):
-            if stored.get(key) != found.get(key):
-                raise StudyError(
-                    f"The study '{self.study.study_name}' was made with {key} {stored.get(key)!r}, but now it is "
-                    f"{found.get(key)!r}: its figures would not compare, so undo the change, or give the changed "
-                    "study another `name`."
-                )
+            was, now = stored.get(key), found.get(key)
+            if was == now:
+                continue
+            if key == "engine":
+                both: tuple[dict[str, Any], dict[str, Any]] = was or {}, now or {}
+                names = [name for name in both[0] | both[1] if both[0].get(name) != both[1].get(name)]
+                was, now = ({name: told.get(name, "its default") for name in names} for told in both)
+            raise StudyError(
+                f"The study '{self.study.study_name}' was made with {key} {was!r}, but now it is {now!r}: its figures "
+                "would not compare, so undo the change, or give the changed study another `name`."
+            )
 
     def look(self) -> Snapshot:
         """Read all trials: those that have ended only once."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from qpareto.objectives.engines import EngineOptions, engine_kind
+from qpareto.objectives.engines import engine_kind
+from qpareto.objectives.engines.tensorrt.rtx import RtxOptions
 from qpareto.objectives.quantization.calibrate import structure_of_model
 from qpareto.objectives.store import Store
 from qpareto.spaces.masks import LayerMask
@@ -15,7 +16,7 @@ def plan_sizes(model: Path, words: list[str], capability: str, store: Store, fol
     """Bytes of the FP16 engine of each mask, given by its word."""
     folder.mkdir()
     structure = structure_of_model(read_model(model), store)
-    kind, options = engine_kind("tensorrt_rtx"), EngineOptions(float_type="fp16", capability=capability)
+    kind, options = engine_kind("tensorrt_rtx"), RtxOptions(float_type="fp16", capability=capability)
     sizes = []
     for word in words:
         quantized = structure.with_mask(LayerMask.from_word(structure.layers, word))

@@ -104,7 +104,7 @@ class Bench:
     @cached_property
     def _made_with(self) -> dict[str, Any]:
         kind = self.scorer.kind
-        told = {"options": self.options.identity(), "recipe": kind.recipe}
+        told = {"options": self.options.key(), "recipe": kind.recipe}
         return {**told, "versions": kind.versions(), "device": kind.device_name()}
 
     def progress(self) -> Progress:
@@ -227,9 +227,7 @@ def bench_of_study(study: Path, overrides: Sequence[str], record: Record, option
         "device": scorer.kind.device_name(),
         "batch": scorer.options.batch,
         "float_type": scorer.options.float_type,
-        "options": {
-            name: told for name, told in scorer.options.identity().items() if name in scorer.kind.build_options
-        },
+        "options": scorer.options.identity(),
         "calibration": str(choice),
         "versions": scorer.versions,
     }

@@ -37,7 +37,7 @@ def images_of(study: str) -> str:
 def device_of(view: StudyView) -> str:
     """'two threads of an AMD EPYC', or a GPU's name."""
     found = view.results.points[0].measurement
-    if found.engine != "openvino":
+    if found.threads is None or found.engine != "openvino":
         return found.device
     count = {1: "one thread", 2: "two threads"}.get(found.threads, f"{found.threads} threads")
     return f"{count} of an {found.device}" if found.device[:1] in "AEIOU" else f"{count} of a {found.device}"

@@ -24,7 +24,7 @@ from qpareto.objectives.accuracy.heads import Detections, Head
 from qpareto.objectives.accuracy.images import LetterboxedImages
 from qpareto.objectives.accuracy.matcher import Matcher
 from qpareto.objectives.engines import Engine
-from qpareto.objectives.engines.openvino import OpenVinoEngine
+from qpareto.objectives.engines.openvino.kind import OpenVinoEngine
 from qpareto.objectives.isolation.lock import device_lock
 from qpareto.objectives.latency.telemetry import HostLoad
 from qpareto.objectives.tensors import tensor_from_pixels

@@ -191,7 +191,7 @@ def _measured(bench: Bench, peer: str) -> Row:
         **asdict(recipe),
         "calibration_images": len(scorer.calibration.hashes),
         "device": scorer.kind.device_name(),
-        "threads": scorer.options.threads,
+        "threads": scorer.options.cpu_threads,
         "engine": {"kind": scorer.kind.name, "recipe": scorer.kind.recipe},
         "versions": versions_of(scorer),
         "date": str(datetime.datetime.now(datetime.UTC).date()),

@@ -21,7 +21,9 @@ from .images import LetterboxedImages
 from .matcher import Matcher, Matches
 from .sample import Sampling
 
-__all__ = ["Accuracy", "accuracy_of_engine", "matches_of_engine", "threads_beside"]
+__all__ = ["SCORING", "Accuracy", "accuracy_of_engine", "matches_of_engine", "threads_beside"]
+
+SCORING = 1  # its version, see `content_key`
 
 Floats = NDArray[np.float32]
 

@@ -18,6 +18,7 @@ from ..store import Store, content_key, file_hash
 BadImages = Literal["refuse", "skip"]
 """What to do about image files that cannot be decoded: refuse the data set, or leave them out and say so."""
 
+SIZES = 1  # its version, see `content_key`
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
 _JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
@@ -123,7 +124,7 @@ def _sizes(paths: Sequence[Path], contents: Sequence[str], store: Store | None) 
         return in_threads(_size, paths)
     found = store.make(
         "image-sizes",
-        content_key(contents=list(contents)),
+        content_key(contents=list(contents), made_by=SIZES),
         lambda folder: _write_json(folder / "sizes.json", in_threads(_size, paths)),
     )
     return [tuple(size) if size else None for size in json.loads((found / "sizes.json").read_text())]

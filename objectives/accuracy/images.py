@@ -15,6 +15,7 @@ from ...errors import DatasetError
 from ..store import Store, content_key, file_hash
 from .image_files import decode, in_threads
 
+LETTERBOXING = 1  # its version, see `content_key`
 PADDING = 114  # the grey that YOLO models are trained with
 
 
@@ -64,7 +65,12 @@ def letterboxed_images(paths: Sequence[Path], *, height: int, width: int, store:
     import cv2
 
     key = content_key(
-        images=in_threads(file_hash, paths), height=height, width=width, padding=PADDING, opencv=cv2.__version__
+        images=in_threads(file_hash, paths),
+        height=height,
+        width=width,
+        padding=PADDING,
+        opencv=cv2.__version__,
+        made_by=LETTERBOXING,
     )
     folder = store.make("letterboxed", key, lambda entry: _fill(entry, paths, height, width), kept=True)
     rows = np.load(folder / "geometry.npy").tolist()

@@ -5,12 +5,17 @@ from __future__ import annotations
 from importlib import import_module
 
 from ...errors import StudyFileError
-from .base import Availability, Engine, EngineKind, EngineOptions
+from .base import Availability, Engine, EngineKind
+from .options import EngineOptions
 
 __all__ = ["KINDS", "Availability", "Engine", "EngineKind", "EngineOptions", "availability", "engine_kind"]
 
-# kind -> class in the module of the same name, imported when asked for
-KINDS = {"openvino": "OpenVinoKind", "tensorrt": "TensorRtKind", "tensorrt_rtx": "TensorRtRtxKind"}
+# kind -> module and class, imported when asked for
+KINDS = {
+    "openvino": "openvino.kind.OpenVinoKind",
+    "tensorrt": "tensorrt.kind.TensorRtKind",
+    "tensorrt_rtx": "tensorrt.rtx.TensorRtRtxKind",
+}
 
 
 def availability(name: str) -> Availability:
@@ -26,5 +31,6 @@ def engine_kind(name: str) -> EngineKind:
     """
     if name not in KINDS:
         raise StudyFileError(f"engine.kind is '{name}', but qpareto knows: {', '.join(KINDS)}.")
-    kind: EngineKind = getattr(import_module(f".{name}", __name__), KINDS[name])()
+    module, _, of_kind = KINDS[name].rpartition(".")
+    kind: EngineKind = getattr(import_module(f".{module}", __name__), of_kind)()
     return kind

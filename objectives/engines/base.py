@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Self
@@ -13,55 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import EngineError
+from .options import EngineOptions
 
 if TYPE_CHECKING:
     from .profile import LayerTime
-
-
-@dataclass(frozen=True, kw_only=True)
-class EngineOptions:
-    """How an engine is built and run: the study file's `engine:` section.
-
-    Args:
-        kind: a name from `engines.KINDS`.
-        batch: images an inference takes, at least 1.
-        float_type: what layers outside the mask run in; one of the kind's `float_types`.
-        threads: CPU threads an inference may use, at least 1; kinds that run on a GPU ignore it.
-        range_guard: whether `float_type` spares the tensors that it cannot hold well, which are then `keep_fp32`.
-        keep_fp32: tensors that stay in FP32, whatever the float type; known to the kinds that cast the graph.
-        capability: compute capability of the GPU that an engine is built for, such as `8.9`; the present GPU's if None.
-        optimization_level: how long a GPU kind searches for kernels, 0 to 5; the library's default if None.
-        workspace_mib: GPU memory that a kernel may use for itself; the library's default if None.
-        tactic_sources: where a GPU kind takes kernels from, by its library's own names in small letters; its default
-            if None.
-        build_route: TensorRT's own name of a way to build (11.1 and later); its default if None.
-        shared_dir: where a kind may keep what speeds up later builds and loads, shared by processes; none kept if None.
-        build_timeout_s, run_timeout_s: a build, or a timing or evaluation, that takes longer is killed and its
-            candidate fails.
-    """
-
-    kind: str = "openvino"
-    batch: int = 1
-    float_type: str = "fp32"
-    threads: int = 2
-    range_guard: bool = True
-    keep_fp32: tuple[str, ...] = ()
-    capability: str | None = None
-    optimization_level: int | None = None
-    workspace_mib: int | None = None
-    tactic_sources: tuple[str, ...] | None = None
-    build_route: str | None = None
-    shared_dir: Path | None = None
-    build_timeout_s: float = 600.0
-    run_timeout_s: float = 3600.0
-
-    def identity(self) -> dict[str, object]:
-        """What decides what an engine is and how it runs, as JSON gives it back: all but paths and time limits."""
-        left_out = {"shared_dir", "build_timeout_s", "run_timeout_s"}
-        if self.tactic_sources is None:
-            left_out.add("tactic_sources")  # engines and studies that are older than the option stay what they are
-        kept = {name: value for name, value in asdict(self).items() if name not in left_out}
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in kept.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,12 +101,12 @@ class EngineKind(ABC):
     """One way to build and run engines. Stateless: every call says all that it needs."""
 
     name: ClassVar[str]
+    options: ClassVar[type[EngineOptions]]  # how the kind is built and run: the class declares what it alone knows
     float_types: ClassVar[tuple[str, ...]]  # the default first
     runs_on_host_cpu: ClassVar[bool]  # then whatever uses the CPU disturbs timing
     chooses_kernels: ClassVar[bool] = False  # as it builds, by timing them; a layer may have none in INT8
     tells_energy: ClassVar[bool] = False  # whether its devices may count the energy that they use
     recipe: ClassVar[int] = 1  # raised when `build` makes another engine of the same graph than it did
-    build_options: ClassVar[frozenset[str]] = frozenset()  # fields of EngineOptions that not every kind has
 
     @abstractmethod
     def availability(self) -> Availability:

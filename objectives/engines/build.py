@@ -10,7 +10,8 @@ from ...errors import EngineError
 from ..isolation.child import run_in_child
 from ..store import Store, content_key, disk_errors, is_whole, touch
 from . import engine_kind
-from .base import Engine, EngineOptions
+from .base import Engine
+from .options import EngineOptions
 
 Proof = Callable[[Engine, Path, Path], None]  # the loaded engine, its graph, its folder; to be pickled
 
@@ -97,7 +98,7 @@ def _key(graph_hash: str, options: EngineOptions, build: int) -> str:
     kind = engine_kind(options.kind)
     return content_key(
         graph=graph_hash,
-        options=options.identity(),
+        options=options.key(),
         versions=kind.versions(),
         recipe=kind.recipe,
         build=build,

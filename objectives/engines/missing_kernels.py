@@ -10,7 +10,7 @@ from ...errors import NoKernelError
 from ..store import content_key, disk_errors, write_whole
 from ..store.turn import turn
 from . import engine_kind
-from .base import EngineOptions
+from .options import EngineOptions
 
 
 class MissingKernels:
@@ -31,7 +31,7 @@ class MissingKernels:
             return
         key = content_key(
             model=model,
-            options={name: value for name, value in options.identity().items() if name != "keep_fp32"},
+            options={name: value for name, value in options.key().items() if name != "keep_fp32"},
             versions=self._kind.versions(),
             device=self._kind.device_name(),
         )

@@ -43,15 +43,14 @@ class Subject:
 
     @property
     def options(self) -> EngineOptions:
-        options = EngineOptions(
+        options = self.kind.options(
             kind=self.kind.name,
             batch=self.model.input_shape[0],
             float_type=self.kind.float_types[0],
-            threads=1,  # which every machine has
             shared_dir=self.store.root / "engine-caches",
             run_timeout_s=STEP_TIMEOUT_S,
         )
-        return self.kind.quickest(options)
+        return self.kind.quickest(options).with_cpu_threads(1)  # which every machine has
 
     @cached_property
     def scorer(self) -> Scorer:

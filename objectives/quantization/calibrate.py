@@ -24,6 +24,7 @@ from ..store import Store, content_key
 from ..tensors import tensor_from_pixels
 from .apply_mask import CalibratedModel
 
+CALIBRATING = 1  # its version, see `content_key`
 TIMEOUT_S = 2 * 3600.0  # entropy takes up to 0.5 s an image on two cores
 
 
@@ -67,6 +68,7 @@ def calibrated_model(
             "onnxruntime-gpu": onnxruntime_version(),  # the key's name, whichever is installed
             "onnx": version("onnx"),
         },
+        made_by=CALIBRATING,
     )
 
     def fill(folder: Path) -> None:
@@ -90,7 +92,7 @@ def structure_of_model(model: DetectorModel, store: Store) -> CalibratedModel:
     tell; that costs its fixed few seconds, once a model. With an empty mask this is the reference's graph.
     """
     _, _, height, width = model.input_shape
-    key = content_key(height=height, width=width, value=114)
+    key = content_key(height=height, width=width, value=114, made_by=CALIBRATING)
 
     def fill(folder: Path) -> None:
         np.save(folder / "pixels.npy", np.full((1, height, width, 3), 114, np.uint8))

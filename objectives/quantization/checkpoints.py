@@ -11,6 +11,7 @@ from ..isolation.child import run_in_child
 from ..libraries import ultralytics_version
 from ..store import Store, content_key, file_hash
 
+EXPORTING = 1  # its version, see `content_key`
 TIMEOUT_S = 1800.0
 OPSET = 17
 
@@ -32,7 +33,14 @@ def onnx_from_checkpoint(path: Path, *, imgsz: int, store: Store) -> Path:
         raise ModelError(
             f"{path.name} is exported by Ultralytics, which is not installed: pip install 'qpareto[yolo]'."
         )
-    key = content_key(checkpoint=file_hash(path), imgsz=imgsz, batch=1, opset=OPSET, ultralytics=ultralytics_version())
+    inputs = {
+        "checkpoint": file_hash(path),
+        "imgsz": imgsz,
+        "batch": 1,
+        "opset": OPSET,
+        "ultralytics": ultralytics_version(),
+    }
+    key = content_key(**inputs, made_by=EXPORTING)
     log_path = store.root / "logs" / f"export-{key}.log"
 
     def fill(folder: Path) -> None:

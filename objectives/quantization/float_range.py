@@ -19,6 +19,7 @@ from ..store import Store, content_key
 from ..tensors import tensor_from_pixels
 from .calibrate import CalibrationSet, structure_of_model
 
+RANGING = 1  # its version, see `content_key`
 TIMEOUT_S = 600.0
 DATA_MAX = 512.0  # AutoCast's own default: above it, a step of FP16 is 0.5
 
@@ -34,7 +35,11 @@ def tensors_beyond_half(model: DetectorModel, images: CalibrationSet, store: Sto
         DiskError: the cache cannot be written.
     """
     key = content_key(
-        model=model.content_hash, image=images.hashes[0], data_max=DATA_MAX, modelopt=version("nvidia-modelopt")
+        model=model.content_hash,
+        image=images.hashes[0],
+        data_max=DATA_MAX,
+        modelopt=version("nvidia-modelopt"),
+        made_by=RANGING,
     )
 
     def fill(folder: Path) -> None:

@@ -141,10 +141,10 @@ def _check(spec: StudySpec, fleet: Fleet) -> None:
                 "SQLite serves one machine, and a Ray cluster may have several: move the study to PostgreSQL "
                 "(`qpareto study move`) and name that as `storage`, or take --ray local."
             )
-    on_cpu = engine_kind(spec.engine.kind).runs_on_host_cpu
-    if on_cpu and fleet.cores is not None and fleet.cores < spec.engine.threads:
+    threads = spec.engine.cpu_threads or 1
+    if fleet.cores is not None and fleet.cores < threads:
         raise QParetoError(
-            f"An engine of {spec.engine.threads} threads needs as many cores, and --cores gives a worker "
+            f"An engine of {threads} threads needs as many cores, and --cores gives a worker "
             f"{fleet.cores}: raise --cores, or lower engine.threads."
         )
 
@@ -153,7 +153,7 @@ def _place(spec: StudySpec, fleet: Fleet) -> Place:
     log_stem = spec.cache / "logs" / f"{re.sub(r'[^A-Za-z0-9._-]+', '-', spec.name)}-worker"
     on_cpu = engine_kind(spec.engine.kind).runs_on_host_cpu
     if fleet.ray is not None:
-        cores = fleet.cores or (spec.engine.threads if on_cpu else 1)
+        cores = fleet.cores or (spec.engine.cpu_threads or 1)
         return RayCluster(fleet.ray, share=Share(cores=cores, gpus=0 if on_cpu else 1), log_stem=log_stem)
     return Processes(pins=_pins(fleet, on_cpu=on_cpu), log_stem=log_stem)
 

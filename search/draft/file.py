@@ -12,9 +12,9 @@ from pathlib import Path
 import yaml
 
 from ...objectives.accuracy.heads import Head
-from ...objectives.engines import KINDS, engine_kind
+from ...objectives.engines import KINDS, EngineOptions, engine_kind
 from ...spaces.model import DetectorModel
-from ..spec import CalibrationSpec, EngineSpec, SearchSpec
+from ..spec import CalibrationSpec, SearchSpec
 from .data import PartedData
 
 NAMES_SHOWN = 4
@@ -36,7 +36,7 @@ class StudyDraft:
     head: Head
     head_named: bool
     data: PartedData
-    engine: EngineSpec
+    engine: EngineOptions
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -122,7 +122,7 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join([*names[:NAMES_SHOWN], *["..."] * (len(names) > NAMES_SHOWN)])
 
 
-def _engine(engine: EngineSpec) -> str:
+def _engine(engine: EngineOptions) -> str:
     others = ", ".join(kind for kind in KINDS if kind != engine.kind)
     types = " or ".join(engine_kind(engine.kind).float_types)
     lines = [
@@ -132,8 +132,8 @@ def _engine(engine: EngineSpec) -> str:
         f"  batch: {engine.batch} # images an inference takes; a model of batch 1 is given any",
         f"  float_type: {engine.float_type} # {types}: what layers outside of INT8 run in",
     ]
-    if engine_kind(engine.kind).runs_on_host_cpu:
-        lines.append(f"  threads: {engine.threads} # of one inference: as many as it will have where it is to run")
+    if engine.cpu_threads is not None:
+        lines.append(f"  threads: {engine.cpu_threads} # of one inference: as many as it will have where it is to run")
     return "\n".join(lines)
 
 

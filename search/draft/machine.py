@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 
 from ...errors import StudyError
-from ...objectives.engines import KINDS, engine_kind
+from ...objectives.engines import KINDS, EngineOptions, engine_kind
 from ...objectives.latency.cgroup import quota_of_process, threads_within
-from ..spec import EngineSpec
 
 
-def engine_for_here(*, batch: int) -> EngineSpec:
+def engine_for_here(*, batch: int) -> EngineOptions:
     """The kind that can build and run here, one of a GPU before one of the processor, in its usual float type.
 
     Raises:
@@ -20,7 +19,8 @@ def engine_for_here(*, batch: int) -> EngineSpec:
     if not kinds:
         raise StudyError("No kind of engine can be built and run here: `qpareto doctor` tells what mends that.")
     kind = min(kinds, key=lambda kind: kind.runs_on_host_cpu)
-    return EngineSpec(kind=kind.name, batch=batch, float_type=kind.float_types[0], threads=_threads())
+    options = kind.options(kind=kind.name, batch=batch, float_type=kind.float_types[0])
+    return options.with_cpu_threads(_threads())
 
 
 def _threads() -> int:

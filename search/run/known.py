@@ -20,6 +20,7 @@ from ..expected import Expected
 from ..samplers.encoding import Graph
 from ..samplers.warmstart import Expectation, candidates_of_masks, predicted_front
 
+GAINS = 1  # its version, see `content_key`
 IMAGES, FEWEST_IMAGES = 8, 2  # that sensitivity is measured on
 WARM_START_TIMEOUT_S = 600.0
 
@@ -117,7 +118,8 @@ def _gains(scorer: Scorer, choice: CalibrationChoice, names: Sequence[str]) -> d
             gains = gains_of_profiles(of_float, scorer.clock.layer_times(everything, scorer.options), names)
             (folder / "gains.json").write_text(json.dumps(gains), encoding="utf-8")
 
-        folder = scorer.store.make("gains", content_key(engines=[reference.name, everything.name]), fill)
+        key = content_key(engines=[reference.name, everything.name], made_by=GAINS)
+        folder = scorer.store.make("gains", key, fill)
     except CandidateError as error:
         _log.warning("The search starts without what each layer saves: %s", error)
         return {}

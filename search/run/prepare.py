@@ -82,7 +82,7 @@ def scorer_of_spec(spec: StudySpec, *, calibration_size: int | None = None) -> S
 
 def engine_options(spec: StudySpec) -> EngineOptions:
     """How a study's engines are built and run, with what its cache keeps for all of them."""
-    return replace(spec.engine.options(), shared_dir=spec.cache / "engine-caches")
+    return replace(spec.engine, shared_dir=spec.cache / "engine-caches")
 
 
 def check_runs(scorer: Scorer) -> None:
@@ -125,13 +125,12 @@ def space_of_spec(spec: StudySpec, layers: tuple[Layer, ...]) -> Space:
 
 def identity_of_study(scorer: Scorer, space: Space) -> dict[str, Any]:
     """What all measurements of a study share: with anything else its figures would not compare."""
-    options = scorer.options
     return {
         "model": scorer.model.content_hash,
         "dataset": scorer.dataset.content_hash,
         "calibration images": content_key(hashes=scorer.calibration.hashes),
         "space": content_key(groups=dict(space.groups), methods=space.methods, sizes=space.sizes),
-        "engine": {name: value for name, value in options.identity().items() if name != "keep_fp32"},
+        "engine": scorer.options.identity(),
         "engine recipe": scorer.kind.recipe,
         "device": scorer.kind.device_name(),
         "versions": scorer.versions,

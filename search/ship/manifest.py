@@ -17,8 +17,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from ...errors import VerificationError
 from ...objectives.accuracy.drift import Drift
 from ...objectives.accuracy.head_kinds import HEADS
-from ...objectives.engines import EngineOptions
 from ...objectives.measurement import Measurement
+from ..engine_section import StoredOptions
 from ..figures import Figures
 
 MANIFEST = "manifest.json"
@@ -104,8 +104,8 @@ class EngineFacts(Part):
     """How the engine was built, and the reference that its latency is a ratio to."""
 
     recipe: int  # of the kind of engine, see EngineKind
-    options: EngineOptions
-    reference_options: EngineOptions
+    options: StoredOptions
+    reference_options: StoredOptions
     reference_graph_hash: str  # of the quantized ONNX without its Q/DQ pairs
     files: tuple[EngineFile, ...]
 

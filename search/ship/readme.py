@@ -38,7 +38,7 @@ def _numbers(manifest: Manifest) -> str:
         *_measured(manifest),
         f"- {len(found.int8_layers)} layers in INT8{_what_ran(found)}, calibrated by {found.calibration or 'nothing'}; "
         f"{found.float_type} outside of INT8.",
-        f"- Measured on {found.device} ({found.engine}, batch {found.batch}, {found.threads} threads) over "
+        f"- Measured on {found.device} ({found.engine}, {found.run_by}) over "
         f"{found.images} images. Latency is the engine's own: without pre- and postprocessing.",
     ]
     if found.flags:

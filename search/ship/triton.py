@@ -42,4 +42,4 @@ def _port(field: str, name: str, shape: Sequence[int]) -> str:
 
 def _openvino_settings(options: EngineOptions) -> dict[str, str]:
     """As the engine was measured: one stream, for latency."""
-    return {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": "1", "INFERENCE_NUM_THREADS": str(options.threads)}
+    return {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": "1", "INFERENCE_NUM_THREADS": str(options.cpu_threads)}

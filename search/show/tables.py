@@ -43,7 +43,7 @@ def facts(view: StudyView) -> dict[str, str]:
         found = view.results.own_points[0].measurement
         told |= {
             "device": found.device,
-            "engine": f"{found.engine}, {found.float_type} outside INT8, batch {found.batch}, {found.threads} threads",
+            "engine": f"{found.engine}, {found.float_type} outside INT8, {found.run_by}",
             "evaluation images": str(found.images),
             "versions": ", ".join(f"{name} {version}" for name, version in found.versions.items()),
         }

@@ -68,7 +68,7 @@ def show_measurement(measurement: Measurement) -> None:
         "speedup": faster(measurement.latency_ratio),
         "timing disturbed by": ", ".join(measurement.flags) or "nothing",
         "engine": f"{measurement.engine_bytes / 2**20:.2f} MiB, {measurement.engine} {measurement.float_type}, "
-        f"batch {measurement.batch}, {measurement.threads} threads",
+        f"{measurement.run_by}",
         "INT8 layers": f"{len(measurement.int8_layers)}, calibration {measurement.calibration or 'none'}",
         "what really ran": _what_ran(measurement),
         "against its graph": _parity(measurement),

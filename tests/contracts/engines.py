@@ -120,7 +120,7 @@ class BuildContract:
 
     @pytest.fixture
     def options(self, kind: EngineKind) -> EngineOptions:
-        return EngineOptions(kind=kind.name, float_type=kind.float_types[0], threads=1)
+        return kind.options(kind=kind.name, float_type=kind.float_types[0]).with_cpu_threads(1)
 
     @pytest.fixture
     def float_onnx(self, tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -9,6 +9,7 @@ import pytest
 from qpareto.errors import CandidateError, DeviceError
 from qpareto.objectives.device import Device
 from qpareto.objectives.engines import EngineOptions, engine_kind
+from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
 from qpareto.objectives.store import Store
 
 
@@ -24,7 +25,7 @@ def test_a_gpu_that_is_not_there_stops_the_worker_with_the_reason(
 
 
 def test_the_processor_is_never_gone(tmp_path: Path) -> None:
-    Device(EngineOptions(), Store(tmp_path)).refuse_if_gone()
+    Device(OpenVinoOptions(), Store(tmp_path)).refuse_if_gone()
     assert not (tmp_path / "logs").exists()
 
 

@@ -15,7 +15,7 @@ from qpareto.objectives.accuracy.head_kinds import head_of_model
 from qpareto.objectives.accuracy.images import letterboxed_images
 from qpareto.objectives.accuracy.race import Race, Stopped
 from qpareto.objectives.accuracy.sample import Sample
-from qpareto.objectives.engines import EngineOptions
+from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
 from qpareto.objectives.latency.paired import LatencyBudget
 from qpareto.objectives.latency.telemetry import HostLoad
 from qpareto.objectives.measurement import Measurement
@@ -50,7 +50,7 @@ def scorer(shapes: Path) -> Scorer:
         pixels=letterboxed_images([i.path for i in dataset.images], height=height, width=width, store=store),
         head=head,
         calibration=CalibrationSet(pixels=calibration.path, hashes=tuple(map(file_hash, paths))),
-        options=EngineOptions(threads=1),
+        options=OpenVinoOptions(threads=1),
         budget=QUICK,
         store=store,
         load=UNCONCERNED,

@@ -11,6 +11,7 @@ import pytest
 from command_line import qpareto
 from made_up_trials import measured, stopped
 from qpareto.errors import StorageError, StudyError
+from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
 from qpareto.search.record import INTERRUPTED, VANISHED
 from qpareto.search.spec import StudySpec
 from qpareto.search.study import SearchStudy
@@ -234,3 +235,16 @@ def test_a_study_of_somebody_else_is_left_alone_unless_it_is_blank(
         assert theirs.user_attrs == {}
     else:
         assert open_study(spec, identity=IDENTITY).records() == []
+
+
+OF_0_1 = {"batch": 1, "threads": 1, "range_guard": True, "capability": None, "optimization_level": None}
+
+
+def test_a_study_of_0_1_goes_on_which_wrote_every_option_of_every_kind(spec: StudySpec) -> None:
+    study = open_study(spec, identity=IDENTITY)
+    stored = {**study.study.user_attrs["identity"], "engine": OpenVinoOptions().identity() | OF_0_1}
+    study.study.set_user_attr("identity", stored)
+    goes_on = IDENTITY | {"engine": OpenVinoOptions(threads=1).identity()}
+    open_study(spec, identity=goes_on).hold_to(goes_on)
+    with pytest.raises(StudyError, match=r"engine {'threads': 1}, but now it is {'threads': 'its default'}: .*"):
+        study.hold_to(IDENTITY | {"engine": OpenVinoOptions().identity()})

@@ -17,7 +17,8 @@ from qpareto.objectives.accuracy.evaluate import accuracy_of_engine, threads_bes
 from qpareto.objectives.accuracy.head_kinds import EndToEndHead, head_of_model
 from qpareto.objectives.accuracy.heads import Detections
 from qpareto.objectives.accuracy.images import LetterboxedImages, letterboxed_images
-from qpareto.objectives.engines import EngineOptions, engine_kind
+from qpareto.objectives.engines import engine_kind
+from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
 from qpareto.objectives.store import Store
 from qpareto.objectives.tensors import tensor_from_pixels
 from qpareto.spaces.model import read_model
@@ -105,7 +106,7 @@ def test_images_of_another_size_or_data_set_are_refused(rectangles: tuple[Datase
 @pytest.mark.parametrize("name", ["yolo11n", "yolov5n"])
 def test_real_detectors_score_what_pycocotools_gives_their_detections(shared: Path, tmp_path: Path, name: str) -> None:
     """Serially and by hand: each image inferred and read on its own, all of them judged by pycocotools at once."""
-    model, kind, options = read_model(shared / "models" / f"{name}.onnx"), engine_kind("openvino"), EngineOptions()
+    model, kind, options = read_model(shared / "models" / f"{name}.onnx"), engine_kind("openvino"), OpenVinoOptions()
     head = head_of_model(model.output_shapes, model.class_names, model.metadata)
     folder = shared / "coco" / "eval"
     dataset = dataset_from_coco(folder / "images", folder / "instances.json", limit=20)

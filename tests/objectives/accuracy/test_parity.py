@@ -32,7 +32,8 @@ from qpareto.objectives.accuracy.parity import (
     parity_of_engine,
     parity_of_outputs,
 )
-from qpareto.objectives.engines import Engine, EngineOptions, engine_kind
+from qpareto.objectives.engines import Engine, engine_kind
+from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
 from qpareto.objectives.quantization.apply_mask import CalibratedModel
 from qpareto.objectives.quantization.calibrate import CalibrationSet, calibrated_model
 from qpareto.objectives.store import Store
@@ -42,7 +43,7 @@ from qpareto.spaces.masks import LayerMask
 from qpareto.spaces.model import read_model
 
 QUICKSTART = Path(__file__).resolve().parents[3] / "studies" / "quickstart"
-FLOAT_TYPES = [name for name in ("fp32", engine_kind("openvino").faster_float_type(EngineOptions())) if name]
+FLOAT_TYPES = [name for name in ("fp32", engine_kind("openvino").faster_float_type(OpenVinoOptions())) if name]
 Tensor = NDArray[np.float32]
 Change = Callable[[Tensor], Tensor]
 
@@ -135,7 +136,7 @@ def engine(graph: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[En
 
 @contextmanager
 def built(graph: Path, folder: Path, float_type: str = "fp32") -> Iterator[Engine]:
-    kind, options = engine_kind("openvino"), EngineOptions(float_type=float_type, threads=1)
+    kind, options = engine_kind("openvino"), OpenVinoOptions(float_type=float_type, threads=1)
     kind.build(graph, folder, options)
     with kind.load(folder, options) as engine:
         yield engine

@@ -11,7 +11,7 @@ import pytest
 
 from contracts.engines import SHAPE, SmallDetector, random_images
 from qpareto.errors import DiskError, EngineError
-from qpareto.objectives.engines import EngineOptions, engine_kind
+from qpareto.objectives.engines import engine_kind
 from qpareto.objectives.engines.build import (
     build_engine,
     engine_bytes,
@@ -20,9 +20,11 @@ from qpareto.objectives.engines.build import (
     load_engine,
 )
 from qpareto.objectives.engines.inspection import INSPECTION
+from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
+from qpareto.objectives.engines.tensorrt.options import TensorRtOptions
 from qpareto.objectives.store import SEAL, Store
 
-OPTIONS = EngineOptions(threads=1, build_timeout_s=60)
+OPTIONS = OpenVinoOptions(threads=1, build_timeout_s=60)
 
 
 @pytest.fixture
@@ -116,5 +118,5 @@ def test_a_damaged_engine_is_removed_and_built_again(store: Store, graph: Path) 
 
 
 def test_what_decides_an_engine_is_the_same_once_a_storage_has_kept_it_as_json() -> None:
-    options = EngineOptions(kind="tensorrt", tactic_sources=("edge_mask_convolutions",), keep_fp32=("/sum",))
+    options = TensorRtOptions(tactic_sources=("edge_mask_convolutions",), keep_fp32=("/sum",))
     assert json.loads(json.dumps(options.identity())) == options.identity()

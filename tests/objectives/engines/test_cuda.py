@@ -58,7 +58,7 @@ class TestCudaEngineInFp16(TestCudaEngine):
 
     @pytest.fixture
     def options(self, kind: EngineKind) -> EngineOptions:
-        return EngineOptions(kind=kind.name, float_type="fp16")
+        return kind.options(kind=kind.name, float_type="fp16")
 
 
 class Oversized:

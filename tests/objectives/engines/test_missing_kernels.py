@@ -9,17 +9,18 @@ from pathlib import Path
 import pytest
 
 from qpareto.errors import EngineError, NoKernelError
-from qpareto.objectives.engines import EngineKind, EngineOptions, engine_kind
+from qpareto.objectives.engines import EngineKind, engine_kind
 from qpareto.objectives.engines.base import Availability
 from qpareto.objectives.engines.missing_kernels import MissingKernels
+from qpareto.objectives.engines.tensorrt.options import TensorRtOptions
 from qpareto.objectives.isolation.child import run_in_child
 
 ERROR = NoKernelError("It has no kernel here for w with conv with add.", nodes=("w", "conv", "add"))
 
 
 @pytest.fixture
-def options(tmp_path: Path) -> EngineOptions:
-    return EngineOptions(kind="tensorrt", float_type="fp16", shared_dir=tmp_path)
+def options(tmp_path: Path) -> TensorRtOptions:
+    return TensorRtOptions(float_type="fp16", shared_dir=tmp_path)
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +33,7 @@ def _kind_that_builds(monkeypatch: pytest.MonkeyPatch) -> EngineKind:
     return engine_kind("tensorrt")
 
 
-def test_only_the_nodes_that_were_int8_layers_are_learned(options: EngineOptions) -> None:
+def test_only_the_nodes_that_were_int8_layers_are_learned(options: TensorRtOptions) -> None:
     missing = MissingKernels(options, model="m")
     told = missing.learned(ERROR, {"conv", "other"})
     assert told is not None
@@ -40,13 +41,13 @@ def test_only_the_nodes_that_were_int8_layers_are_learned(options: EngineOptions
     assert missing.known() == {"conv": str(ERROR)}
 
 
-def test_a_failure_of_no_int8_layer_teaches_nothing(options: EngineOptions) -> None:
+def test_a_failure_of_no_int8_layer_teaches_nothing(options: TensorRtOptions) -> None:
     missing = MissingKernels(options, model="m")
     assert missing.learned(ERROR, {"other"}) is None
     assert missing.known() == {}
 
 
-def test_what_one_process_learned_others_know_who_began_before(options: EngineOptions) -> None:
+def test_what_one_process_learned_others_know_who_began_before(options: TensorRtOptions) -> None:
     one, other = MissingKernels(options, model="m"), MissingKernels(options, model="m")
     one.learned(ERROR, {"conv"})
     other.learned(ERROR, {"add"})
@@ -55,18 +56,18 @@ def test_what_one_process_learned_others_know_who_began_before(options: EngineOp
 
 
 @pytest.mark.parametrize("change", [{"batch": 8}, {"float_type": "fp32"}, {"optimization_level": 5}])
-def test_another_way_to_build_may_have_a_kernel(options: EngineOptions, change: dict[str, object]) -> None:
+def test_another_way_to_build_may_have_a_kernel(options: TensorRtOptions, change: dict[str, object]) -> None:
     MissingKernels(options, model="m").learned(ERROR, {"conv"})
     assert MissingKernels(dataclasses.replace(options, **change), model="m").known() == {}  # type: ignore[arg-type]
 
 
-def test_another_model_may_have_a_kernel_and_what_stays_fp32_changes_nothing(options: EngineOptions) -> None:
+def test_another_model_may_have_a_kernel_and_what_stays_fp32_changes_nothing(options: TensorRtOptions) -> None:
     MissingKernels(options, model="m").learned(ERROR, {"conv"})
     assert MissingKernels(options, model="n").known() == {}
     assert MissingKernels(dataclasses.replace(options, keep_fp32=("t",)), model="m").known()
 
 
-def test_without_a_folder_it_is_known_in_this_process_alone(options: EngineOptions) -> None:
+def test_without_a_folder_it_is_known_in_this_process_alone(options: TensorRtOptions) -> None:
     nowhere = dataclasses.replace(options, shared_dir=None)
     missing = MissingKernels(nowhere, model="m")
     missing.learned(ERROR, {"conv"})

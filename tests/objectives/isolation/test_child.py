@@ -18,7 +18,8 @@ import pytest
 
 from qpareto.errors import DiskError, EngineError, QParetoError, StudyFileError
 from qpareto.objectives.engines import engine_kind
-from qpareto.objectives.engines.openvino import instruction_sets
+from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
+from qpareto.objectives.engines.openvino.processor import instruction_sets
 from qpareto.objectives.isolation.child import BugInChildError, run_in_child
 from qpareto.objectives.tensors import tensor_from_pixels
 
@@ -133,11 +134,10 @@ def test_our_own_errors_come_back_as_themselves(log: Path) -> None:
 
 
 def test_an_engine_error_comes_back_with_the_log(log: Path, tmp_path: Path) -> None:
-    from qpareto.objectives.engines import EngineOptions
     from qpareto.objectives.engines.build import build_engine
 
     with pytest.raises(EngineError, match="Its log: ") as error:
-        run_in_child(build_engine, tmp_path / "none.onnx", tmp_path, EngineOptions(), timeout_s=60, log_path=log)
+        run_in_child(build_engine, tmp_path / "none.onnx", tmp_path, OpenVinoOptions(), timeout_s=60, log_path=log)
     assert error.value.log_path == log
 
 

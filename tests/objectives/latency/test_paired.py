@@ -12,7 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from contracts.engines import SmallDetector, random_images
-from qpareto.objectives.engines import Engine, EngineOptions, engine_kind
+from qpareto.objectives.engines import Engine, engine_kind
+from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
 from qpareto.objectives.latency.paired import (
     LatencyBudget,
     PairedLatency,
@@ -184,7 +185,7 @@ class ScriptedLoad(HostLoad):
 
 @pytest.fixture
 def engines(tmp_path: Path) -> Iterator[tuple[Engine, Engine]]:
-    kind, options = engine_kind("openvino"), EngineOptions(threads=1)
+    kind, options = engine_kind("openvino"), OpenVinoOptions(threads=1)
     folders = []
     for quantized in (False, True):
         folders.append(tmp_path / str(quantized))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from contracts.engines import SHAPE, SmallDetector, noise
 from qpareto.errors import EngineError
 from qpareto.objectives.engines import Availability, Engine, EngineOptions
-from qpareto.objectives.engines.openvino import OpenVinoKind
+from qpareto.objectives.engines.openvino.kind import OpenVinoKind, OpenVinoOptions
 from qpareto.objectives.engines.profile import LayerTime
 from qpareto.objectives.promises import building, running
 from qpareto.objectives.promises.built import Built, Promise
@@ -26,7 +26,7 @@ Images = NDArray[np.float32]
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    folder, options = tmp_path_factory.mktemp("built"), EngineOptions(threads=1)
+    folder, options = tmp_path_factory.mktemp("built"), OpenVinoOptions(threads=1)
     onnx_path = SmallDetector(quantized=True).save(folder / "int8.onnx")
     (folder / "engine").mkdir()
     OpenVinoKind().build(onnx_path, folder / "engine", options)
@@ -216,14 +216,14 @@ def test_a_reason_that_fits_nothing_is_seen(monkeypatch: pytest.MonkeyPatch) -> 
     found = Availability(can_build=True, can_run=False)
     monkeypatch.setattr(OpenVinoKind, "availability", lambda _: found)
     with pytest.raises(EngineError, match="its reason does not fit"):
-        building.says_what_it_cannot_do(OpenVinoKind(), EngineOptions())
+        building.says_what_it_cannot_do(OpenVinoKind(), OpenVinoOptions())
 
 
 @pytest.mark.parametrize(("faster", "said"), [("fp13", "fp13 is no other type"), ("bf16", "bf16 is faster than bf16")])
 def test_a_faster_float_type_that_is_none_is_seen(faster: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(OpenVinoKind, "faster_float_type", lambda *_: faster)
     with pytest.raises(EngineError, match=said):
-        building.knows_a_faster_float_type(OpenVinoKind(), EngineOptions())
+        building.knows_a_faster_float_type(OpenVinoKind(), OpenVinoOptions())
 
 
 def test_a_profile_of_something_else_is_seen(built: Built, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from networks import small_network
 from qpareto.errors import EngineError, ModelError
-from qpareto.objectives.engines import EngineOptions, engine_kind
+from qpareto.objectives.engines import engine_kind
+from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
 from qpareto.objectives.isolation.child import BugInChildError
 from qpareto.objectives.latency.paired import LatencyBudget
 from qpareto.objectives.promises import running
@@ -86,7 +87,7 @@ def test_a_broken_engine_fails_its_check_and_an_unbuilt_one_skips_it(model: Dete
     subject = Subject(model=model, kind=engine_kind("openvino"), store=Store(tmp_path))
     subject.engines["INT8"] = Built(
         kind=subject.kind,
-        options=EngineOptions(threads=1),
+        options=OpenVinoOptions(threads=1),
         folder=tmp_path,
         onnx_path=model.path,
         input_shape=model.input_shape,

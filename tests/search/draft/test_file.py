@@ -7,9 +7,10 @@ import pytest
 import yaml
 
 from qpareto.objectives.accuracy.head_kinds import EndToEndHead, Yolov8Head
+from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
 from qpareto.search.draft.data import HELD_OUT, PartedData
 from qpareto.search.draft.file import StudyDraft, files_of_draft
-from qpareto.search.spec import EngineSpec, StudySpec
+from qpareto.search.spec import StudySpec
 from qpareto.search.study_file import load_study_file
 from qpareto.spaces.model import DetectorModel, read_model
 
@@ -42,7 +43,7 @@ def draft(tmp_path: Path) -> StudyDraft:
             calibrating=40,
             origin="as named",
         ),
-        engine=EngineSpec(kind="openvino", batch=4, threads=3),
+        engine=OpenVinoOptions(batch=4, threads=3),
     )
 
 
@@ -75,7 +76,7 @@ def test_the_study_file_that_the_documentation_shows_is_what_a_draft_is(draft: S
         calibrating=50,
         origin=HELD_OUT,
     )
-    engine = EngineSpec(kind="openvino", threads=2)
+    engine = OpenVinoOptions(threads=2)
     shown = replace(draft, model=model, head=Yolov8Head(0, 12), data=data, engine=engine)
     assert files_of_draft(shown, tmp_path / "study.yaml")[tmp_path / "study.yaml"] == EXAMPLE.read_text()
 
@@ -84,7 +85,7 @@ def test_a_draft_says_what_was_found(draft: StudyDraft, tmp_path: Path) -> None:
     text = written(draft, tmp_path / "mine.yaml")
     assert "# The model: 640x320 pixels, a yolov8 head (no NMS in the graph), 2 classes (circle, ring).\n" in text
     spec = load_study_file(tmp_path / "mine.yaml")
-    assert (spec.engine.batch, spec.engine.threads, spec.head) == (4, 3, "auto")
+    assert (spec.engine.batch, spec.engine.cpu_threads, spec.head) == (4, 3, "auto")
     assert spec.space.calibration.sizes == (16, 32)
     assert spec.storage == f"sqlite:///{tmp_path}/mine.db"
 

@@ -11,7 +11,9 @@ import pytest
 
 from qpareto.errors import StudyError
 from qpareto.objectives.accuracy.head_kinds import Yolov8Head
-from qpareto.objectives.engines import EngineOptions
+from qpareto.objectives.engines import engine_kind
+from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
+from qpareto.objectives.engines.tensorrt.options import TensorRtOptions
 from qpareto.search.ship.layouts import BuiltEngine, Layout, lay_out, layout_for, restore
 from qpareto.search.ship.triton import triton_config
 from qpareto.spaces.model import read_model
@@ -28,7 +30,7 @@ def built(kind: str, shapes: Path, folder: Path) -> BuiltEngine:
     model = read_model(shapes / "model.onnx")
     return BuiltEngine(
         folder=folder,
-        options=EngineOptions(kind=kind, batch=2, threads=3),
+        options=engine_kind(kind).options(kind=kind, batch=2).with_cpu_threads(3),
         model=model,
         head=HEAD,
         class_names=model.class_names or (),
@@ -98,13 +100,13 @@ def test_a_layout_that_nobody_could_read_is_refused(layout: Layout, shapes: Path
 
 def test_tritons_configuration_is_one_by_its_own_schema() -> None:
     ports: dict[str, Any] = {"inputs": {"images": (2, 3, 640, 640)}, "outputs": {"output0": (2, 84, 8400)}}
-    on_cpu = parsed(triton_config("best", EngineOptions(kind="openvino", batch=2, threads=3), **ports))
+    on_cpu = parsed(triton_config("best", OpenVinoOptions(batch=2, threads=3), **ports))
     assert (on_cpu.name, on_cpu.backend, on_cpu.platform, on_cpu.max_batch_size) == ("best", "openvino", "", 0)
     assert [(port.name, port.data_type, list(port.dims)) for port in on_cpu.input] == [("images", 11, [2, 3, 640, 640])]
     assert [(port.name, port.data_type, list(port.dims)) for port in on_cpu.output] == [("output0", 11, [2, 84, 8400])]
     assert on_cpu.parameters["INFERENCE_NUM_THREADS"].string_value == "3"
     assert on_cpu.instance_group[0].kind == on_cpu.instance_group[0].KIND_CPU
-    on_gpu = parsed(triton_config("best", EngineOptions(kind="tensorrt", float_type="fp16"), **ports))
+    on_gpu = parsed(triton_config("best", TensorRtOptions(float_type="fp16"), **ports))
     assert (on_gpu.backend, on_gpu.platform) == ("", "tensorrt_plan")
     assert on_gpu.instance_group[0].kind == on_gpu.instance_group[0].KIND_GPU
     assert not on_gpu.parameters

@@ -16,7 +16,8 @@ import yaml
 from qpareto.objectives.accuracy.dataset import dataset_from_coco
 from qpareto.objectives.accuracy.head_kinds import EndToEndHead, Yolov5Head, Yolov8Head
 from qpareto.objectives.accuracy.heads import Head
-from qpareto.objectives.engines import EngineOptions, engine_kind
+from qpareto.objectives.engines import engine_kind
+from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
 from qpareto.search.api import export_from_study, run_study
 from qpareto.search.ship.choice import Choice
 from qpareto.search.ship.manifest import Manifest, read_manifest
@@ -78,7 +79,7 @@ def validated(engine: Path, data: Path, out: Path) -> Any:
 
 def float_type_of_ultralytics() -> str:
     """It leaves that to OpenVINO, which takes BF16 where the processor is fast in it: no FP32 study's engine."""
-    return engine_kind("openvino").faster_float_type(EngineOptions(kind="openvino", float_type="fp32")) or "fp32"
+    return engine_kind("openvino").faster_float_type(OpenVinoOptions()) or "fp32"
 
 
 def test_an_exported_openvino_folder_gives_the_manifests_map_in_ultralytics(

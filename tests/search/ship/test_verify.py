@@ -14,7 +14,7 @@ import pytest
 from command_line import qpareto
 from qpareto.errors import DatasetError
 from qpareto.objectives.accuracy.dataset import Dataset, dataset_from_coco
-from qpareto.objectives.engines.openvino import OpenVinoKind
+from qpareto.objectives.engines.openvino.kind import OpenVinoKind
 from qpareto.objectives.store import Store
 from qpareto.search.api import verify_folder
 from qpareto.search.ship import recheck

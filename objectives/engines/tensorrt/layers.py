@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from .inspection import EngineLayer
+from ..inspection import EngineLayer
 
 if TYPE_CHECKING:
     import tensorrt

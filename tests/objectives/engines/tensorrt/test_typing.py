@@ -11,12 +11,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 from contracts.engines import SmallDetector
 from qpareto.errors import EngineError
-from qpareto.objectives.engines import EngineOptions
 from qpareto.objectives.engines.gpu import Gpu
-from qpareto.objectives.engines.tensorrt_log import library_log
-from qpareto.objectives.engines.tensorrt_typing import StronglyTyped, WeaklyTyped, left_to_builder, typing_of_version
+from qpareto.objectives.engines.tensorrt.log import library_log
+from qpareto.objectives.engines.tensorrt.options import TensorRtOptions
+from qpareto.objectives.engines.tensorrt.typing import StronglyTyped, WeaklyTyped, left_to_builder, typing_of_version
 
-FP16 = EngineOptions(kind="tensorrt", float_type="fp16")
+FP16 = TensorRtOptions(float_type="fp16")
 
 
 class Flags:

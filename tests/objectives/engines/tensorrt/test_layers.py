@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from qpareto.objectives.engines.tensorrt_layers import layers_from_json
+from qpareto.objectives.engines.tensorrt.layers import layers_from_json
 
 
 def layer(name: str, kind: str, reads: str, metadata: str = "") -> dict[str, Any]:

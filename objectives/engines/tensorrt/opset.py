@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...spaces.tensors import Shape, constants_of_graph, types_of_tensors
+from ....spaces.tensors import Shape, constants_of_graph, types_of_tensors
 
 _DOMAINS = ("", "ai.onnx")
 _COUNTS_OUTPUTS = "num_outputs"  # of Split, which a node shows anyway

@@ -16,6 +16,7 @@ from contracts.inspected_engines import InspectedEngineContract
 from qpareto.errors import EngineError, NoKernelError
 from qpareto.objectives.engines import EngineKind, EngineOptions, engine_kind
 from qpareto.objectives.engines.gpu import Gpu, present_gpu
+from qpareto.objectives.engines.tensorrt.options import TensorRtOptions
 from qpareto.objectives.isolation.child import run_in_child
 from qpareto.objectives.quantization.calibrate import structure_of_model
 from qpareto.objectives.store import Store
@@ -23,7 +24,7 @@ from qpareto.spaces.masks import LayerMask
 from qpareto.spaces.model import read_model
 
 KIND = engine_kind("tensorrt")
-OPTIONS = EngineOptions(kind="tensorrt", float_type="fp16", optimization_level=0)  # quick; which kernels is no matter
+OPTIONS = TensorRtOptions(float_type="fp16", optimization_level=0)  # quick; which kernels is no matter
 
 GPU = present_gpu()
 IS_8_ON_HOPPER = (

@@ -11,9 +11,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ...errors import EngineError
-from .base import EngineOptions
-from .gpu import Gpu
+from ....errors import EngineError
+from ..gpu import Gpu
+from ..options import HalfOptions
 
 if TYPE_CHECKING:
     import tensorrt
@@ -34,7 +34,7 @@ class Typing(ABC):
         """Flags of `Builder.create_network`."""
 
     @abstractmethod
-    def graph(self, model: Any, options: EngineOptions) -> Any:
+    def graph(self, model: Any, options: HalfOptions) -> Any:
         """The Q/DQ graph in FP32, an onnx.ModelProto, as the parser is to get it: another one, or the same.
 
         Raises:
@@ -46,7 +46,7 @@ class Typing(ABC):
         trt: Any,
         network: tensorrt.INetworkDefinition,
         config: tensorrt.IBuilderConfig,
-        options: EngineOptions,
+        options: HalfOptions,
     ) -> None:
         """Tell the build what the graph does not say: nothing, where types are the graph's."""
 
@@ -64,8 +64,8 @@ class StronglyTyped(Typing):
         flag = getattr(trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", None)
         return 0 if flag is None else 1 << int(flag)
 
-    def graph(self, model: Any, options: EngineOptions) -> Any:
-        from .half import half_precision
+    def graph(self, model: Any, options: HalfOptions) -> Any:
+        from ..half import half_precision
 
         if options.float_type != "fp16":
             return model
@@ -102,7 +102,7 @@ class WeaklyTyped(Typing):
     def network_flags(self, trt: Any) -> int:
         return 1 << int(trt.NetworkDefinitionCreationFlag.EXPLICIT_BATCH)
 
-    def graph(self, model: Any, options: EngineOptions) -> Any:
+    def graph(self, model: Any, options: HalfOptions) -> Any:
         from .factors import with_factors_behind_products
         from .opset import at_opset, with_kernel_shapes
 
@@ -119,7 +119,7 @@ class WeaklyTyped(Typing):
         trt: Any,
         network: tensorrt.INetworkDefinition,
         config: tensorrt.IBuilderConfig,
-        options: EngineOptions,
+        options: HalfOptions,
     ) -> None:
         layers = [network.get_layer(i) for i in range(network.num_layers)]
         if any(layer.type == trt.LayerType.QUANTIZE for layer in layers):  # it builds no such graph without the flag

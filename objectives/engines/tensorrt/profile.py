@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ...errors import EngineError
-from .cuda import CudaEngine, Floats, cuda_errors
-from .tensorrt_program import TensorRtProgram
+from ....errors import EngineError
+from ..cuda import CudaEngine, Floats, cuda_errors
+from .program import TensorRtProgram
 
 if TYPE_CHECKING:
     import tensorrt

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import EngineError
-from ...spaces.tensors import constants_of_graph, readers_of_tensors
+from ....errors import EngineError
+from ....spaces.tensors import constants_of_graph, readers_of_tensors
 
 _QUANTIZE, _DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
 

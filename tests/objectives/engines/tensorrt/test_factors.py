@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from qpareto.objectives.engines.factors import with_factors_behind_products
+from qpareto.objectives.engines.tensorrt.factors import with_factors_behind_products
 
 DEPTH, COLUMNS = 4, 6
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from qpareto.objectives.engines import tensorrt_libraries
-from qpareto.objectives.engines.tensorrt_libraries import advice_of_failure
+from qpareto.objectives.engines.tensorrt import libraries
+from qpareto.objectives.engines.tensorrt.libraries import advice_of_failure
 
 NO_CUDNN = "libcudnn.so.8: cannot open shared object file: No such file or directory"
 
@@ -11,7 +11,7 @@ def test_a_tensorrt_that_is_not_there_is_installed() -> None:
 
 
 def test_a_library_that_is_missing_is_named_with_the_package_that_brings_it() -> None:
-    missing = [name for name in tensorrt_libraries._BROUGHT_BY if not tensorrt_libraries._loads(name)]
+    missing = [name for name in libraries._BROUGHT_BY if not libraries._loads(name)]
     advice = advice_of_failure([NO_CUDNN], "pip install x")
     assert all(name in advice for name in missing)
     assert ("'nvidia-cudnn-cu12==8.9.7.29'" in advice) == ("libcudnn.so.8" in missing)
@@ -19,5 +19,5 @@ def test_a_library_that_is_missing_is_named_with_the_package_that_brings_it() ->
 
 
 def test_a_library_loads_if_the_system_has_it() -> None:
-    assert tensorrt_libraries._loads("libc.so.6")
-    assert not tensorrt_libraries._loads("libno-such-thing.so.1")
+    assert libraries._loads("libc.so.6")
+    assert not libraries._loads("libno-such-thing.so.1")

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ...spaces.tensors import constants_of_graph, readers_of_tensors
+from ....spaces.tensors import constants_of_graph, readers_of_tensors
 
 _MOVES_VALUES = ("Transpose", "Reshape")  # what may stand between factor and Q: every value stays itself
 

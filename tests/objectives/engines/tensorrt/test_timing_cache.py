@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from qpareto.objectives.engines.timing_cache import TimingCacheFile, file_stem, replace_file
+from qpareto.objectives.engines.tensorrt.timing_cache import TimingCacheFile, file_stem, replace_file
 
 
 class Cache:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from qpareto.objectives.engines.tensorrt_log import TensorRtLog
+from qpareto.objectives.engines.tensorrt.log import TensorRtLog
 
 NO_KERNEL = (
     "10: Could not find any implementation for node model.10.m.0.attn.pe.conv.weight + "

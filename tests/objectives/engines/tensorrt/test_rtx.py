@@ -21,6 +21,7 @@ from networks import small_network
 from qpareto.errors import EngineError
 from qpareto.objectives.engines import EngineKind, EngineOptions, engine_kind
 from qpareto.objectives.engines.inspection import INSPECTION
+from qpareto.objectives.engines.tensorrt.rtx import RtxOptions
 from qpareto.objectives.isolation.child import run_in_child
 from qpareto.objectives.quantization.calibrate import structure_of_model
 from qpareto.objectives.store import Store
@@ -32,8 +33,8 @@ pytest.importorskip("tensorrt_rtx_bindings", reason="needs TensorRT for RTX: pip
 
 KIND = engine_kind("tensorrt_rtx")
 CAPABILITIES = ("8.6", "8.9", "12.0")
-OPTIONS = EngineOptions(kind="tensorrt_rtx", float_type="fp16", capability="8.9")
-ROOT = Path(__file__).resolve().parents[3]
+OPTIONS = RtxOptions(float_type="fp16", capability="8.9")
+ROOT = Path(__file__).resolve().parents[4]
 
 runs_here = pytest.mark.skipif(not KIND.availability().can_run, reason="needs an RTX-class GPU")
 
@@ -123,12 +124,6 @@ def test_a_graph_that_the_parser_rejects_is_one_sentence_with_the_node(tmp_path:
     ) as failure:
         KIND.build(path, tmp_path, dataclasses.replace(OPTIONS, float_type="fp32"))
     assert "\n" not in str(failure.value)
-
-
-def test_a_build_route_that_the_library_does_not_know_is_refused(tmp_path: Path) -> None:
-    path = SmallDetector(quantized=True).save(tmp_path / "g.onnx")
-    with pytest.raises(EngineError, match="no-such-route"):
-        KIND.build(path, tmp_path, dataclasses.replace(OPTIONS, build_route="no-such-route"))
 
 
 @pytest.mark.parametrize("options", [{"optimization_level": 1}, {"workspace_mib": 256}])

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ...errors import EngineError
-from .cuda import Port
-from .tensorrt_log import TensorRtLog
+from ....errors import EngineError
+from ..cuda import Port
+from .log import TensorRtLog
 
 if TYPE_CHECKING:
     import tensorrt

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from .inspection import EngineLayer
+from ..inspection import EngineLayer
 
 _QUANTIZE = "FakeQuantize"  # what a Q/DQ pair is in OpenVINO's graphs
 _COMPUTING = {

@@ -2,27 +2,48 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ...errors import EngineError
-from .base import Availability, EngineOptions
-from .gpu import Gpu, NoGpu, present_gpu
-from .tensorrt import TensorRtKind
-from .tensorrt_typing import StronglyTyped
+from ....errors import EngineError
+from ..base import Availability
+from ..gpu import Gpu, NoGpu, present_gpu
+from ..options import EngineOptions, option
+from .kind import TensorRtKind
+from .options import BuilderOptions
 from .timing_cache import file_stem, replace_file
+from .typing import StronglyTyped
 
 _CAPABILITIES = ("7.5", "8.0", "8.6", "8.9", "12.0", "12.1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RtxOptions(BuilderOptions):
+    """What TensorRT for RTX alone has."""
+
+    kind: str = "tensorrt_rtx"
+    capability: str | None = option(None, "of the GPU to build for, such as '8.9'; null: the one here")
+
+    def configure(self, trt: Any, config: Any, title: str) -> None:
+        super().configure(trt, config, title)
+        target = self.capability or _present_target()
+        if target is None:
+            return  # an engine for every GPU that RTX supports
+        if target not in _CAPABILITIES:
+            raise EngineError(
+                f"{title} builds for compute capabilities {', '.join(_CAPABILITIES)}, not for '{target}': "
+                "set engine.capability."
+            )
+        config.num_compute_capabilities = 1
+        config.set_compute_capability(getattr(trt.ComputeCapability, f"SM{target.replace('.', '')}"), 0)
 
 
 class TensorRtRtxKind(TensorRtKind):
     """As TensorRT, but that an engine is built for named GPUs, which need not be here."""
 
     name: ClassVar[str] = "tensorrt_rtx"
-    build_options: ClassVar[frozenset[str]] = TensorRtKind.build_options - {
-        "build_route",
-        "tactic_sources",
-    } | {"capability"}
+    options: ClassVar[type[RtxOptions]] = RtxOptions
     chooses_kernels: ClassVar[bool] = False  # they are chosen where the engine is loaded
     title: ClassVar[str] = "TensorRT for RTX"
     modules: ClassVar[tuple[str, ...]] = ("tensorrt_rtx_bindings", "tensorrt_rtx")
@@ -46,26 +67,8 @@ class TensorRtRtxKind(TensorRtKind):
     def _typing(self, trt: Any) -> StronglyTyped:
         return StronglyTyped()
 
-    def _config(self, trt: Any, builder: Any, options: EngineOptions) -> Any:
-        config: Any = super()._config(trt, builder, options)
-        target = options.capability or self._present_target()
-        if target is None:
-            return config  # an engine for every GPU that RTX supports
-        if target not in _CAPABILITIES:
-            raise EngineError(
-                f"{self.title} builds for compute capabilities {', '.join(_CAPABILITIES)}, not for '{target}': "
-                "set engine.capability."
-            )
-        config.num_compute_capabilities = 1
-        config.set_compute_capability(getattr(trt.ComputeCapability, f"SM{target.replace('.', '')}"), 0)
-        return config
-
     def _timing_cache(self, options: EngineOptions) -> None:
         """None: this library times no kernels where it builds, and its timing cache does nothing (since 1.2)."""
-
-    def _present_target(self) -> str | None:
-        gpu = present_gpu()
-        return gpu.capability_text if isinstance(gpu, Gpu) and self._unsupported(gpu) is None else None
 
     def _context(self, engine: Any, options: EngineOptions) -> Any:
         """A context whose kernels are compiled as it is first run, before any capture, unless an earlier load did."""
@@ -87,3 +90,8 @@ class TensorRtRtxKind(TensorRtKind):
         if options.shared_dir is None:
             return None
         return options.shared_dir / f"kernels-{file_stem(self.device_name(), self.versions()[self.name])}.cache"
+
+
+def _present_target() -> str | None:
+    gpu = present_gpu()
+    return gpu.capability_text if isinstance(gpu, Gpu) and gpu.capability_text in _CAPABILITIES else None

@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...errors import EngineError
-from .base import EngineOptions
-from .tensorrt_typing import Typing
+from ....errors import EngineError
+from ..options import HalfOptions
+from .typing import Typing
 
 if TYPE_CHECKING:
     import tensorrt
 
 
-def graph_of_onnx(onnx_path: Path, options: EngineOptions, typing: Typing) -> Any:
+def graph_of_onnx(onnx_path: Path, options: HalfOptions, typing: Typing) -> Any:
     """The onnx.ModelProto to be parsed.
 
     Raises:

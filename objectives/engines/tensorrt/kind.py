@@ -1,13 +1,12 @@
 """TensorRT 8.5, 8.6, 10 and 11 on NVIDIA GPUs.
 
 An engine is TensorRT's plan, `engine.plan`, with a summary of what really runs in it, `inspection.json`. How a version
-is told which precision each layer runs in is `tensorrt_typing.py`'s to know.
+is told which precision each layer runs in is `typing.py`'s to know.
 """
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
@@ -17,20 +16,22 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import EngineError, NoKernelError
-from .base import Availability, Engine, EngineKind, EngineOptions
-from .gpu import NO_GPU, Gpu, NoGpu, present_gpu
-from .tensorrt_graph import graph_of_onnx, parser_reason
-from .tensorrt_libraries import advice_of_failure
-from .tensorrt_log import TensorRtLog, library_log
-from .tensorrt_typing import Typing, typing_of_version
+from ....errors import EngineError, NoKernelError
+from ..base import Availability, Engine, EngineKind
+from ..gpu import NO_GPU, Gpu, NoGpu, present_gpu
+from ..options import EngineOptions
+from .graph import graph_of_onnx, parser_reason
+from .libraries import advice_of_failure
+from .log import TensorRtLog, library_log
+from .options import BuilderOptions, TensorRtOptions
 from .timing_cache import TimingCacheFile
+from .typing import Typing, typing_of_version
 
 if TYPE_CHECKING:
     import tensorrt
 
-    from .profile import LayerTime
-    from .tensorrt_program import TensorRtProgram
+    from ..profile import LayerTime
+    from .program import TensorRtProgram
 
 PLAN = "engine.plan"
 
@@ -42,14 +43,12 @@ class TensorRtKind(EngineKind):
     """
 
     name: ClassVar[str] = "tensorrt"
+    options: ClassVar[type[BuilderOptions]] = TensorRtOptions
     recipe: ClassVar[int] = 2  # 2: in version 8, factors behind products, and what is quantized next left free
     float_types: ClassVar[tuple[str, ...]] = ("fp16", "fp32")
     runs_on_host_cpu: ClassVar[bool] = False
     tells_energy: ClassVar[bool] = True
     chooses_kernels: ClassVar[bool] = True
-    build_options: ClassVar[frozenset[str]] = frozenset(
-        {"optimization_level", "workspace_mib", "tactic_sources", "build_route"}
-    )
 
     title: ClassVar[str] = "TensorRT"
     modules: ClassVar[tuple[str, ...]] = ("tensorrt", "tensorrt_bindings")
@@ -89,10 +88,10 @@ class TensorRtKind(EngineKind):
 
     def quickest(self, options: EngineOptions) -> EngineOptions:
         levels = hasattr(self._trt().IBuilderConfig, "builder_optimization_level")  # not so in 8.5
-        return replace(options, optimization_level=0) if levels else options
+        return replace(self._own(options), optimization_level=0) if levels else options
 
     def build(self, onnx_path: Path, engine_dir: Path, options: EngineOptions) -> None:
-        self._check(options)
+        options = self._own(options)
         trt = self._trt()
         self._check_buildable()
         typing = self._typing(trt)
@@ -117,7 +116,7 @@ class TensorRtKind(EngineKind):
         self._inspect(trt, engine_dir)
 
     def load(self, engine_dir: Path, options: EngineOptions) -> Engine:
-        from .cuda import CudaEngine
+        from ..cuda import CudaEngine
 
         _, context, program = self._opened(engine_dir, options)
         ready = CudaEngine(program)  # has run once
@@ -127,9 +126,9 @@ class TensorRtKind(EngineKind):
     def profile(
         self, engine_dir: Path, options: EngineOptions, images: NDArray[np.float32], *, runs: int = 20
     ) -> tuple[LayerTime, ...]:
-        from .profile import profile_of_runs
-        from .tensorrt_layers import layers_of_engine
-        from .tensorrt_profile import layer_runs_ms
+        from ..profile import profile_of_runs
+        from .layers import layers_of_engine
+        from .profile import layer_runs_ms
 
         engine, _, program = self._opened(engine_dir, options)
         layers = layers_of_engine(self._trt(), engine)
@@ -150,17 +149,10 @@ class TensorRtKind(EngineKind):
     def _typing(self, trt: Any) -> Typing:
         return typing_of_version(str(trt.__version__))
 
-    def _config(self, trt: Any, builder: tensorrt.Builder, options: EngineOptions) -> tensorrt.IBuilderConfig:
-        config, what = builder.create_builder_config(), f"{self.title} {trt.__version__}"
+    def _config(self, trt: Any, builder: tensorrt.Builder, options: BuilderOptions) -> tensorrt.IBuilderConfig:
+        config = builder.create_builder_config()
         config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED  # for the inspector
-        if options.workspace_mib is not None:
-            config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, options.workspace_mib << 20)
-        if options.optimization_level is not None:
-            _set_optimization_level(config, options.optimization_level, what)
-        if options.tactic_sources is not None:
-            config.set_tactic_sources(_tactic_sources(trt, options.tactic_sources, what))
-        if options.build_route is not None:
-            _set_build_route(config, options.build_route, what)
+        options.configure(trt, config, self.title)
         return config
 
     def _context(self, engine: tensorrt.ICudaEngine, options: EngineOptions) -> tensorrt.IExecutionContext | None:
@@ -193,12 +185,20 @@ class TensorRtKind(EngineKind):
         self._typing(module)
         return module
 
-    def _check(self, options: EngineOptions) -> None:
+    def _own(self, options: EngineOptions) -> BuilderOptions:
+        """The options, which must be of this kind.
+
+        Raises:
+            EngineError: they are another kind's, or of a float type that this one does not run.
+        """
+        if not isinstance(options, self.options):
+            raise EngineError(f"{self.title} cannot be built or run by the options of '{options.kind}'.")
         if options.float_type not in self.float_types:
             raise EngineError(
                 f"{self.title} runs float layers in {' and '.join(self.float_types)}, not in '{options.float_type}': "
                 "set engine.float_type."
             )
+        return options
 
     def _check_buildable(self) -> None:
         found = self.availability()
@@ -226,9 +226,9 @@ class TensorRtKind(EngineKind):
         Raises:
             EngineError: there is no engine, or this device cannot run it.
         """
-        from .tensorrt_program import TensorRtProgram
+        from .program import TensorRtProgram
 
-        self._check(options)
+        options = self._own(options)
         path = engine_dir / PLAN
         if not path.is_file():
             raise EngineError(f"{engine_dir} holds no {self.title} engine (there is no {PLAN}): build it again.")
@@ -257,8 +257,8 @@ class TensorRtKind(EngineKind):
 
     def _inspect(self, trt: Any, engine_dir: Path) -> None:
         """Leave what really runs beside the engine; a machine that cannot load the engine cannot tell."""
-        from .inspection import Inspection
-        from .tensorrt_layers import layers_of_engine
+        from ..inspection import Inspection
+        from .layers import layers_of_engine
 
         if not self.availability().can_run:
             return
@@ -270,30 +270,3 @@ class TensorRtKind(EngineKind):
 def _builder(trt: Any) -> tensorrt.Builder:
     """One a process: version 8.6 takes 10 s to load the kernels that it chooses from."""
     return cast("tensorrt.Builder", trt.Builder(library_log(trt).logger))
-
-
-def _set_optimization_level(config: Any, level: int, what: str) -> None:
-    if not hasattr(config, "builder_optimization_level"):
-        raise EngineError(f"{what} has no optimization levels (8.6 has): leave engine.optimization_level out.")
-    config.builder_optimization_level = level
-
-
-def _tactic_sources(trt: Any, names: Sequence[str], what: str) -> int:
-    """The bits of these sources of kernels, which the version must know."""
-    known = {name.lower(): int(value) for name, value in trt.TacticSource.__members__.items()}
-    if unknown := [name for name in names if name not in known]:
-        raise EngineError(
-            f"{what} does not know the tactic source '{unknown[0]}' (it knows: {', '.join(known)}): "
-            "set engine.tactic_sources."
-        )
-    return sum(1 << known[name] for name in names)
-
-
-def _set_build_route(config: Any, route: str, what: str) -> None:
-    """RTX has the property but no routes, and takes any text."""
-    known = str(getattr(config, "all_build_routes", ""))
-    if route not in known:
-        raise EngineError(
-            f"{what} does not know the build route '{route}' (it knows: {known or 'none'}): set engine.build_route."
-        )
-    config.build_route = route

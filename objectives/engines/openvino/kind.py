@@ -18,38 +18,47 @@ import platform
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import EngineError
-from .base import Availability, Engine, EngineKind, EngineOptions
-from .inspection import Inspection
-from .openvino_layers import layers_of_compiled, mark_layers, mean_times_ms, name_layers
-from .openvino_splits import graph_that_splits_bytes
-from .profile import LayerTime, profile_of_runs
+from ....errors import EngineError
+from ..base import Availability, Engine, EngineKind
+from ..inspection import Inspection
+from ..options import EngineOptions, option
+from ..profile import LayerTime, profile_of_runs
+from .layers import layers_of_compiled, mark_layers, mean_times_ms, name_layers
+from .processor import FAST_BF16, cpu_info, instruction_sets, int8_verdict
+from .splits import graph_that_splits_bytes
 
 _PRECISION_HINTS = {"fp32": "f32", "bf16": "bf16"}
-_INSTRUCTION_SETS = {  # Linux's flag -> the name that vendors use
-    "avx2": "AVX2",
-    "avx_vnni": "AVX-VNNI",
-    "avx512_vnni": "AVX512-VNNI",
-    "avx512_bf16": "AVX512-BF16",
-    "amx_int8": "AMX-INT8",
-    "amx_bf16": "AMX-BF16",
-}
-_EXACT_INT8 = {"AVX-VNNI", "AVX512-VNNI", "AMX-INT8"}
-_FAST_BF16 = {"AVX512-BF16", "AMX-BF16"}
 _PROFILED_ENGINES = 5  # compiled one after the other; a median over them leaves out what disturbed one or two
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenVinoOptions(EngineOptions):
+    """What OpenVINO has beside what every kind has."""
+
+    kind: str = "openvino"
+    threads: int = option(2, "CPU threads of one inference", ge=1)
+
+    @property
+    def cpu_threads(self) -> int:
+        return self.threads
+
+    def with_cpu_threads(self, threads: int) -> Self:
+        return replace(self, threads=threads)
 
 
 class OpenVinoKind(EngineKind):
     """INT8 where the graph has Q/DQ, FP32 or BF16 elsewhere; one stream, for latency."""
 
     name: ClassVar[str] = "openvino"
+    options: ClassVar[type[OpenVinoOptions]] = OpenVinoOptions
     float_types: ClassVar[tuple[str, ...]] = ("fp32", "bf16")
     runs_on_host_cpu: ClassVar[bool] = True
     recipe: ClassVar[int] = 2  # 2: splits bytes
@@ -67,16 +76,16 @@ class OpenVinoKind(EngineKind):
             return Availability(can_build=False, can_run=False, reason=reason)
         found = instruction_sets()
         details = {"device": self.device_name(), **self.versions(), "instructions": ", ".join(sorted(found)) or "none"}
-        return Availability(can_build=True, can_run=True, details=details | {"int8": _int8_verdict(found)})
+        return Availability(can_build=True, can_run=True, details=details | {"int8": int8_verdict(found)})
 
     def device_name(self) -> str:
-        return _cpu_info().get("model name") or platform.processor() or platform.machine()
+        return cpu_info().get("model name") or platform.processor() or platform.machine()
 
     def versions(self) -> dict[str, str]:
         return {"openvino": metadata.version("openvino")}
 
     def faster_float_type(self, options: EngineOptions) -> str | None:
-        return "bf16" if options.float_type == "fp32" and _FAST_BF16 & instruction_sets() else None
+        return "bf16" if options.float_type == "fp32" and FAST_BF16 & instruction_sets() else None
 
     def build(self, onnx_path: Path, engine_dir: Path, options: EngineOptions) -> None:
         import openvino
@@ -124,7 +133,7 @@ class OpenVinoKind(EngineKind):
             raise EngineError(f"{engine_dir} holds no OpenVINO engine (there is no engine.xml): build it again.")
         config = {
             "INFERENCE_PRECISION_HINT": _PRECISION_HINTS[options.float_type],
-            "INFERENCE_NUM_THREADS": options.threads,
+            "INFERENCE_NUM_THREADS": options.cpu_threads,
             "NUM_STREAMS": 1,
             "PERFORMANCE_HINT": "LATENCY",
             "PERF_COUNT": profiled,
@@ -134,9 +143,9 @@ class OpenVinoKind(EngineKind):
             model = core.read_model(path)
             compiled = core.compile_model(model, "CPU", config)
             threads = compiled.get_property("INFERENCE_NUM_THREADS")
-        if threads != options.threads:
+        if threads != options.cpu_threads:
             raise EngineError(
-                f"The study asks for {options.threads} threads, but OpenVINO runs this engine on {threads} here: "
+                f"The study asks for {options.cpu_threads} threads, but OpenVINO runs this engine on {threads} here: "
                 f"set engine.threads={threads}, so that the figures say what was measured."
             )
         return model, compiled
@@ -208,32 +217,6 @@ class OpenVinoEngine(Engine):
     def _refuse_if_closed(self) -> None:
         if self._request is None:
             raise EngineError("This engine is closed: load it again.")
-
-
-def instruction_sets() -> frozenset[str]:
-    """What this CPU has of AVX2 and the extensions that decide INT8 and BF16 speed; empty where Linux does not say."""
-    flags = set(_cpu_info().get("flags", "").split())
-    return frozenset(name for flag, name in _INSTRUCTION_SETS.items() if flag in flags)
-
-
-def _cpu_info() -> dict[str, str]:
-    """The first processor's entry in /proc/cpuinfo; empty on other systems."""
-    try:
-        first = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split("\n\n")[0]
-    except OSError:
-        return {}
-    return {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in first.splitlines())}
-
-
-def _int8_verdict(found: frozenset[str]) -> str:
-    if found & _EXACT_INT8:
-        return "exact"
-    if "AVX2" not in found:
-        return "unknown: this CPU's instruction sets cannot be read"
-    return (
-        "may saturate: without VNNI or AMX, sums of INT8 products are cut off at 16 bits, "
-        "so accuracy measured here can be below what a GPU or a newer CPU gets from the same file"
-    )
 
 
 def _check_float_type(options: EngineOptions) -> None:

@@ -22,11 +22,12 @@ from contracts.inspected_engines import InspectedEngineContract
 from qpareto.errors import EngineError
 from qpareto.objectives.engines import EngineKind, EngineOptions, engine_kind
 from qpareto.objectives.engines.inspection import Inspection
-from qpareto.objectives.engines.openvino import instruction_sets
-from qpareto.objectives.engines.openvino_layers import layers_of_compiled
+from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
+from qpareto.objectives.engines.openvino.layers import layers_of_compiled
+from qpareto.objectives.engines.openvino.processor import instruction_sets
 
 KIND = engine_kind("openvino")
-OPTIONS = EngineOptions(threads=1)
+OPTIONS = OpenVinoOptions(threads=1)
 
 needs_bf16 = pytest.mark.skipif(
     not {"AVX512-BF16", "AMX-BF16"} & instruction_sets(), reason="needs a CPU with BF16 arithmetic"

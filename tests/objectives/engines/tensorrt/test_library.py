@@ -8,20 +8,23 @@ from pathlib import Path
 import pytest
 
 from qpareto.errors import EngineError
-from qpareto.objectives.engines import EngineOptions, engine_kind, tensorrt, tensorrt_profile, tensorrt_rtx
+from qpareto.objectives.engines import engine_kind
 from qpareto.objectives.engines.gpu import Gpu, NoGpu, present_gpu
+from qpareto.objectives.engines.tensorrt import kind as tensorrt_kind
+from qpareto.objectives.engines.tensorrt import profile, rtx
 
 FILES = (
-    "tensorrt.py",
-    "tensorrt_graph.py",
-    "tensorrt_rtx.py",
-    "tensorrt_layers.py",
-    "tensorrt_log.py",
-    "tensorrt_profile.py",
-    "tensorrt_program.py",
+    "kind.py",
+    "graph.py",
+    "rtx.py",
+    "layers.py",
+    "log.py",
+    "options.py",
+    "profile.py",
+    "program.py",
     "timing_cache.py",
 )
-SOURCES = {name: (Path(tensorrt.__file__).parent / name).read_text(encoding="utf-8") for name in FILES}
+SOURCES = {name: (Path(tensorrt_kind.__file__).parent / name).read_text(encoding="utf-8") for name in FILES}
 
 NEEDS_RTX = "needs TensorRT for RTX: pip install 'qpareto[tensorrt-rtx]'"
 
@@ -105,7 +108,7 @@ def test_a_gpu_that_rtx_does_not_support_builds_and_says_why_it_does_not_run(
 ) -> None:
     pytest.importorskip("tensorrt_rtx_bindings", reason=NEEDS_RTX)
     h100 = Gpu(name="NVIDIA H100", capability=(9, 0), driver="580.1", uuid="GPU-0")
-    for module in (tensorrt, tensorrt_rtx):
+    for module in (tensorrt_kind, rtx):
         monkeypatch.setattr(module, "present_gpu", lambda: h100)
     kind = engine_kind("tensorrt_rtx")
     found = kind.availability()
@@ -114,13 +117,13 @@ def test_a_gpu_that_rtx_does_not_support_builds_and_says_why_it_does_not_run(
     with pytest.raises(
         EngineError, match=r"NVIDIA H100 has compute capability 9\.0, but .*: set engine\.kind=tensorrt"
     ):
-        kind.load(tmp_path, EngineOptions(kind="tensorrt_rtx", float_type="fp16"))
+        kind.load(tmp_path, kind.options(kind=kind.name, float_type="fp16"))
 
 
 def test_a_profiler_adds_up_what_a_layer_took_in_a_run() -> None:
     trt = pytest.importorskip("tensorrt_rtx_bindings", reason=NEEDS_RTX)
     found: list[dict[str, float]] = [{}]
-    profiler = tensorrt_profile._profiler(trt, found)
+    profiler = profile._profiler(trt, found)
     for name, ms in (("stem", 0.5), ("boxes", 0.125), ("stem", 0.25)):
         profiler.report_layer_time(name, ms)
     found.append({})

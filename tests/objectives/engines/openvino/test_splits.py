@@ -11,8 +11,9 @@ import pytest
 from onnx import TensorProto, helper
 
 from contracts.engines import SHAPE, SmallDetector, onnxruntime_outputs, random_images
-from qpareto.objectives.engines import EngineOptions, engine_kind
-from qpareto.objectives.engines.openvino_splits import quantize_before_splits
+from qpareto.objectives.engines import engine_kind
+from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
+from qpareto.objectives.engines.openvino.splits import quantize_before_splits
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ def test_a_split_with_a_half_that_is_also_read_as_floats_stays_as_it_is(detector
 
 
 def test_an_int8_engine_splits_bytes(detector: Path, tmp_path: Path) -> None:
-    engine_kind("openvino").build(detector, tmp_path, EngineOptions(threads=1))
+    engine_kind("openvino").build(detector, tmp_path, OpenVinoOptions(threads=1))
     compiled = openvino.Core().compile_model(tmp_path / "engine.xml", "CPU")
     told = [op.get_rt_info() for op in compiled.get_runtime_model().get_ops()]
     splits = [one["outputPrecisions"].astype(str) for one in told if one["layerType"].astype(str) == "Split"]

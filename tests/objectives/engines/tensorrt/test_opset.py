@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from qpareto.objectives.engines.opset import at_opset
+from qpareto.objectives.engines.tensorrt.opset import at_opset
 
 SHAPE = (1, 4, 6, 8)
 REDUCTIONS = ("ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceL2", "ReduceSum")

@@ -1,0 +1,1 @@
+"""OpenVINO: all that knows this library."""

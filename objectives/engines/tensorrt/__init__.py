@@ -1,0 +1,1 @@
+"""TensorRT 8.5 to 11, and TensorRT for RTX: all that knows these libraries."""
