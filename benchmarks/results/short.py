@@ -8,9 +8,9 @@ from kept_peers import Scored, best_peers
 from provenance import in_words
 from qpareto.objectives.measurement import Measurement
 from qpareto.search.points import Point
-from qpareto.search.quantities import faster
 from qpareto.search.show.headline import headline
 from qpareto.search.show.tables import markdown_table
+from qpareto.search.wording import faster
 
 SHORT = ("", "mAP50-95", "change, 95 %", "latency, ms", "speedup, 95 %")
 

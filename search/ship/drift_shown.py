@@ -9,6 +9,7 @@ from ...objectives.accuracy.contact_sheet import Column, Picture, contact_sheet
 from ...objectives.accuracy.drift import Drift, ImageDrift, PartDrift
 from ...objectives.engines import EngineOptions
 from ...objectives.score import Scorer
+from ..wording import accuracy, change, interval
 
 WORST_CLASSES = 5
 CHANGED_IMAGES = 6
@@ -19,13 +20,12 @@ IMAGE_COLUMNS = ("image that changed most", "F1", "hits, misses, false alarms", 
 
 def part_cells(part: PartDrift) -> tuple[str, ...]:
     """A class or a size: its name, then `PART_COLUMNS`."""
-    return part.name, f"{part.ap:.4f}", f"{part.change:+.4f}"
+    return part.name, accuracy(part.ap), change(part.change)
 
 
 def class_cells(part: PartDrift) -> tuple[str, ...]:
     """A class, which has an interval as sizes have not: its name, then `CLASS_COLUMNS`."""
-    interval = f"{part.change_ci[0]:+.4f} to {part.change_ci[1]:+.4f}" if part.change_ci else "-"
-    return *part_cells(part), interval
+    return *part_cells(part), interval(part.change_ci, change) if part.change_ci else "-"
 
 
 def image_cells(image: ImageDrift) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from ...objectives.measurement import Measurement
 from ..figures import NO_LOSS, is_as_accurate
 from ..points import Point
 from ..results import Results
+from ..wording import change, interval, ratio, with_interval
 from .view import StudyView
 
 SMALL_LOSS = 0.01  # of mAP50-95, absolute: 'one point', what a product usually may lose
@@ -49,14 +50,13 @@ def _over_the_reference(front: Sequence[Point], results: Results) -> list[str]:
 def _gain(point: Point, results: Results) -> str:
     """Its gain and its loss, with intervals, where they are from and how much of them may be luck."""
     found = point.decisive
-    low, high = found.latency_ratio_ci
-    change_low, change_high = found.map50_95_change_ci
     luck = results.luck(point)
     lucky = f", whose pick may flatter it by up to {luck:.4f}" if luck >= 5e-5 else ""  # of four digits
     return (
-        f"takes {found.latency_ratio:.3f} (95 % {low:.3f} to {high:.3f}) of the float engine's time, "
-        f"{1 / found.latency_ratio:.2f} times as fast, and changes mAP50-95 by {found.map50_95_change:+.4f} "
-        f"(95 % {change_low:+.4f} to {change_high:+.4f}; {point.figures.accuracy_from}{lucky})"
+        f"takes {with_interval(found.latency_ratio, found.latency_ratio_ci, ratio, level='95 % ')} of the float "
+        f"engine's time, {1 / found.latency_ratio:.2f} times as fast, and changes mAP50-95 by "
+        f"{change(found.map50_95_change)} (95 % {interval(found.map50_95_change_ci, change)}; "
+        f"{point.figures.accuracy_from}{lucky})"
     )
 
 
@@ -94,12 +94,12 @@ def _in_map(best: Point, own: Measurement) -> str:
     apart = found.map50_95_change - own.map50_95_change
     overlap = found.map50_95_change_ci[0] <= own.map50_95_change_ci[1] and apart > 0
     tie = ", though their intervals overlap" if overlap else ""
-    return f"at no more than its latency trial {best.title} has {apart:+.4f} mAP50-95{tie}"
+    return f"at no more than its latency trial {best.title} has {change(apart)} mAP50-95{tie}"
 
 
 def _in_time(best: Point, own: Measurement) -> str:
     found = best.decisive
-    ratio = found.latency_ratio / own.latency_ratio
-    overlap = found.latency_ratio_ci[1] >= own.latency_ratio_ci[0] and ratio < 1
+    part = found.latency_ratio / own.latency_ratio
+    overlap = found.latency_ratio_ci[1] >= own.latency_ratio_ci[0] and part < 1
     tie = ", though their intervals overlap" if overlap else ""
-    return f"at no less than its mAP50-95 trial {best.title} takes {ratio:.3f} of its time{tie}"
+    return f"at no less than its mAP50-95 trial {best.title} takes {ratio(part)} of its time{tie}"

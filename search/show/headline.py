@@ -11,11 +11,10 @@ from ..compliance import answer as answer_to
 from ..doubts import DOUBTS
 from ..figures import SEARCHED
 from ..points import Point
-from ..quantities import faster
 from ..record import FINISHED
 from ..requirements import Requirement, Requirements
+from ..wording import change, faster, interval, percent, speedup
 from .answer import SMALL_LOSS, answer
-from .requirements import percent
 from .view import StudyView
 
 
@@ -100,12 +99,11 @@ def _float_type(view: StudyView) -> Point | None:
 def _gain(best: Compliance) -> str:
     found = best.decisive
     low, high = found.latency_ratio_ci
-    change_low, change_high = found.map50_95_change_ci
     kind = "" if found.int8_layers else ", without INT8"
     return (
         f"Ship trial {best.point.title}{kind}: {faster(found.latency_ratio)} than the float engine "
-        f"(95 % {1 / high:.2f}x to {1 / low:.2f}x), at {found.map50_95_change:+z.4f} mAP50-95 "
-        f"(95 % {change_low:+z.4f} to {change_high:+z.4f})."
+        f"(95 % {interval((high, low), speedup)}), at {change(found.map50_95_change)} mAP50-95 "
+        f"(95 % {interval(found.map50_95_change_ci, change)})."
     )
 
 
@@ -139,6 +137,6 @@ def _nothing_gained(found: Answer, drop: float) -> list[str]:
     best = near[0].decisive
     return [
         *told,
-        f"The nearest is trial {near[0].point.title}: {faster(best.latency_ratio)}, at {best.map50_95_change:+z.4f} "
-        f"mAP50-95 (95 % {best.map50_95_change_ci[0]:+z.4f} to {best.map50_95_change_ci[1]:+z.4f}).",
+        f"The nearest is trial {near[0].point.title}: {faster(best.latency_ratio)}, at {change(best.map50_95_change)} "
+        f"mAP50-95 (95 % {interval(best.map50_95_change_ci, change)}).",
     ]

@@ -11,8 +11,8 @@ from rich.table import Table
 from ...errors import CandidateError
 from ...objectives.measurement import Measurement
 from ..points import Point
-from ..quantities import slow_run
 from ..results import Results
+from ..wording import accuracy, change, int8_layers, interval, ratio, slow_run, speedup
 
 _NARROW = ("trial", "mAP50-95", "change", "latency ms", "ratio", "speedup")
 LEAST = {"trial": 18, "ratio": 6}  # columns of a recipe's name, of a doubtful ratio: tables below one another align
@@ -53,19 +53,17 @@ def points_table(
 
 
 def _figures(found: Measurement) -> dict[str, str]:
-    low, high = found.latency_ratio_ci
-    change_low, change_high = found.map50_95_change_ci
     return {
-        "mAP50-95": f"{found.map50_95:.4f}",
-        "change": f"{found.map50_95_change:+z.4f}",
-        "95 % of change": f"{change_low:+z.4f}..{change_high:+z.4f}",
-        "latency ms": f"{found.latency_ms:.3f}",
-        "ratio": f"{found.latency_ratio:.3f}{'*' if found.flags else ''}",
-        "95 % of ratio": f"{low:.3f}..{high:.3f}",
-        "speedup": f"{1 / found.latency_ratio:.2f}x",
+        "mAP50-95": accuracy(found.map50_95),
+        "change": change(found.map50_95_change),
+        "95 % of change": interval(found.map50_95_change_ci, change, between=".."),
+        "latency ms": ratio(found.latency_ms),
+        "ratio": f"{ratio(found.latency_ratio)}{'*' if found.flags else ''}",
+        "95 % of ratio": interval(found.latency_ratio_ci, ratio, between=".."),
+        "speedup": speedup(found.latency_ratio),
         "p90 ms": slow_run(found.latency_p90_ms, found.latency_p90_bound_ms),
         "p99 ms": slow_run(found.latency_p99_ms, found.latency_p99_bound_ms),
-        "INT8": _int8(found),
+        "INT8": int8_layers(found),
         "float": found.float_type,
     }
 
@@ -76,12 +74,6 @@ def _recipe(found: Measurement) -> dict[str, str]:
 
 def _ties(trials: Sequence[int]) -> str:
     return ", ".join(map(str, trials)) or "-"
-
-
-def _int8(found: Measurement) -> str:
-    """How many layers the mask puts into INT8, and how many really ran so where those are fewer."""
-    asked = len(found.int8_layers)
-    return str(asked) if found.int8_ran in (None, asked) else f"{asked}, {found.int8_ran} ran"
 
 
 def confirmed_table(results: Results) -> Table:
@@ -98,16 +90,15 @@ def confirmed_table(results: Results) -> Table:
         if after is None or isinstance(after, CandidateError):
             table.add_row(point.title, *["-"] * 7, "not measured yet" if after is None else str(after))
             continue
-        low, high = after.map50_95_change_ci
         table.add_row(
             point.title,
-            f"{after.map50_95:.4f}",
-            f"{before.map50_95_change:+.4f}",
-            f"{after.map50_95_change:+.4f}",
-            f"{low:+.4f}..{high:+.4f}",
-            f"{before.latency_ratio:.3f}",
-            f"{after.latency_ratio:.3f}{'*' if after.flags else ''}",
-            f"{1 / after.latency_ratio:.2f}x",
+            accuracy(after.map50_95),
+            change(before.map50_95_change),
+            change(after.map50_95_change),
+            interval(after.map50_95_change_ci, change, between=".."),
+            ratio(before.latency_ratio),
+            f"{ratio(after.latency_ratio)}{'*' if after.flags else ''}",
+            speedup(after.latency_ratio),
             "yes" if point in results.front else "no",
         )
     return table

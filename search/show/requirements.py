@@ -11,8 +11,9 @@ from rich.table import Table
 
 from ..compliance import Answer, Compliance
 from ..doubts import DOUBTS
-from ..quantities import faster
+from ..figures import in_words
 from ..requirements import Finding
+from ..wording import faster, interval, mebibytes, percent
 from .terminal import is_watched, terminal
 
 ROLES = {
@@ -73,9 +74,9 @@ def _remarks(best: Compliance, answer: Answer, study: str) -> Iterator[str]:
     found = best.decisive
     layers = f"{len(found.int8_layers)} INT8 layers" if found.int8_layers else "no INT8 layer"
     yield (
-        f"Trial {best.point.title}, {_role(best)}: mAP50-95 {found.map50_95:.4f} ({found.map50_95_change:+.4f}), "
-        f"{found.latency_ms:.3f} ms ({found.latency_ratio:.3f} of the reference, {faster(found.latency_ratio)}), "
-        f"{found.engine_bytes / 2**20:.2f} MiB, {layers}."
+        f"Trial {best.point.title}, {_role(best)}: "
+        f"{in_words(found, latency_from=f', {faster(found.latency_ratio)}')}, "
+        f"{mebibytes(found.engine_bytes)}, {layers}."
     )
     yield _account(best, study)
     if found.flags and any(finding.requirement.quantity.source == "latency" for finding in best.findings):
@@ -157,11 +158,4 @@ def _interval(finding: Finding) -> str:
     if finding.figure is None or finding.figure.low == finding.figure.high:
         return "-"
     digits = finding.requirement.quantity.digits
-    return f"{finding.figure.low:z.{digits}f}..{finding.figure.high:z.{digits}f}"
-
-
-def percent(probability: float) -> str:
-    """In whole percent, never 0 or 100."""
-    if probability > 0.99:
-        return "over 99 %"
-    return "under 1 %" if probability < 0.01 else f"{probability:.0%}".replace("%", " %")
+    return interval((finding.figure.low, finding.figure.high), lambda end: f"{end:z.{digits}f}", between="..")

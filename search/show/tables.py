@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from ..points import Point
-from ..quantities import slow_run
+from ..wording import accuracy, change, int8_layers, ratio, slow_run, with_interval
 from .view import StudyView
 
 POINT_COLUMNS = (
@@ -73,19 +73,16 @@ def _choices(space: Mapping[str, Any]) -> str:
 
 def _row(point: Point) -> tuple[str, ...]:
     found = point.decisive
-    low, high = found.latency_ratio_ci
-    change_low, change_high = found.map50_95_change_ci
-    ran = "" if found.int8_ran in (None, len(found.int8_layers)) else f" ({found.int8_ran} ran)"
     return (
         point.title,
-        f"{found.map50_95:.4f}",
-        f"{found.map50_95_change:+.4f} ({change_low:+.4f} to {change_high:+.4f})",
-        f"{found.latency_ms:.3f}",
-        f"{found.latency_ratio:.3f} ({low:.3f} to {high:.3f}){'*' if found.flags else ''}",
+        accuracy(found.map50_95),
+        with_interval(found.map50_95_change, found.map50_95_change_ci, change),
+        ratio(found.latency_ms),
+        with_interval(found.latency_ratio, found.latency_ratio_ci, ratio) + "*" * bool(found.flags),
         slow_run(found.latency_p90_ms, found.latency_p90_bound_ms),
         slow_run(found.latency_p99_ms, found.latency_p99_bound_ms),
         point.precision,
-        f"{len(found.int8_layers)}{ran}",
+        int8_layers(found),
         found.calibration or "-",
         point.figures.accuracy_from,
     )

@@ -14,8 +14,8 @@ from rich.table import Table
 from ...objectives.engines.profile import LayerTime, reformat_share
 from ...objectives.measurement import Measurement
 from ...objectives.selftest.check import Check
-from ..quantities import faster, slow_run
 from ..record import TrialRecord
+from ..wording import accuracy, change, faster, interval, mebibytes, ratio, slow_run, with_interval
 
 PIPE_WIDTH = 160  # columns where nobody's window is known
 
@@ -52,22 +52,21 @@ def progress(*, total: int) -> Iterator[TrialProgress]:
 def show_measurement(measurement: Measurement) -> None:
     """One measurement as a table of two columns."""
     table = Table(box=box.SIMPLE, show_header=False)
-    low, high = measurement.map50_95_change_ci
-    ratio_low, ratio_high = measurement.latency_ratio_ci
     rows = {
-        "mAP50-95": f"{measurement.map50_95:.4f} ({measurement.map50_95_change:+.4f}, 95 % {low:+.4f} to {high:+.4f})",
-        "mAP50": f"{measurement.map50:.4f}",
+        "mAP50-95": f"{accuracy(measurement.map50_95)} ({change(measurement.map50_95_change)}, "
+        f"95 % {interval(measurement.map50_95_change_ci, change)})",
+        "mAP50": accuracy(measurement.map50),
         "AP small / medium / large": " / ".join(
-            _share(value) for value in (measurement.ap_small, measurement.ap_medium, measurement.ap_large)
+            map(accuracy, (measurement.ap_small, measurement.ap_medium, measurement.ap_large))
         ),
-        "latency": f"{measurement.latency_ms:.3f} ms{_cold(measurement)}",
+        "latency": f"{ratio(measurement.latency_ms)} ms{_cold(measurement)}",
         "slow runs, 99 % bounds": f"p90 {slow_run(measurement.latency_p90_ms, measurement.latency_p90_bound_ms)} ms, "
         f"p99 {slow_run(measurement.latency_p99_ms, measurement.latency_p99_bound_ms)} ms",
-        "ratio to the reference": f"{measurement.latency_ratio:.4f} (95 % {ratio_low:.4f} to {ratio_high:.4f}, "
-        f"{measurement.pairs} pairs)",
+        "ratio to the reference": f"{ratio(measurement.latency_ratio)} "
+        f"(95 % {interval(measurement.latency_ratio_ci, ratio)}, {measurement.pairs} pairs)",
         "speedup": faster(measurement.latency_ratio),
         "timing disturbed by": ", ".join(measurement.flags) or "nothing",
-        "engine": f"{measurement.engine_bytes / 2**20:.2f} MiB, {measurement.engine} {measurement.float_type}, "
+        "engine": f"{mebibytes(measurement.engine_bytes)}, {measurement.engine} {measurement.float_type}, "
         f"batch {measurement.batch}, {measurement.threads} threads",
         "INT8 layers": f"{len(measurement.int8_layers)}, calibration {measurement.calibration or 'none'}",
         "what really ran": _what_ran(measurement),
@@ -84,7 +83,7 @@ def show_measurement(measurement: Measurement) -> None:
 
 
 def _cold(found: Measurement) -> str:
-    return "" if found.latency_cold_ms is None else f" (first run {found.latency_cold_ms:.3f} ms)"
+    return "" if found.latency_cold_ms is None else f" (first run {ratio(found.latency_cold_ms)} ms)"
 
 
 def _what_ran(found: Measurement) -> str:
@@ -128,7 +127,7 @@ def show_build(built: Mapping[str, Any]) -> None:
     """What `measure --build-only` made."""
     versions = ", ".join(f"{name} {version}" for name, version in built["versions"].items())
     print(
-        f"{built['engine']} {built['float_type']} engine, {built['engine_bytes'] / 2**20:.2f} MiB, "
+        f"{built['engine']} {built['float_type']} engine, {mebibytes(built['engine_bytes'])}, "
         f"{len(built['int8_layers'])} INT8 layers (mask {built['mask']}), built in {built['seconds']:.1f} s; {versions}"
     )
 
@@ -165,9 +164,9 @@ def _sensitivity_cells(found: Mapping[str, float] | None) -> list[str]:
     ]
 
 
-def _change_cell(change: tuple[float, float, float] | None) -> str:
+def _change_cell(found: tuple[float, float, float] | None) -> str:
     """Empty for a block that is never INT8."""
-    return "" if change is None else f"{change[0]:+.4f} ({change[1]:+.4f} to {change[2]:+.4f})"
+    return "" if found is None else with_interval(found[0], found[1:], change)
 
 
 def show_doctor(found: Mapping[str, Mapping[str, Any]]) -> None:
@@ -219,15 +218,11 @@ def _outcome(record: TrialRecord) -> str:
 def _figures(found: Measurement, *, again: bool) -> str:
     """Fewer where an earlier line has told them."""
     if again:
-        return f"mAP50-95 {found.map50_95:.4f}, {faster(found.latency_ratio)}"
+        return f"mAP50-95 {accuracy(found.map50_95)}, {faster(found.latency_ratio)}"
     return (
-        f"mAP50-95 {found.map50_95:.4f}, {found.latency_ms:.3f} ms, {faster(found.latency_ratio)}, "
+        f"mAP50-95 {accuracy(found.map50_95)}, {ratio(found.latency_ms)} ms, {faster(found.latency_ratio)}, "
         f"{len(found.int8_layers)} INT8"
     )
-
-
-def _share(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
 
 
 def _yes(can: bool) -> str:
