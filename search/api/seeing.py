@@ -113,8 +113,9 @@ def write_report(specs: Sequence[StudySpec], path: Path, *, png: bool = False) -
     """
     told = [(spec, view) for spec in specs for view in _views(spec)]
     views = [view for _, view in told]
-    write_whole(path, report(views, [_changes(spec, view, shown=len(told) == 1) for spec, view in told]))
-    return [path, *(write_pngs(figures_of_views(views), path) if png else [])]
+    drawn = figures_of_views(views)
+    write_whole(path, report(views, [_changes(spec, view, shown=len(told) == 1) for spec, view in told], drawn))
+    return [path, *(write_pngs(drawn, path) if png else [])]
 
 
 def dashboard_of_study(

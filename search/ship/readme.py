@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
 from ...objectives.accuracy.drift import Drift
 from ...objectives.measurement import Measurement
 from ..figures import AFRESH, SEARCHED, in_words
+from ..table import markdown
 from ..wording import accuracy, change, int8_in_words, interval, ratio, slow_run
-from .drift_shown import (
-    CHANGED_IMAGES,
-    CLASS_COLUMNS,
-    IMAGE_COLUMNS,
-    PART_COLUMNS,
-    WORST_CLASSES,
-    class_cells,
-    image_cells,
-    part_cells,
-)
+from .drift import drift_tables
 from .manifest import Manifest
 
 CHANGED = "changed.jpg"  # the picture of the images that changed most
@@ -126,21 +116,10 @@ def _drift(drift: Drift) -> str:
         f"{shift.f1_kept:.3f}.",
         f"- **Images**: of {drift.images_seen}, {drift.images_changed} changed at that confidence.",
     ]
-    worst = drift.classes[:WORST_CLASSES]
-    tables = [
-        _table(("object size", *PART_COLUMNS), map(part_cells, drift.sizes)),
-        _table(("class (the greatest losses)", *CLASS_COLUMNS), map(class_cells, worst)),
-    ]
+    parts = ["\n".join(lines), *map(markdown, drift_tables(drift))]
     if drift.images:
-        tables.append(_table(IMAGE_COLUMNS, map(image_cells, drift.images[:CHANGED_IMAGES])))
-        tables.append(f"![The reference's detections, and this engine's]({CHANGED})")
-    return "\n\n".join(["\n".join(lines), *tables])
-
-
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Names to the left, figures to the right."""
-    aligned = ["---", *["---:"] * (len(columns) - 1)]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in (columns, aligned, *rows))
+        parts.append(f"![The reference's detections, and this engine's]({CHANGED})")
+    return "\n\n".join(parts)
 
 
 def _contents(manifest: Manifest) -> str:

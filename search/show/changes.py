@@ -6,23 +6,12 @@ import base64
 import logging
 from dataclasses import dataclass
 from html import escape
-from typing import Any
 
 from ...errors import CandidateError
 from ...objectives.accuracy.drift import Drift
 from ..front import knee
-from ..ship.drift_shown import (
-    CHANGED_IMAGES,
-    CLASS_COLUMNS,
-    IMAGE_COLUMNS,
-    PART_COLUMNS,
-    WORST_CLASSES,
-    class_cells,
-    image_cells,
-    part_cells,
-)
-from .plots.confidence import confidence_figure
-from .tables import html_table
+from ..ship.drift import drift_tables
+from ..table import html
 from .trial_cache import TrialCache
 from .view import StudyView
 
@@ -74,11 +63,6 @@ def changes_of_view(view: StudyView, cache: TrialCache, *, shown: bool) -> Chang
         return Changes(trial=chosen.trial, drift=drift, remark=NOT_DRAWN)
 
 
-def figure_of_changes(changes: Changes) -> Any:
-    """F1 over the confidence, of the engine and of the reference."""
-    return confidence_figure(changes.drift.confidence, name=f"trial {changes.trial}")
-
-
 def html_of_changes(changes: Changes) -> str:
     """What stands below the figure: a sentence, tables, the picture."""
     drift, shift = changes.drift, changes.drift.confidence
@@ -87,14 +71,7 @@ def html_of_changes(changes: Changes) -> str:
         f"({shift.best_f1:.3f}), the reference's from {shift.reference_best:.2f} ({shift.reference_best_f1:.3f}). Left "
         f"there, this engine's F1 is {shift.f1_kept:.3f}. Of {drift.images_seen} images {drift.images_changed} changed."
     )
-    classes = [(*class_cells(part), str(part.truths)) for part in drift.classes[:WORST_CLASSES]]
-    images = [image_cells(image) for image in drift.images[:CHANGED_IMAGES]]
-    tables = [
-        html_table(("object size", *PART_COLUMNS), [part_cells(part) for part in drift.sizes]),
-        html_table(("the greatest losses", *CLASS_COLUMNS, "true boxes"), classes),
-        html_table(IMAGE_COLUMNS, images) if images else "",
-    ]
-    return "\n".join([f"<p>{told}</p>", *tables, _picture(changes)])
+    return "\n".join([f"<p>{told}</p>", *map(html, drift_tables(drift)), _picture(changes)])
 
 
 def _picture(changes: Changes) -> str:

@@ -6,14 +6,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
-from rich.table import Table
 
 from ..run.progress import Progress
-from .terminal import is_watched, terminal
+from ..table import Table, figures, words
+from .terminal import is_watched, on_terminal, terminal
 
 LINE_EVERY_S = 30.0
 BAR_WIDTH = 40
@@ -32,14 +31,13 @@ def fleet_display() -> Iterator[Callable[[Progress], None]]:
 
 def picture(progress: Progress) -> RenderableType:
     """A bar, the line below it, and who is at work."""
-    table = Table(box=box.SIMPLE_HEAD)
-    for name in ("worker", "trial", "for", "last sign of life"):
-        table.add_column(name, justify="left" if name == "worker" else "right", no_wrap=True)
-    for sign in progress.workers:
-        silent = "-" if sign.silent_s is None else f"{_duration(sign.silent_s)} ago"
-        table.add_row(sign.worker, str(sign.trial), _duration(sign.running_s), silent)
+    columns = [*words("worker", fold=False), *figures("trial", "for", "last sign of life")]
+    rows = [
+        (sign.worker, str(sign.trial), _duration(sign.running_s), f"{_duration(sign.silent_s)} ago")
+        for sign in progress.workers
+    ]
     bar = ProgressBar(total=progress.wanted, completed=min(progress.finished, progress.wanted), width=BAR_WIDTH)
-    return Group(bar, line(progress), *([table] if progress.workers else []))
+    return Group(bar, line(progress), *([on_terminal(Table(columns, rows))] if rows else []))
 
 
 def line(progress: Progress) -> str:

@@ -6,9 +6,10 @@ from ...errors import CandidateError
 from ...objectives.measurement import Measurement
 from ..doubts import DOUBTS
 from ..record import TrialRecord
+from ..table import markdown
 from ..wording import accuracy, change, int8_in_words, interval, mebibytes, ratio
 from .answer import answer
-from .tables import POINT_COLUMNS, facts, markdown_table, point_rows
+from .tables import facts, points_table
 from .view import StudyView
 
 
@@ -22,9 +23,9 @@ def note_of_study(view: StudyView, *, study_file: str) -> str:
     parts = [
         "\n".join(f"- {line}" for line in answer(view)),
         "## The front",
-        markdown_table(POINT_COLUMNS, point_rows(view.feasible_front)),
+        markdown(points_table(view.feasible_front)),
         "## Beside it: baselines, and what was confirmed and is beaten",
-        markdown_table(POINT_COLUMNS, point_rows(off_front)),
+        markdown(points_table(off_front)),
         "## Ship one",
         "```\n" + "\n".join(_commands(view, study_file)) + "\n```",
         "## What is searched",

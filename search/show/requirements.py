@@ -5,16 +5,16 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
+from rich.table import Table as RichTable
 
 from ..compliance import Answer, Compliance
 from ..doubts import DOUBTS
 from ..figures import in_words
 from ..requirements import Finding
+from ..table import Table, figures, words
 from ..wording import faster, interval, mebibytes, percent
-from .terminal import is_watched, terminal
+from .terminal import is_watched, on_terminal, say, terminal
 
 ROLES = {
     "reference": "the reference itself",
@@ -32,16 +32,17 @@ def show_answer(answer: Answer, study: Sequence[str]) -> None:
         study: how commands name the study: its file, and options such as `--set`.
     """
     console = terminal()
-    for_a_pipe = not is_watched(console)  # where a sentence is a line
     best = answer.best
-    console.print(_no(answer) if best is None else _yes(best, answer), style="bold", soft_wrap=for_a_pipe)
+    say(console, _no(answer) if best is None else _yes(best, answer), style="bold")
     if best is None:
         _show_nearest(console, answer.nearest)
         return
-    console.print(_findings_table(best))
+    rows = [(_limit(finding), _figure(finding), _interval(finding), finding.verdict) for finding in best.findings]
+    columns = [*words("required", fold=False), *figures("measured", "95 % interval"), *words("met")]
+    console.print(on_terminal(Table(columns, rows), edge=False))
     named = shlex.join(study)
     for line in _remarks(best, answer, named):
-        console.print(line, soft_wrap=for_a_pipe)
+        say(console, line)
     console.print(f"  qpareto export {named} -o best --trial {best.point.trial}", soft_wrap=True)  # to be copied
 
 
@@ -56,17 +57,6 @@ def _yes(best: Compliance, answer: Answer) -> str:
         f"{sure}: trial {best.point.title} keeps {answer.requirements} "
         f"(probability {percent(best.probability)}, {confirmed})."
     )
-
-
-def _findings_table(best: Compliance) -> Table:
-    """A row a requirement."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("required", "measured", "95 % interval"):
-        table.add_column(name, justify="left" if name == "required" else "right", no_wrap=True)
-    table.add_column("met", overflow="fold")
-    for finding in best.findings:
-        table.add_row(_limit(finding), _figure(finding), _interval(finding), finding.verdict)
-    return table
 
 
 def _remarks(best: Compliance, answer: Answer, study: str) -> Iterator[str]:
@@ -106,7 +96,7 @@ def _show_nearest(console: Console, nearest: Sequence[Compliance]) -> None:
         for row in rows:
             console.print("  " + ": ".join(row), soft_wrap=True)
         return
-    table = Table(box=None, show_header=False)
+    table = RichTable(box=None, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for row in rows:

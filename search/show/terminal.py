@@ -9,12 +9,13 @@ from typing import Any
 from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Table as RichTable
 
 from ...objectives.engines.profile import LayerTime, reformat_share
 from ...objectives.measurement import Measurement
 from ...objectives.selftest.check import Check
 from ..record import TrialRecord
+from ..table import Table, figures, words
 from ..wording import accuracy, change, faster, interval, mebibytes, ratio, slow_run, with_interval
 
 PIPE_WIDTH = 160  # columns where nobody's window is known
@@ -51,7 +52,7 @@ def progress(*, total: int) -> Iterator[TrialProgress]:
 
 def show_measurement(measurement: Measurement) -> None:
     """One measurement as a table of two columns."""
-    table = Table(box=box.SIMPLE, show_header=False)
+    table = RichTable(box=box.SIMPLE, show_header=False)
     rows = {
         "mAP50-95": f"{accuracy(measurement.map50_95)} ({change(measurement.map50_95_change)}, "
         f"95 % {interval(measurement.map50_95_change_ci, change)})",
@@ -106,16 +107,12 @@ def _parity(found: Measurement) -> str:
 def show_profile(times: Sequence[LayerTime]) -> None:
     """What each layer of an engine takes, in execution order, and what share reformats take."""
     whole_ms = sum(time.ms for time in times)
-    table = Table(box=box.SIMPLE_HEAD)
-    for name in ("ms", "share"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for name in ("runs in", "layer"):
-        table.add_column(name, overflow="fold")
+    rows = []
     for time in times:
         kind = "reformat" if time.reformat else {True: "INT8", False: "float", None: "-"}[time.int8]
-        table.add_row(f"{time.ms:.4f}", f"{time.ms / whole_ms:.1%}", kind, " + ".join(time.nodes) or time.name)
+        rows.append((f"{time.ms:.4f}", f"{time.ms / whole_ms:.1%}", kind, " + ".join(time.nodes) or time.name))
     console = terminal()
-    console.print(table)
+    console.print(on_terminal(Table([*figures("ms", "share"), *words("runs in", "layer")], rows)))
     console.print(
         f"{len(times)} layers, {whole_ms:.3f} ms with the profiler's own cost; reformats take "
         f"{reformat_share(times):.1%}. Trust shares, not sums.",
@@ -134,22 +131,18 @@ def show_build(built: Mapping[str, Any]) -> None:
 
 def show_layers(rows: Sequence[Mapping[str, Any]]) -> None:
     """A model's layers in graph order, with their sensitivity and their blocks' where the rows have them."""
-    table = Table(box=box.SIMPLE_HEAD)
-    for name, justify in (("layer", "left"), ("op", "left"), ("block", "left"), ("MMACs", "right"), ("INT8", "left")):
-        table.add_column(name, justify="right" if justify == "right" else "left", overflow="fold")
-    sensitive = "sensitivity" in rows[0]
-    for name in ("box error", "score error", "harm, 1e-6", "relief, 1e-6") if sensitive else ():
-        table.add_column(name, justify="right", no_wrap=True)
-    labelled = "block_map50_95_change" in rows[0]
-    if labelled:
-        table.add_column("block's mAP50-95", justify="right", no_wrap=True)
+    sensitive, labelled = "sensitivity" in rows[0], "block_map50_95_change" in rows[0]
+    columns = [*words("layer", "op", "block"), *figures("MMACs"), *words("INT8")]
+    columns += figures("box error", "score error", "harm, 1e-6", "relief, 1e-6") if sensitive else []
+    columns += figures("block's mAP50-95") if labelled else []
+    shown = []
     for row in rows:
         can = "no INT8 kernel here" if row["no_kernel"] else "yes" if row["quantizable"] else "ModelOpt refuses"
         cells = [row["name"], row["op"], row["block"], f"{row['macs'] / 1e6:.2f}", can]
         cells += _sensitivity_cells(row["sensitivity"]) if sensitive else []
         cells += [_change_cell(row["block_map50_95_change"])] if labelled else []
-        table.add_row(*cells)
-    terminal().print(table)
+        shown.append(cells)
+    terminal().print(on_terminal(Table(columns, shown)))
 
 
 def _sensitivity_cells(found: Mapping[str, float] | None) -> list[str]:
@@ -171,14 +164,12 @@ def _change_cell(found: tuple[float, float, float] | None) -> str:
 
 def show_doctor(found: Mapping[str, Mapping[str, Any]]) -> None:
     """What each kind of engine can do here."""
-    table = Table(box=box.SIMPLE_HEAD)
-    for name in ("engine", "builds", "runs", "details"):
-        table.add_column(name, overflow="fold")
+    rows = []
     for kind, state in found.items():
         details = "\n".join(f"{key}: {value}" for key, value in state["details"].items())
         reason = f"{state['reason']}\n" if state["reason"] else ""
-        table.add_row(kind, _yes(state["can_build"]), _yes(state["can_run"]), reason + details)
-    terminal().print(table)
+        rows.append((kind, _yes(state["can_build"]), _yes(state["can_run"]), reason + details))
+    terminal().print(on_terminal(Table(words("engine", "builds", "runs", "details"), rows)))
 
 
 def show_check(check: Check) -> None:
@@ -197,6 +188,32 @@ def terminal(*, stderr: bool = False) -> Console:
     if not is_watched(console):
         console.width = PIPE_WIDTH
     return console
+
+
+def on_terminal(table: Table, *, title: str | None = None, edge: bool = True, bold: int | None = None) -> RichTable:
+    """A table for a console to print.
+
+    Args:
+        edge: a space before the first column.
+        bold: the row that stands out.
+    """
+    drawn = RichTable(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=edge)
+    for column in table.columns:
+        drawn.add_column(
+            column.heading,
+            justify="right" if column.right else "left",
+            no_wrap=not column.fold,
+            overflow="fold",
+            min_width=column.least,
+        )
+    for i, row in enumerate(table.rows):
+        drawn.add_row(*row, style="bold" if i == bold else None)
+    return drawn
+
+
+def say(console: Console, text: str, *, style: str | None = None) -> None:
+    """Print a sentence: folded at words for a reader, one line in a pipe."""
+    console.print(text, style=style, soft_wrap=not is_watched(console))
 
 
 def _outcome(record: TrialRecord) -> str:
