@@ -2,7 +2,7 @@
 
 A search picks lucky figures on the images that it scores, so the accuracy on images that it never saw comes first,
 whoever measured later on its own. A latency differs from build to build and from process to process, so the last one
-comes first: that of the very engine that is exported, then that of a second build. Everything that is told of a point,
+comes first: that of the very engine that is exported, then that of a second build. All that is reported of a point,
 and every choice between points, stands on these.
 """
 

@@ -22,7 +22,7 @@ from qpareto.objectives.measurement import Measurement
 from qpareto.search.figures import figures_of
 from qpareto.search.points import Point
 from qpareto.search.record import FINISHED
-from qpareto.search.show.headline import headline
+from qpareto.search.show.answer import headline
 from qpareto.search.show.view import StudyView
 from qpareto.search.table import Table, markdown, words
 

@@ -44,7 +44,7 @@ _LIBRARIES = ("numpy", "onnx", "opencv-python-headless", "pycocotools", "optuna"
 
 @dataclass(frozen=True, kw_only=True)
 class Story:
-    """Where an engine comes from, as `Manifest` tells it."""
+    """Where an engine comes from, as `Manifest` states it."""
 
     chosen: str
     afresh: bool

@@ -9,15 +9,14 @@ from html import escape
 from itertools import zip_longest
 from typing import Any
 
-from ... import __version__
-from ..table import Table, figures, html, words
-from ..wording import ratio
-from .answer import answer
-from .changes import Changes, html_of_changes
-from .plots import figures_of_view, fronts_figure, growth_figure
-from .plots.confidence import confidence_figure
-from .tables import facts, points_table
-from .view import StudyView
+from .... import __version__
+from ...table import Table, figures, html, words
+from ...wording import ratio
+from ..answer import answer
+from ..plots import figures_of_view, fronts_figure, growth_figure
+from ..tables import facts, points_table
+from ..view import StudyView
+from .changes import Changes, confidence_figure, html_of_changes
 
 CAPTIONS = {
     "front": "Better is up and to the left. Bars are 95 % intervals: of the latency ratio, and of mAP's change against "
@@ -80,7 +79,7 @@ def report(
 
     Args:
         drawn: `figures_of_views` of these, where somebody needs them too.
-        changes: how each study's detections changed, or why that cannot be told; nothing is told of it if empty.
+        changes: how each study's detections changed, or why that is not known; left out if empty.
     """
     alone = len(views) == 1
     title = " and ".join(view.name for view in views)
@@ -124,7 +123,6 @@ def _compared(views: Sequence[StudyView]) -> str:
 
 def _study(view: StudyView, changes: Changes | str | None, drawn: Mapping[str, Any], *, alone: bool) -> str:
     """The answer, the figures, the tables and the facts of one study."""
-    off_front = [point for point in view.results.beside_front() if point not in view.feasible_front]
     heading = "" if alone else f"<h2>{escape(view.name)}</h2>"
     failed = [(str(r.number), r.reason or "-") for r in view.results.records if r.state == "failed"]
     told = "".join(f"<li>{escape(line)}</li>" for line in answer(view))
@@ -133,7 +131,7 @@ def _study(view: StudyView, changes: Changes | str | None, drawn: Mapping[str, A
         f"<section>{heading}<ul class='answer'>{told}</ul></section>",
         front,
         f"<section><h2>The front</h2>{html(points_table(view.feasible_front))}</section>",
-        f"<section><h2>Beside it</h2>{html(points_table(off_front))}"
+        f"<section><h2>Beside it</h2>{html(points_table(view.results.beside_front()))}"
         "<p>Baselines, and what was confirmed and is beaten.</p></section>",
         _changes(changes) if changes is not None else "",
         *others,

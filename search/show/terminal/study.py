@@ -6,15 +6,15 @@ from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 
-from ...objectives.measurement import Measurement
-from ..doubts import doubts_of
-from ..points import Point
-from ..results import Results
-from .headline import headline, next_commands
+from ....objectives.measurement import Measurement
+from ...doubts import doubts_of
+from ...points import Point
+from ...results import Results
+from ..answer import headline, next_commands
+from ..tables import NARROW, WIDE, confirmed_table, points_table
+from ..view import StudyView
+from .console import is_watched, on_terminal, say, terminal
 from .scatter import plot_of_results
-from .tables import NARROW, WIDE, confirmed_table, points_table
-from .terminal import is_watched, on_terminal, say, terminal
-from .view import StudyView
 
 
 def show_study(view: StudyView, study: Sequence[str], *, trials: int, wide: bool = False) -> None:

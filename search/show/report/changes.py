@@ -6,14 +6,16 @@ import base64
 import logging
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
-from ...errors import CandidateError
-from ...objectives.accuracy.drift import Drift
-from ..front import knee
-from ..ship.drift import drift_tables
-from ..table import html
-from .trial_cache import TrialCache
-from .view import StudyView
+from ....errors import CandidateError
+from ....objectives.accuracy.drift import CONFIDENCES, ConfidenceShift, Drift
+from ...front import knee
+from ...ship.drift import drift_tables
+from ...table import html
+from ..plots.look import GREEN, ORANGE, layout
+from ..trial_cache import TrialCache
+from ..view import StudyView
 
 NOTHING = "No engine with INT8 layers is on the front, so no detection changes."
 NOT_HERE = (
@@ -42,7 +44,7 @@ class Changes:
 
 
 def changes_of_view(view: StudyView, cache: TrialCache, *, shown: bool) -> Changes | str:
-    """What the cache tells of the knee of those of the front's points that have INT8 layers; why not, if nothing.
+    """What the cache shows of the knee of those of the front's points that have INT8 layers; why not, if nothing.
 
     Args:
         shown: run its engine and the reference on a few images, to show what changed.
@@ -61,6 +63,30 @@ def changes_of_view(view: StudyView, cache: TrialCache, *, shown: bool) -> Chang
     except CandidateError as error:
         _log.warning("The report shows no images: %s", error)
         return Changes(trial=chosen.trial, drift=drift, remark=NOT_DRAWN)
+
+
+def confidence_figure(shift: ConfidenceShift, *, name: str) -> Any:
+    """F1 over the confidence, both engines' curves, with a mark on each at its best confidence.
+
+    Args:
+        name: of the engine that is held against the reference.
+    """
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    for curve, best, colour, dash, title in (
+        (shift.f1, (shift.best, shift.best_f1), GREEN, "solid", name),
+        (shift.reference_f1, (shift.reference_best, shift.reference_best_f1), ORANGE, "dash", "reference"),
+    ):
+        style = {"name": f"{title}: best at {best[0]:.2f}", "line": {"color": colour, "dash": dash, "width": 2}}
+        figure.add_trace(go.Scatter(x=CONFIDENCES, y=curve, mode="lines", **style))
+        mark = {"color": colour, "size": 11, "symbol": "diamond"}
+        figure.add_trace(go.Scatter(x=[best[0]], y=[best[1]], mode="markers", marker=mark, showlegend=False))
+    figure.update_traces(hovertemplate="from confidence %{x:.2f}<br>F1 %{y:.3f}<extra></extra>")
+    figure.update_layout(
+        layout(title="F1 over the confidence", x="confidence, from which on a detection counts", y="F1")
+    )
+    return figure
 
 
 def html_of_changes(changes: Changes) -> str:

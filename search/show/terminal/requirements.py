@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from ..compliance import Answer, Compliance
-from ..doubts import DOUBTS
-from ..figures import in_words
-from ..requirements import Finding
-from ..table import Table, figures, words
-from ..wording import faster, interval, mebibytes, percent
-from .terminal import is_watched, on_terminal, say, terminal
+from ...compliance import Answer, Compliance
+from ...doubts import DOUBTS
+from ...figures import in_words
+from ...requirements import Finding
+from ...table import Table, figures, words
+from ...wording import faster, interval, mebibytes, percent
+from .console import is_watched, on_terminal, say, terminal
 
 ROLES = {
     "reference": "the reference itself",
@@ -120,7 +120,7 @@ def _shortfall(compliance: Compliance) -> str:
 def _missed(finding: Finding) -> str:
     """Such as `latency_ratio 0.441 is 0.041 above 0.4 (beyond its 95 % interval)`."""
     if finding.figure is None:
-        return f"{finding.requirement.name} is not told"
+        return f"{finding.requirement.name} is not measured"
     quantity, limit = finding.requirement.quantity, finding.requirement.limit
     side = "above" if quantity.sense == "at most" else "below"
     told = f"{finding.requirement.name} {_figure(finding)} is {finding.excess:.{quantity.digits}f} {side} {limit:g}"

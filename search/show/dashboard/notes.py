@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from ...errors import CandidateError
-from ...objectives.measurement import Measurement
-from ..doubts import DOUBTS
-from ..record import TrialRecord
-from ..table import markdown
-from ..wording import accuracy, change, int8_in_words, interval, mebibytes, ratio
-from .answer import answer
-from .tables import facts, points_table
-from .view import StudyView
+from ....errors import CandidateError
+from ....objectives.measurement import Measurement
+from ...doubts import DOUBTS
+from ...record import TrialRecord
+from ...table import markdown
+from ...wording import accuracy, change, int8_in_words, interval, mebibytes, ratio
+from ..answer import answer
+from ..tables import facts, points_table
+from ..view import StudyView
 
 
 def note_of_study(view: StudyView, *, study_file: str) -> str:
@@ -19,13 +19,12 @@ def note_of_study(view: StudyView, *, study_file: str) -> str:
     Args:
         study_file: as the commands name it.
     """
-    off_front = [point for point in view.results.beside_front() if point not in view.feasible_front]
     parts = [
         "\n".join(f"- {line}" for line in answer(view)),
         "## The front",
         markdown(points_table(view.feasible_front)),
         "## Beside it: baselines, and what was confirmed and is beaten",
-        markdown(points_table(off_front)),
+        markdown(points_table(view.results.beside_front())),
         "## Ship one",
         "```\n" + "\n".join(_commands(view, study_file)) + "\n```",
         "## What is searched",

@@ -1,58 +1,25 @@
-"""Tables on stdout, talk and progress on stderr."""
+"""One candidate, a model's layers, and which engines this machine has: tables on stdout."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich import box
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table as RichTable
 
-from ...objectives.engines.profile import LayerTime, reformat_share
-from ...objectives.measurement import Measurement
-from ...objectives.selftest.check import Check
-from ..record import TrialRecord
-from ..table import Table, figures, words
-from ..wording import accuracy, change, faster, interval, mebibytes, ratio, slow_run, with_interval
-
-PIPE_WIDTH = 160  # columns where nobody's window is known
-
-
-class TrialProgress:
-    """A bar over a study's trials, and a line for each trial that ends."""
-
-    def __init__(self, bar: Progress, *, total: int) -> None:
-        self._bar = bar
-        self._task = bar.add_task("opening the study", total=total)
-
-    def begin(self, number: int, what: str, *, finished: int) -> None:
-        self._bar.update(self._task, completed=finished, description=f"trial {number}: {what[:40]}")
-
-    def end(self, record: TrialRecord) -> None:
-        self._bar.console.print(f"trial {record.number}: {_outcome(record)}", soft_wrap=True)
-
-
-@contextmanager
-def progress(*, total: int) -> Iterator[TrialProgress]:
-    """Progress of a run on stderr, with the time left; the bar vanishes where stderr is no terminal."""
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    console = terminal(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not is_watched(console)) as bar:
-        yield TrialProgress(bar, total=total)
+from ....objectives.engines.profile import LayerTime, reformat_share
+from ....objectives.measurement import Measurement
+from ...table import Table, figures, words
+from ...wording import accuracy, change, faster, interval, mebibytes, ratio, slow_run, with_interval
+from .console import on_terminal, terminal
 
 
 def show_measurement(measurement: Measurement) -> None:
     """One measurement as a table of two columns."""
     table = RichTable(box=box.SIMPLE, show_header=False)
+    cold_ms = measurement.latency_cold_ms
+    cold = "" if cold_ms is None else f" (first run {ratio(cold_ms)} ms)"
     rows = {
         "mAP50-95": f"{accuracy(measurement.map50_95)} ({change(measurement.map50_95_change)}, "
         f"95 % {interval(measurement.map50_95_change_ci, change)})",
@@ -60,7 +27,7 @@ def show_measurement(measurement: Measurement) -> None:
         "AP small / medium / large": " / ".join(
             map(accuracy, (measurement.ap_small, measurement.ap_medium, measurement.ap_large))
         ),
-        "latency": f"{ratio(measurement.latency_ms)} ms{_cold(measurement)}",
+        "latency": f"{ratio(measurement.latency_ms)} ms{cold}",
         "slow runs, 99 % bounds": f"p90 {slow_run(measurement.latency_p90_ms, measurement.latency_p90_bound_ms)} ms, "
         f"p99 {slow_run(measurement.latency_p99_ms, measurement.latency_p99_bound_ms)} ms",
         "ratio to the reference": f"{ratio(measurement.latency_ratio)} "
@@ -81,10 +48,6 @@ def show_measurement(measurement: Measurement) -> None:
     for name, value in rows.items():
         table.add_row(name, value)
     terminal().print(table)
-
-
-def _cold(found: Measurement) -> str:
-    return "" if found.latency_cold_ms is None else f" (first run {ratio(found.latency_cold_ms)} ms)"
 
 
 def _what_ran(found: Measurement) -> str:
@@ -168,79 +131,6 @@ def show_doctor(found: Mapping[str, Mapping[str, Any]]) -> None:
     for kind, state in found.items():
         details = "\n".join(f"{key}: {value}" for key, value in state["details"].items())
         reason = f"{state['reason']}\n" if state["reason"] else ""
-        rows.append((kind, _yes(state["can_build"]), _yes(state["can_run"]), reason + details))
+        can = ("yes" if state[what] else "no" for what in ("can_build", "can_run"))
+        rows.append((kind, *can, reason + details))
     terminal().print(on_terminal(Table(words("engine", "builds", "runs", "details"), rows)))
-
-
-def show_check(check: Check) -> None:
-    """One check of a self-test, as soon as it is known."""
-    print(f"{check.outcome:<7}  {check.engine}: {check.name}  ({check.detail})", flush=True)
-
-
-def is_watched(console: Console) -> bool:
-    """Whether somebody sits before it: what moves is for them alone. FORCE_COLOR, as CI sets it, makes no terminal."""
-    return console.file.isatty()
-
-
-def terminal(*, stderr: bool = False) -> Console:
-    """A console that prints text as it is: layer names hold brackets and colons."""
-    console = Console(stderr=stderr, markup=False, highlight=False, emoji=False)
-    if not is_watched(console):
-        console.width = PIPE_WIDTH
-    return console
-
-
-def on_terminal(table: Table, *, title: str | None = None, edge: bool = True, bold: int | None = None) -> RichTable:
-    """A table for a console to print.
-
-    Args:
-        edge: a space before the first column.
-        bold: the row that stands out.
-    """
-    drawn = RichTable(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=edge)
-    for column in table.columns:
-        drawn.add_column(
-            column.heading,
-            justify="right" if column.right else "left",
-            no_wrap=not column.fold,
-            overflow="fold",
-            min_width=column.least,
-        )
-    for i, row in enumerate(table.rows):
-        drawn.add_row(*row, style="bold" if i == bold else None)
-    return drawn
-
-
-def say(console: Console, text: str, *, style: str | None = None) -> None:
-    """Print a sentence: folded at words for a reader, one line in a pipe."""
-    console.print(text, style=style, soft_wrap=not is_watched(console))
-
-
-def _outcome(record: TrialRecord) -> str:
-    """How a trial ended, in a line that fits a window; only why one failed may take more."""
-    again = record.reused_from is not None
-    parts = [record.baseline or "", f"as trial {record.reused_from}" if again else ""]
-    if record.stopped is not None:
-        found = record.stopped
-        parts.append(f"{'' if again else 'stopped, '}beaten by trial {found.rival}")
-        figures = f"mAP50-95 about {found.map50_95.value:.3f}, {faster(found.latency_ratio)}"
-    elif record.measurement is None:
-        parts.append(record.state)
-        figures = str(record.reason)
-    else:
-        figures = _figures(record.measurement, again=again)
-    return ": ".join(filter(None, (", ".join(filter(None, parts)), figures)))
-
-
-def _figures(found: Measurement, *, again: bool) -> str:
-    """Fewer where an earlier line has told them."""
-    if again:
-        return f"mAP50-95 {accuracy(found.map50_95)}, {faster(found.latency_ratio)}"
-    return (
-        f"mAP50-95 {accuracy(found.map50_95)}, {ratio(found.latency_ms)} ms, {faster(found.latency_ratio)}, "
-        f"{len(found.int8_layers)} INT8"
-    )
-
-
-def _yes(can: bool) -> str:
-    return "yes" if can else "no"
