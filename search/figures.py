@@ -2,7 +2,7 @@
 
 A search picks lucky figures on the images that it scores, so the accuracy on images that it never saw comes first,
 whoever measured later on its own. A latency differs from build to build and from process to process, so the last one
-comes first: that of the very engine that is exported, then that of a second build. Everything that is told of a point,
+comes first: that of the very engine that is exported, then that of a second build. All that is reported of a point,
 and every choice between points, stands on these.
 """
 
@@ -15,6 +15,7 @@ from typing import Any
 from ..errors import CandidateError
 from ..objectives.latency.spread import Spread
 from ..objectives.measurement import Measurement
+from .wording import accuracy, change, ratio
 
 # mAP50-95 that may be lost by who is called as accurate as the reference: the loss is below it over the whole of its
 # 95 % interval, as in a trial of non-inferiority. It is half of the point (0.01) that a product usually may lose, and
@@ -101,8 +102,8 @@ def _by_spread(found: Measurement, spread: Spread | None) -> Measurement:
 def in_words(found: Measurement, accuracy_from: str = "", latency_from: str = "") -> str:
     """`mAP50-95 0.4044 (-0.0103), 18.321 ms (0.582 of the reference)`."""
     return (
-        f"mAP50-95 {found.map50_95:.4f} ({found.map50_95_change:+.4f}{accuracy_from}), "
-        f"{found.latency_ms:.3f} ms ({found.latency_ratio:.3f} of the reference{latency_from})"
+        f"mAP50-95 {accuracy(found.map50_95)} ({change(found.map50_95_change)}{accuracy_from}), "
+        f"{ratio(found.latency_ms)} ms ({ratio(found.latency_ratio)} of the reference{latency_from})"
     )
 
 

@@ -38,17 +38,6 @@ class Quantity:
     of_reference: Callable[[Measurement], float] = lambda _: 0.0
 
 
-def faster(ratio: float) -> str:
-    """A latency ratio, above 0, as a speedup: `2.14x faster`, `1.10x slower`."""
-    return f"{1 / ratio:.2f}x faster" if ratio <= 1 else f"{ratio:.2f}x slower"
-
-
-def slow_run(ms: float | None, bound_ms: float | None) -> str:
-    """A percentile of an engine's runs with its bound, in milliseconds: `3.210 (<= 3.350)`; `-` for what is unknown."""
-    told = ["-" if value is None else f"{value:.3f}" for value in (ms, bound_ms)]
-    return "-" if ms is None else f"{told[0]} (<= {told[1]})"
-
-
 def _change(found: Measurement) -> Interval:
     """Of mAP50-95 against the reference, its interval drawn out to the figure where a bootstrap's does not hold it."""
     value, (low, high) = found.map50_95_change, found.map50_95_change_ci

@@ -19,6 +19,7 @@ from .points import Point, spread_of
 from .record import FINISHED, TrialRecord
 from .standing import losses_of, surely_beats, tie, without_int8
 from .study import SearchStudy, Snapshot
+from .wording import change, ratio, with_interval
 
 HYPERVOLUME_MAP_SHARE = 0.5  # the worst corner: half the reference's mAP, at the reference's latency
 
@@ -225,17 +226,16 @@ class Results:
             return []
         mixed = [p.decisive for p in self.points if p.measurement.int8_layers and p.refuted is None]
         best = min(mixed, key=lambda found: found.latency_ratio)
-        low, high = best.latency_ratio_ci
+        taken = with_interval(best.latency_ratio, best.latency_ratio_ci, ratio, level="95 % ")
         if ship == self.reference:
             named = "the reference"
         else:
-            found = ship.decisive
-            named = f"{ship.precision}, trial {ship.trial} ({found.latency_ratio:.3f}, {found.map50_95_change:+.4f})"
+            scored = f"{ratio(ship.decisive.latency_ratio)}, {change(ship.decisive.map50_95_change)}"
+            named = f"{ship.precision}, trial {ship.trial} ({scored})"
         return [
-            f"INT8 does not pay here: of {len(mixed)} engines with INT8 layers the fastest takes "
-            f"{best.latency_ratio:.3f} (95 % {low:.3f} to {high:.3f}) of the {self.float_type} reference's time, at "
-            f"{best.map50_95_change:+.4f} mAP50-95. Ship {named}, as `qpareto export` does unless --trial "
-            "names another."
+            f"INT8 does not pay here: of {len(mixed)} engines with INT8 layers the fastest takes {taken} of the "
+            f"{self.float_type} reference's time, at {change(best.map50_95_change)} mAP50-95. Ship {named}, as "
+            "`qpareto export` does unless --trial names another."
         ]
 
     def _lucky(self) -> list[str]:

@@ -66,9 +66,7 @@ ENTRIES = {
             "objectives.tensors",
         ),
     ),
-    "batch-proofs": Made(
-        batch_proof, "_RECIPE", (*_of(f"{QUANTIZATION}.", "batch_proof", "batch", "batch_shapes"),)
-    ),
+    "batch-proofs": Made(batch_proof, "_RECIPE", (*_of(f"{QUANTIZATION}.", "batch_proof", "batch", "batch_shapes"),)),
     "calibrated": Made(
         calibrate,
         "CALIBRATING",

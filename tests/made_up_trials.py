@@ -8,6 +8,7 @@ from qpareto.objectives.accuracy.race import Race, Standing, Stopped
 from qpareto.objectives.measurement import Measurement
 from qpareto.search.record import TrialRecord
 from qpareto.search.results import Results
+from qpareto.search.show.view import StudyView
 
 REFERENCE_MAP, REFERENCE_MS = 0.4, 20.0
 
@@ -98,4 +99,19 @@ def typical_results() -> Results:
         trial(6, measured(0.37, 0.9)),
         trial(7, None),
         trial(8, measured(0.39, 0.58), reused_from=5),
+    )
+
+
+def view_of(results: Results, *, infeasible: frozenset[int] = frozenset()) -> StudyView:
+    """What is shown of results that no storage holds."""
+    return StudyView(
+        name="made up",
+        results=results,
+        identity={},
+        ended={},
+        begun=None,
+        infeasible=infeasible,
+        space={},
+        trials=(),
+        expected=None,
     )

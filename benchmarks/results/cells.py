@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kept_peers import Scored
+from qpareto.search import wording
 from qpareto.search.points import Point
 from qpareto.search.show.view import StudyView
 
@@ -50,20 +51,20 @@ def baseline_of(point: Point) -> str:
 
 def change(found: Scored) -> str:
     """'-0.0173 (-0.0285 to -0.0094)'."""
-    low, high = found.map50_95_change_ci
-    return f"{found.map50_95_change:+z.4f} ({low:+z.4f} to {high:+z.4f})"
+    return wording.with_interval(found.map50_95_change, found.map50_95_change_ci, wording.change)
 
 
 def ratio(found: Scored) -> str:
     """'0.456 (0.446 to 0.469)*'; the star marks a doubtful timing."""
-    low, high = found.latency_ratio_ci
-    return f"{found.latency_ratio:.3f} ({low:.3f} to {high:.3f}){'*' if found.flags else ''}"
+    told = wording.with_interval(found.latency_ratio, found.latency_ratio_ci, wording.ratio)
+    return f"{told}{'*' if found.flags else ''}"
 
 
 def speedup(found: Scored) -> str:
     """'2.19x (2.13x to 2.24x)*', likewise."""
     low, high = found.latency_ratio_ci
-    return f"{1 / found.latency_ratio:.2f}x ({1 / high:.2f}x to {1 / low:.2f}x){'*' if found.flags else ''}"
+    told = wording.with_interval(found.latency_ratio, (high, low), wording.speedup)
+    return f"{told}{'*' if found.flags else ''}"
 
 
 def unit_ms(view: StudyView) -> float:

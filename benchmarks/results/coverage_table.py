@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from provenance import in_words
-from qpareto.search.show.tables import markdown_table
+from qpareto.search.table import Table, markdown, words
 
 COLUMNS = ("INT8 layers", "timings", "ratio", "lowest", "highest", "spread", "within told", "within own", "flagged")
 Line = Mapping[str, Any]
@@ -38,7 +38,7 @@ def coverage_table(lines: Sequence[Line]) -> str:
     by_mask: dict[str, list[Line]] = {}
     for line in lines:
         by_mask.setdefault(line["mask"], []).append(line)
-    table = markdown_table(COLUMNS, [_row(timings) for timings in by_mask.values()])
+    table = markdown(Table(words(*COLUMNS), [_row(timings) for timings in by_mask.values()]))
     pairs = sum(len(_pairs(timings)) for timings in by_mask.values())
     if not pairs:
         return table

@@ -22,9 +22,9 @@ from qpareto.objectives.measurement import Measurement
 from qpareto.search.figures import figures_of
 from qpareto.search.points import Point
 from qpareto.search.record import FINISHED
-from qpareto.search.show.headline import headline
-from qpareto.search.show.tables import markdown_table
+from qpareto.search.show.answer import headline
 from qpareto.search.show.view import StudyView
+from qpareto.search.table import Table, markdown, words
 
 LOOKS = (5, 10, 20, 30, 40, 60, 100)  # numbers of trials that the hypervolume is told after
 FRONT = ("", "trial", "mAP50-95", "change, 95 %", "latency, ms", "ratio, 95 %", "INT8", "calibration")
@@ -73,7 +73,7 @@ def front_table(view: StudyView, peers: Sequence[Peer] = ()) -> str:
     rows += [_row(p, "beaten when confirmed") for p in results.beside_front() if not p.baseline]
     told = any(point.confirmed is not None for point in (*front, *results.baselines))
     columns = FRONT + (CONFIRMED if told else ())
-    return markdown_table(columns, [row[: len(columns)] for row in rows])
+    return markdown(Table(words(*columns), [row[: len(columns)] for row in rows]))
 
 
 def growth_table(view: StudyView) -> str:
@@ -85,7 +85,8 @@ def growth_table(view: StudyView) -> str:
     grown = list(zip((place[p.trial] for p in points), results.hypervolumes(points), strict=True))
     looks = sorted({look for look in LOOKS if look < len(ended)} | {len(ended)})
     values = [max((value for after, value in grown if after <= look), default=0.0) for look in looks]
-    return markdown_table(("trials", *map(str, looks)), [("hypervolume", *(f"{value:.4f}" for value in values))])
+    row = ("hypervolume", *(f"{value:.4f}" for value in values))
+    return markdown(Table(words("trials", *map(str, looks)), [row]))
 
 
 def ran_table(view: StudyView) -> str:
@@ -99,7 +100,7 @@ def ran_table(view: StudyView) -> str:
         reformats = "-" if found.reformats is None else str(found.reformats)
         name = point.baseline or "front"
         rows.append((name, str(point.trial), str(len(found.int8_layers)), ran, reformats, share, energy))
-    return markdown_table(RAN, rows) if rows else ""
+    return markdown(Table(words(*RAN), rows)) if rows else ""
 
 
 def _reformat_share(point: Point) -> str:
@@ -128,7 +129,8 @@ def costs(view: StudyView) -> str:
     steps = list(dict.fromkeys(step for measurement in found for step in measurement.seconds))
     taken = {step: [each.seconds[step] for each in found if step in each.seconds] for step in steps}
     rows = [(step, str(len(all_)), *(f"{part:.1f}" for part in _spread(all_))) for step, all_ in taken.items()]
-    table = markdown_table(("step", "count", "median, s", "lowest, s", "highest, s"), rows) if rows else ""
+    columns = words("step", "count", "median, s", "lowest, s", "highest, s")
+    table = markdown(Table(columns, rows)) if rows else ""
     return "\n\n".join(part for part in ("\n".join(line for line in lines if line), table) if part)
 
 

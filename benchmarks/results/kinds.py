@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from cells import device_of, images_of, model_of
 from kept import Kept
 from kept_tables import costs, front_table, growth_table, head, ran_table
-from qpareto.search.show.tables import markdown_table
+from qpareto.search.table import Table, markdown, words
 from short import headline_sentence, made_line, short_table
 
 PICTURE = "picture"
@@ -46,7 +46,7 @@ def peers(kept: Kept) -> str:
         (p.title, f"{p.int8_layers} of {p.layers}", str(p.calibration_images), f"{p.wall_s:.0f}", f"{p.cpu_s:.0f}")
         for p in kept.peers
     ]
-    return markdown_table(columns, rows)
+    return markdown(Table(words(*columns), rows))
 
 
 STUDY_KINDS: Mapping[str, Callable[[Kept], str]] = {

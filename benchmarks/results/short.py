@@ -8,9 +8,9 @@ from kept_peers import Scored, best_peers
 from provenance import in_words
 from qpareto.objectives.measurement import Measurement
 from qpareto.search.points import Point
-from qpareto.search.quantities import faster
-from qpareto.search.show.headline import headline
-from qpareto.search.show.tables import markdown_table
+from qpareto.search.show.answer import headline
+from qpareto.search.table import Table, markdown, words
+from qpareto.search.wording import faster
 
 SHORT = ("", "mAP50-95", "change, 95 %", "latency, ms", "speedup, 95 %")
 
@@ -41,7 +41,7 @@ def short_table(kept: Kept) -> str:
     found: list[tuple[str, Scored]] = [(_title(point, best), point.decisive) for point in _baselines(kept)]
     found += [(peer.title, peer.decisive) for peer in best_peers(kept.peers)]
     found += [(_title(point, best), point.decisive) for point in _front(kept, best)]
-    return markdown_table(SHORT, [_row(title, scored, unit_ms(view)) for title, scored in found])
+    return markdown(Table(words(*SHORT), [_row(title, scored, unit_ms(view)) for title, scored in found]))
 
 
 def made_line(kept: Kept) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from qpareto.search.front import front_of, hypervolume
-from qpareto.search.show.tables import markdown_table
+from qpareto.search.table import Table, markdown, words
 from recording import OBJECTIVES, Line, Recording, losses_of
 
 MARKS = (10, 20, 30, 40)  # trials
@@ -53,7 +53,7 @@ def volumes_table(recording: Recording) -> str:
         cells = [f"{reached[mark]:.3f}" if mark in reached else "" for mark in marks]
         trials = recording.of_run(run)
         rows.append((run, *cells, str(len(trials) - len(measured(trials)))))
-    return markdown_table(("sampler", *(f"{mark} trials" for mark in marks), "failed"), rows)
+    return markdown(Table(words("sampler", *(f"{mark} trials" for mark in marks), "failed"), rows))
 
 
 def peers_of_study(path: Path, study: str) -> dict[str, Line]:
@@ -82,9 +82,8 @@ def rivals_table(rivals: Mapping[str, Line], front: Sequence[Line]) -> str:
         ]
         how, point = max(found, key=lambda pair: float(pair[1]["map50_95"]), default=("**is worse**", None))
         rows.append((name, *_cells(rival), how, *(_cells(point) if point else ("", ""))))
-    return markdown_table(
-        ("", "change of mAP50-95", "latency ratio", "ours", "change of mAP50-95", "latency ratio"), rows
-    )
+    columns = words("", "change of mAP50-95", "latency ratio", "ours", "change of mAP50-95", "latency ratio")
+    return markdown(Table(columns, rows))
 
 
 def _cells(line: Line) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """What qpareto does, as functions: every command calls one of these, and so may a script."""
 
 from ..run.progress import Progress, Watch, WorkerSign
-from ..show.dashboard import Address
+from ..show.dashboard.server import Address
 from ..study_opening import devices_of_study
 from .candidate import build_candidate, measure_candidate, profile_candidate
 from .draft import draft_study

@@ -20,7 +20,7 @@ from ..results import Results
 from ..run.progress import Progress, Watch
 from ..run.stopping import mark_interrupted, stoppable
 from ..run.watching import Watching
-from ..show.terminal import progress
+from ..show.terminal.progress import progress
 from ..spec import StudySpec
 from .study import confirm_study, join_study, results
 

@@ -13,12 +13,12 @@ from ..compliance import Answer, answer
 from ..requirements import Requirements
 from ..results import Results
 from ..run.prepare import scorer_of_spec
-from ..show.artifacts import TrialFiles
-from ..show.changes import NOT_HERE, Changes, changes_of_view
-from ..show.dashboard import Address, serve_dashboard
+from ..show.dashboard.artifacts import TrialFiles
+from ..show.dashboard.server import Address, serve_dashboard
 from ..show.plots import figures_of_view
 from ..show.plots.files import write_pngs
-from ..show.report import figures_of_views, report
+from ..show.report.changes import NOT_HERE, Changes, changes_of_view
+from ..show.report.page import figures_of_views, report
 from ..show.trial_cache import TrialCache
 from ..show.view import StudyView, view_of_study
 from ..spec import StudySpec
@@ -113,8 +113,9 @@ def write_report(specs: Sequence[StudySpec], path: Path, *, png: bool = False) -
     """
     told = [(spec, view) for spec in specs for view in _views(spec)]
     views = [view for _, view in told]
-    write_whole(path, report(views, [_changes(spec, view, shown=len(told) == 1) for spec, view in told]))
-    return [path, *(write_pngs(figures_of_views(views), path) if png else [])]
+    drawn = figures_of_views(views)
+    write_whole(path, report(views, [_changes(spec, view, shown=len(told) == 1) for spec, view in told], drawn))
+    return [path, *(write_pngs(drawn, path) if png else [])]
 
 
 def dashboard_of_study(
@@ -125,7 +126,7 @@ def dashboard_of_study(
     ready: Callable[[str], None],
     device: str | None = None,
 ) -> None:
-    """Serve a study's dashboard until this process is interrupted; `ready` is told its address.
+    """Serve a study's dashboard until this process is interrupted; `ready` is called with its address.
 
     Args:
         address: where to listen; this machine's own port 8080 if None.
@@ -146,7 +147,7 @@ def _views(spec: StudySpec) -> list[StudyView]:
 
 
 def _changes(spec: StudySpec, view: StudyView, *, shown: bool) -> Changes | str:
-    """What mAP hides of a study's front, or that it is not here; why not may name folders, so no report tells that."""
+    """What mAP hides of a study's front, or that it is not here; why not may name folders, so no report states that."""
     try:
         return changes_of_view(view, TrialCache(scorer_of_spec(spec)), shown=shown)
     except QParetoError as error:

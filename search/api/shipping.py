@@ -25,7 +25,7 @@ from ..ship.layouts import Layout
 from ..ship.manifest import DataFacts, FiguresFacts, Manifest, StudyFacts
 from ..ship.package import Package, Story, write_package
 from ..ship.verify import Check, verify_package
-from ..show.headline import headline
+from ..show.answer import headline
 from ..spec import EvaluationSpec, StudySpec
 from ..study import SearchStudy
 from .study import study_of_this_device, view_of_this_device

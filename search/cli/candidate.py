@@ -33,7 +33,7 @@ def measure(  # noqa: PLR0913, PLR0917 - one parameter an option
 ) -> None:
     """Measure one candidate completely, outside of any study."""
     from ..api import build_candidate, measure_candidate, profile_candidate
-    from ..show.terminal import show_build, show_measurement, show_profile
+    from ..show.terminal.candidate import show_build, show_measurement, show_profile
 
     if (build_only or keep is not None) and profile:
         raise QParetoError("--profile only times layers: leave --build-only and --keep out.")
@@ -72,8 +72,9 @@ def layers(  # noqa: PLR0913, PLR0917 - one parameter an option
     In graph order; ModelOpt refuses some.
     """
     from ..api import labelled_sensitivity_of_study, layers_of_study_or_model, sensitivity_of_study
-    from ..show.plots.sensitivity import write_sensitivity_plot
-    from ..show.terminal import show_layers
+    from ..show.plots.files import write_html
+    from ..show.plots.sensitivity import sensitivity_figure
+    from ..show.terminal.candidate import show_layers
 
     if not sensitivity and (plot or calibration or labels):
         raise QParetoError("--plot, --calibration and --labels belong to --sensitivity: add that, or leave them out.")
@@ -85,5 +86,5 @@ def layers(  # noqa: PLR0913, PLR0917 - one parameter an option
         changes = labelled_sensitivity_of_study(model, overrides or [], calibration=calibration, labels=labels)
         rows = [row | {"block_map50_95_change": changes.get(row["block"])} for row in rows]
     if plot is not None:
-        write_sensitivity_plot(rows, plot, title=model.stem)
+        write_html(sensitivity_figure(rows, title=model.stem), plot)
     print_json(rows) if as_json else show_layers(rows)

@@ -80,7 +80,7 @@ def show(
         trials: finished trials that it is to have; the spec's own number if None.
     """
     from ..api import view_of_this_device
-    from ..show.ending import show_study
+    from ..show.terminal.study import show_study
 
     if as_json:
         print_json(results.as_json())

@@ -44,7 +44,7 @@ def launch(  # noqa: PLR0913, PLR0917 - one parameter an option
     dies is started again. Ctrl-C stops them gently, twice at once.
     """
     from ..api import Fleet, launch_study
-    from ..show.fleet import fleet_display
+    from ..show.terminal.progress import fleet_display
 
     spec = spec_of(study, overrides)
     fleet = Fleet(workers=workers, ray=ray, cores=cores)
@@ -69,7 +69,7 @@ def worker(
     """
     from ..api import join_study
     from ..run.stopping import stoppable
-    from ..show.terminal import progress
+    from ..show.terminal.progress import progress
 
     spec = spec_of(study, overrides)
     with resumable(), progress(total=trials or spec.search.trials) as listener, stoppable(listener) as told:

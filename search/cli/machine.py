@@ -33,7 +33,7 @@ def doctor(
     """
     from ...objectives.engines import KINDS
     from ..api import engines_here
-    from ..show.terminal import show_doctor
+    from ..show.terminal.candidate import show_doctor
 
     kinds = [engine] if engine else list(KINDS)
     if self_test:
@@ -47,13 +47,12 @@ def doctor(
 
 def _self_test(kinds: list[str], model: Path | None, *, as_json: bool) -> None:
     from ..api import self_test_of_engines
-    from ..show.terminal import show_check
 
     checks = []
     for check in self_test_of_engines(model, kinds=kinds):
         checks.append(check)
         if not as_json:
-            show_check(check)
+            print(f"{check.outcome:<7}  {check.engine}: {check.name}  ({check.detail})", flush=True)
     if as_json:
         print_json([asdict(check) for check in checks])
     if any(check.outcome == "failed" for check in checks):

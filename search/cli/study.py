@@ -44,7 +44,7 @@ def run(
     the front, and with what to type next.
     """
     from ..api import run_study
-    from ..show.terminal import progress
+    from ..show.terminal.progress import progress
 
     spec = spec_of(study, overrides)
     with resumable(), progress(total=trials or spec.search.trials) as listener:
@@ -80,10 +80,10 @@ def front(  # noqa: PLR0913, PLR0917 - one parameter an option
     """
     from ..api import answer_of_view, view_of_spec
     from ..requirements import Requirements
-    from ..show.ending import show_study
     from ..show.plots import front_figure
     from ..show.plots.files import write_html
-    from ..show.requirements import show_answer
+    from ..show.terminal.requirements import show_answer
+    from ..show.terminal.study import show_study
 
     required = Requirements.parse(require) if require else None
     if required and with_others:

@@ -44,7 +44,7 @@ class BuiltEngine:
 
     @property
     def files(self) -> list[Path]:
-        """Without what is only told about it, in JSON: the manifest tells that."""
+        """Without what only describes it, in JSON: the manifest does that."""
         return sorted(path for path in self.folder.rglob("*") if path.is_file() and path.suffix != ".json")
 
 
@@ -63,7 +63,7 @@ def layout_for(wanted: Layout | None, kind: str, model: DetectorModel, head: Hea
 
 
 def lay_out(layout: Layout, engine: BuiltEngine, folder: Path) -> tuple[EngineFile, ...]:
-    """Write an engine into an existing folder; tells where each of its files lies."""
+    """Write an engine into an existing folder; returns where each of its files lies."""
     return {"raw": _raw, "ultralytics": _for_ultralytics, "triton": _for_triton}[layout](engine, folder)
 
 

@@ -13,9 +13,6 @@ from typing import Any
 
 from ... import __version__
 from ...errors import StudyError
-from ...objectives.accuracy.coco import Accuracy
-from ...objectives.accuracy.contact_sheet import save_picture
-from ...objectives.accuracy.drift import Drift, drift_of
 from ...objectives.engines import EngineOptions
 from ...objectives.libraries import onnxruntime_distribution
 from ...objectives.measurement import Measurement
@@ -25,7 +22,7 @@ from ...objectives.score import Scorer
 from ...objectives.store import made_aside
 from ...spaces.candidate import Candidate
 from ..spec import DataSpec
-from .drift_shown import CHANGED_IMAGES, changed_picture
+from .drift import EnginePair
 from .layouts import BuiltEngine, Layout, lay_out, layout_for
 from .manifest import (
     CalibrationFacts,
@@ -47,7 +44,7 @@ _LIBRARIES = ("numpy", "onnx", "opencv-python-headless", "pycocotools", "optuna"
 
 @dataclass(frozen=True, kw_only=True)
 class Story:
-    """Where an engine comes from, as `Manifest` tells it."""
+    """Where an engine comes from, as `Manifest` states it."""
 
     chosen: str
     afresh: bool
@@ -110,7 +107,7 @@ def write_package(package: Package, measurement: Measurement, story: Story) -> M
         (folder / "quantized.onnx").write_bytes(built.graph.SerializeToString())
         manifest = _manifest(package, built, files, measurement, story)
         if manifest.drift is not None and manifest.drift.images:
-            _draw(scorer, built, manifest.drift, folder / CHANGED)
+            _pair(scorer, built).draw(manifest.drift, folder / CHANGED)
         (folder / "README.md").write_text(readme(manifest), encoding="utf-8")
         manifest = manifest.model_copy(update={"files": _hashes(folder)}).sealed()
         manifest.save(folder)
@@ -162,7 +159,7 @@ def _manifest(
         searched=story.searched,
         confirmed=story.confirmed,
         figures=story.figures,
-        drift=_kept_drift(scorer, built.folder),
+        drift=_pair(scorer, built).drift(),
         files={},
     )
 
@@ -205,21 +202,8 @@ def _data_facts(package: Package) -> DataFacts:
     )
 
 
-def _kept_drift(scorer: Scorer, engine: Path) -> Drift | None:
-    """From the matches that both engines' evaluations left in the store; None where one is gone from there."""
-    keys = [scorer.accuracy_key(folder) for folder in (engine, scorer.reference)]
-    found = [scorer.store.find("accuracy", key) for key in keys]
-    one, other = (Accuracy.load(folder) if folder else None for folder in found)
-    return drift_of(one, other, scorer.dataset) if one and other else None
-
-
-def _draw(scorer: Scorer, built: BuiltEngine, drift: Drift, path: Path) -> None:
-    """The images that changed most, as the reference and as this engine sees them."""
-    images = [image.index for image in drift.images[:CHANGED_IMAGES]]
-    picture = changed_picture(
-        scorer, images, drift, reference=scorer.reference, engine=built.folder, options=built.options
-    )
-    save_picture(picture, path)
+def _pair(scorer: Scorer, built: BuiltEngine) -> EnginePair:
+    return EnginePair(scorer=scorer, engine=built.folder, reference=scorer.reference, options=built.options)
 
 
 def _portable(options: EngineOptions) -> EngineOptions:

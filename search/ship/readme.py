@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
 from ...objectives.accuracy.drift import Drift
 from ...objectives.measurement import Measurement
 from ..figures import AFRESH, SEARCHED, in_words
-from ..quantities import slow_run
-from .drift_shown import (
-    CHANGED_IMAGES,
-    CLASS_COLUMNS,
-    IMAGE_COLUMNS,
-    PART_COLUMNS,
-    WORST_CLASSES,
-    class_cells,
-    image_cells,
-    part_cells,
-)
+from ..table import markdown
+from ..wording import accuracy, change, int8_in_words, interval, ratio, slow_run
+from .drift import drift_tables
 from .manifest import Manifest
 
 CHANGED = "changed.jpg"  # the picture of the images that changed most
@@ -36,7 +26,7 @@ def _numbers(manifest: Manifest) -> str:
     found = manifest.measurement
     lines = [
         *_measured(manifest),
-        f"- {len(found.int8_layers)} layers in INT8{_what_ran(found)}, calibrated by {found.calibration or 'nothing'}; "
+        f"- {int8_in_words(found)}, calibrated by {found.calibration or 'nothing'}; "
         f"{found.float_type} outside of INT8.",
         f"- Measured on {found.device} ({found.engine}, {found.run_by}) over "
         f"{found.images} images. Latency is the engine's own: without pre- and postprocessing.",
@@ -58,7 +48,8 @@ def _earlier(manifest: Manifest) -> list[str]:
     sources = {figures.accuracy_from, figures.latency_from} if figures else {AFRESH if manifest.afresh else SEARCHED}
     told = []
     if manifest.afresh and figures and figures.accuracy_from != AFRESH:
-        told.append(f"mAP50-95 {found.map50_95:.4f} ({found.map50_95_change:+.4f}) on {found.images} images at export")
+        figure = f"{accuracy(found.map50_95)} ({change(found.map50_95_change)})"
+        told.append(f"mAP50-95 {figure} on {found.images} images at export")
     if manifest.searched is not None and SEARCHED not in sources:
         told.append(f"{in_words(manifest.searched)} in the search, which chose by them")
     if again is not None and sources & {AFRESH, SEARCHED}:
@@ -66,26 +57,22 @@ def _earlier(manifest: Manifest) -> list[str]:
     return told
 
 
-def _what_ran(found: Measurement) -> str:
-    return "" if found.int8_ran is None else f" ({found.int8_ran} as the engine tells it)"
-
-
 def _measured(manifest: Manifest) -> list[str]:
     """The figures that count, with their intervals; outside of a study the only ones."""
     found, figures = manifest.measurement, manifest.figures
     of = figures or found
-    (low, high), (least, most) = of.latency_ratio_ci, of.map50_95_change_ci
     return [
-        f"- **{figures.words if figures else in_words(found)}**; 95 % intervals: of the ratio {low:.3f} to {high:.3f}, "
-        f"of the change {least:+.4f} to {most:+.4f}.",
-        f"- mAP50 {found.map50:.4f} on {found.images} images; {_slow_runs(found)}; {found.engine_bytes >> 10} KiB.",
+        f"- **{figures.words if figures else in_words(found)}**; 95 % intervals: of the ratio "
+        f"{interval(of.latency_ratio_ci, ratio)}, of the change {interval(of.map50_95_change_ci, change)}.",
+        f"- mAP50 {accuracy(found.map50)} on {found.images} images; {_slow_runs(found)}; "
+        f"{found.engine_bytes >> 10} KiB.",
     ]
 
 
 def _slow_runs(found: Measurement) -> str:
     """What older programs measured has one percentile only, without a bound."""
     if found.latency_p90_ms is None:
-        return f"95 of 100 runs within {found.latency_p95_ms:.3f} ms"
+        return f"95 of 100 runs within {ratio(found.latency_p95_ms)} ms"
     return (
         f"90 of 100 runs within {slow_run(found.latency_p90_ms, found.latency_p90_bound_ms)} ms and 99 of 100 within "
         f"{slow_run(found.latency_p99_ms, found.latency_p99_bound_ms)} ms, in brackets the bound at 99 % confidence"
@@ -129,21 +116,10 @@ def _drift(drift: Drift) -> str:
         f"{shift.f1_kept:.3f}.",
         f"- **Images**: of {drift.images_seen}, {drift.images_changed} changed at that confidence.",
     ]
-    worst = drift.classes[:WORST_CLASSES]
-    tables = [
-        _table(("object size", *PART_COLUMNS), map(part_cells, drift.sizes)),
-        _table(("class (the greatest losses)", *CLASS_COLUMNS), map(class_cells, worst)),
-    ]
+    parts = ["\n".join(lines), *map(markdown, drift_tables(drift))]
     if drift.images:
-        tables.append(_table(IMAGE_COLUMNS, map(image_cells, drift.images[:CHANGED_IMAGES])))
-        tables.append(f"![The reference's detections, and this engine's]({CHANGED})")
-    return "\n\n".join(["\n".join(lines), *tables])
-
-
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Names to the left, figures to the right."""
-    aligned = ["---", *["---:"] * (len(columns) - 1)]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in (columns, aligned, *rows))
+        parts.append(f"![The reference's detections, and this engine's]({CHANGED})")
+    return "\n\n".join(parts)
 
 
 def _contents(manifest: Manifest) -> str:

@@ -28,6 +28,7 @@ from ...objectives.latency.paired import DISTURBANCES, LatencyBudget
 from ...objectives.latency.telemetry import HostLoad
 from ...objectives.quantization.apply_mask import float_graph
 from ...objectives.store import Store
+from ..wording import accuracy, change, ratio, with_interval
 from .agreement import agree, difference
 from .layouts import restore
 from .manifest import DataFacts, Manifest
@@ -80,13 +81,12 @@ class CheckedPackage:
         """MAP on the same images, the change's interval as its own: the reference is evaluated too."""
         then = self.manifest.measurement
         found, reference = (self._evaluated(*engine) for engine in (self._this, self._reference))
-        change = map_difference(found.matches, reference.matches)
-        now = _around(found.score.map50_95, change)
+        now = _around(found.score.map50_95, map_difference(found.matches, reference.matches))
         before = _around(then.map50_95, Interval(then.map50_95_change, *then.map50_95_change_ci))
-        told = f"mAP50-95 {now.value:.4f} on {then.images} images, {before.value:.4f} in the manifest"
+        told = f"mAP50-95 {accuracy(now.value)} on {then.images} images, {accuracy(before.value)} in the manifest"
         if not agree(before, now, margin=MAP_MARGIN, correlation=1.0):
             raise VerificationError(
-                f"{told}: the difference of {difference(before, now, correlation=1.0).value:+.4f} is beyond "
+                f"{told}: the difference of {change(difference(before, now, correlation=1.0).value)} is beyond "
                 f"{MAP_MARGIN:g}, though images, engine and versions are the same: measure it anew with `qpareto "
                 "measure`."
             )
@@ -105,7 +105,7 @@ class CheckedPackage:
         before = Interval(figures.latency_ratio, *figures.latency_ratio_ci)
         now = Interval(timed.ratio, *timed.ratio_ci)
         told = (
-            f"{timed.candidate_ms:.3f} ms, {_interval(now)} of the reference's {timed.reference_ms:.3f} ms; "
+            f"{ratio(timed.candidate_ms)} ms, {_interval(now)} of the reference's {ratio(timed.reference_ms)} ms; "
             f"{_interval(before)} in the manifest"
         )
         margin = HALF_WIDTHS * (before.high - before.low) / 2
@@ -211,4 +211,4 @@ def _around(value: float, change: Interval) -> Interval:
 
 
 def _interval(found: Interval) -> str:
-    return f"{found.value:.3f} ({found.low:.3f} to {found.high:.3f})"
+    return with_interval(found.value, (found.low, found.high), ratio)

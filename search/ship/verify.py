@@ -58,7 +58,7 @@ def verify_package(folder: Path, find_images: FindImages, *, quick: bool = False
 
 
 def _manifest_checks(folder: Path, *, quick: bool) -> Generator[Check, None, Manifest | None]:
-    """What can be told without loading anything; the manifest if all is well."""
+    """What can be checked without loading anything; the manifest if all is well."""
     try:
         manifest = read_manifest(folder)
     except VerificationError as error:

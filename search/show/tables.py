@@ -1,33 +1,59 @@
-"""The tables of a study, as rows of text: for the report's HTML and the notes' Markdown alike."""
+"""The tables of a study's points, for terminal, report and notes alike, and the facts that all points share."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from html import escape
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ...errors import CandidateError
 from ..points import Point
-from ..quantities import slow_run
+from ..results import Results
+from ..table import Column, Table, figures, words
+from ..wording import accuracy, change, int8_layers, interval, ratio, slow_run, speedup, with_interval
 from .view import StudyView
 
-POINT_COLUMNS = (
-    "trial",
-    "mAP50-95",
-    "change, 95 %",
-    "latency, ms",
-    "of the reference, 95 %",
-    "p90, ms",
-    "p99, ms",
-    "runs in",
-    "INT8 layers",
-    "calibration",
-    "figures",
+NARROW = ("trial", "mAP50-95", "change", "latency ms", "ratio", "speedup")
+WIDE = (
+    *("trial", "mAP50-95", "change", "95 % of change", "latency ms", "ratio", "95 % of ratio", "speedup", "p90 ms"),
+    *("p99 ms", "INT8", "float", "calibration", "mask"),
 )
+WHOLE = (
+    *("trial", "mAP50-95", "change, 95 %", "latency, ms", "of the reference, 95 %", "p90, ms", "p99, ms", "runs in"),
+    *("INT8 layers", "calibration", "figures"),
+)
+_WORDS = ("trial", "runs in", "calibration", "figures", "mask")
+_FOLDED = ("calibration", "mask")
+_LEAST = {"trial": 18, "ratio": 6}  # columns of a recipe's name, of a doubtful ratio: tables below one another align
 
 
-def point_rows(points: Sequence[Point]) -> list[tuple[str, ...]]:
-    """A row a point, in `POINT_COLUMNS`; a recipe by its name."""
-    return [_row(point) for point in points]
+def points_table(
+    points: Sequence[Point],
+    headings: Sequence[str] = WHOLE,
+    *,
+    ties: Callable[[Point], tuple[int, ...]] | None = None,
+) -> Table:
+    """A row a point, by the figures that count; a recipe with its name.
+
+    Args:
+        headings: `NARROW` and `WIDE` for a terminal, `WHOLE` for a page; then also `ties with`, see `Results.ties`.
+    """
+    rows = [_cells(point) for point in points]
+    if ties is not None:
+        headings = (*headings[:-2], "ties with", *headings[-2:])  # before calibration and mask
+        rows = [row | {"ties with": ", ".join(map(str, ties(p))) or "-"} for row, p in zip(rows, points, strict=True)]
+    least = _LEAST if headings == NARROW else {}
+    columns = [
+        Column(heading=name, right=name not in _WORDS, fold=name in _FOLDED, least=least.get(name)) for name in headings
+    ]
+    return Table(columns, [[row[name] for name in headings] for row in rows])
+
+
+def confirmed_table(results: Results) -> Table:
+    """What became of the points that were measured once more, the front's and the recipes; who of the front was not."""
+    points = [point for point in results.points if point.confirmed is not None or point in results.front]
+    columns = ("trial", "mAP50-95", "change before", "after", "95 % of change", "ratio before", "after", "speedup")
+    rows = [_confirmed(point, results) for point in sorted(points, key=lambda point: point.decisive.latency_ms)]
+    return Table([*figures(*columns), *words("on the front")], rows)
 
 
 def facts(view: StudyView) -> dict[str, str]:
@@ -53,15 +79,54 @@ def facts(view: StudyView) -> dict[str, str]:
     return told
 
 
-def html_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    head = "".join(f"<th>{escape(name)}</th>" for name in columns)
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>\n" for row in rows)
-    return f"<div class='scroll'><table><thead><tr>{head}</tr></thead><tbody>\n{body}</tbody></table></div>"
+def _cells(point: Point) -> dict[str, str]:
+    """By heading, all but `ties with`."""
+    found = point.decisive
+    star = "*" if found.flags else ""
+    of_change, of_ratio = found.map50_95_change_ci, found.latency_ratio_ci
+    p90 = slow_run(found.latency_p90_ms, found.latency_p90_bound_ms)
+    p99 = slow_run(found.latency_p99_ms, found.latency_p99_bound_ms)
+    return {
+        "trial": point.title,
+        "mAP50-95": accuracy(found.map50_95),
+        "change": change(found.map50_95_change),
+        "95 % of change": interval(of_change, change, between=".."),
+        "change, 95 %": with_interval(found.map50_95_change, of_change, change),
+        "latency ms": ratio(found.latency_ms),
+        "latency, ms": ratio(found.latency_ms),
+        "ratio": ratio(found.latency_ratio) + star,
+        "95 % of ratio": interval(of_ratio, ratio, between=".."),
+        "of the reference, 95 %": with_interval(found.latency_ratio, of_ratio, ratio) + star,
+        "speedup": speedup(found.latency_ratio),
+        "p90 ms": p90,
+        "p90, ms": p90,
+        "p99 ms": p99,
+        "p99, ms": p99,
+        "float": found.float_type,
+        "runs in": point.precision,
+        "INT8": int8_layers(found),
+        "INT8 layers": int8_layers(found),
+        "calibration": found.calibration or "-",
+        "mask": found.mask,
+        "figures": point.figures.accuracy_from,
+    }
 
 
-def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
+def _confirmed(point: Point, results: Results) -> Sequence[str]:
+    before, after = point.measurement, point.confirmed
+    if after is None or isinstance(after, CandidateError):
+        return point.title, *["-"] * 7, "not measured yet" if after is None else str(after)
+    return (
+        point.title,
+        accuracy(after.map50_95),
+        change(before.map50_95_change),
+        change(after.map50_95_change),
+        interval(after.map50_95_change_ci, change, between=".."),
+        ratio(before.latency_ratio),
+        ratio(after.latency_ratio) + ("*" if after.flags else ""),
+        speedup(after.latency_ratio),
+        "yes" if point in results.front else "no",
+    )
 
 
 def _choices(space: Mapping[str, Any]) -> str:
@@ -69,23 +134,3 @@ def _choices(space: Mapping[str, Any]) -> str:
     if methods is None or sizes is None:
         return "no calibration"
     return f"calibration by {' or '.join(methods.choices)} on {', '.join(map(str, sizes.choices))} images"
-
-
-def _row(point: Point) -> tuple[str, ...]:
-    found = point.decisive
-    low, high = found.latency_ratio_ci
-    change_low, change_high = found.map50_95_change_ci
-    ran = "" if found.int8_ran in (None, len(found.int8_layers)) else f" ({found.int8_ran} ran)"
-    return (
-        point.title,
-        f"{found.map50_95:.4f}",
-        f"{found.map50_95_change:+.4f} ({change_low:+.4f} to {change_high:+.4f})",
-        f"{found.latency_ms:.3f}",
-        f"{found.latency_ratio:.3f} ({low:.3f} to {high:.3f}){'*' if found.flags else ''}",
-        slow_run(found.latency_p90_ms, found.latency_p90_bound_ms),
-        slow_run(found.latency_p99_ms, found.latency_p99_bound_ms),
-        point.precision,
-        f"{len(found.int8_layers)}{ran}",
-        found.calibration or "-",
-        point.figures.accuracy_from,
-    )

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from ...errors import EngineError
-from ...objectives.accuracy.coco import Accuracy
-from ...objectives.accuracy.contact_sheet import save_picture
-from ...objectives.accuracy.drift import Drift, drift_of
+from ...objectives.accuracy.drift import Drift
 from ...objectives.engines.build import find_engine
 from ...objectives.measurement import Measurement
 from ...objectives.score import Scorer
 from ...objectives.store import content_key
-from ..ship.drift_shown import CHANGED_IMAGES, changed_picture
+from ..ship.drift import EnginePair
 
 SHEET, DRAWING = "sheet.jpg", 1  # drawings of another number are made anew
 JPEG_QUALITY = 80  # six images of two engines are 0.6 MB then
@@ -37,14 +34,13 @@ class TrialCache:
 
     def accuracies(self, found: Measurement) -> tuple[Path, Path] | None:
         """The folders of what a trial's engine scored, and of what the reference did; None unless both are there."""
-        engines = self.engine(found), self._reference()
-        one, other = (None if engine is None else self._accuracy(engine) for engine in engines)
-        return (one, other) if one and other else None
+        pair = self._pair(found)
+        return pair.accuracies() if pair else None
 
     def drift(self, found: Measurement) -> Drift | None:
         """How a trial's detections differ from the reference's; None unless both are there."""
-        kept = self.accuracies(found)
-        return self._drift_of(kept) if kept else None
+        pair = self._pair(found)
+        return pair.drift() if pair else None
 
     def contact_sheet(self, found: Measurement) -> bytes:
         """The images that changed most, as the reference and as the trial's engine sees them: a JPEG.
@@ -55,36 +51,27 @@ class TrialCache:
         Raises:
             EngineError: an engine is not there, or does not run here.
         """
-        kept, engine, reference = self.accuracies(found), self.engine(found), self._reference()
-        if kept is None or engine is None or reference is None:
+        pair = self._pair(found)
+        kept = pair.accuracies() if pair else None
+        if pair is None or kept is None:
             raise EngineError("The cache has lost the engine or the reference, so their detections cannot be shown.")
         key = content_key(accuracies=[folder.name for folder in kept], drawing=DRAWING)
 
         def draw(folder: Path) -> None:
-            scorer, drift = self._scorer, self._drift_of(kept)
-            images, options = _shown_images(drift), scorer.build_options(found.float_type)
-            picture = changed_picture(scorer, images, drift, reference=reference, engine=engine, options=options)
-            save_picture(picture, folder / SHEET, jpeg_quality=JPEG_QUALITY)
+            drift = pair.drift()
+            assert drift is not None  # both have been scored
+            pair.draw(drift, folder / SHEET, jpeg_quality=JPEG_QUALITY)
 
         drawn = self._scorer.store.local.make("contact-sheets", key, draw)
         return (drawn / SHEET).read_bytes()
 
-    def _drift_of(self, kept: Sequence[Path]) -> Drift:
-        one, other = (Accuracy.load(folder) for folder in kept)
-        return drift_of(one, other, self._scorer.dataset)
+    def _pair(self, found: Measurement) -> EnginePair | None:
+        engine, reference = self.engine(found), self._find(self._scorer.reference_graph.graph_hash)
+        if engine is None or reference is None:
+            return None
+        options = self._scorer.build_options(found.float_type)
+        return EnginePair(scorer=self._scorer, engine=engine, reference=reference, options=options)
 
     def _find(self, graph_hash: str, float_type: str | None = None) -> Path | None:
         scorer = self._scorer
         return find_engine(graph_hash, scorer.build_options(float_type), scorer.store, build=scorer.build)
-
-    def _reference(self) -> Path | None:
-        return self._find(self._scorer.reference_graph.graph_hash)
-
-    def _accuracy(self, engine: Path) -> Path | None:
-        return self._scorer.store.find("accuracy", self._scorer.accuracy_key(engine))
-
-
-def _shown_images(drift: Drift) -> list[int]:
-    """Those that changed most, then the first others."""
-    changed = [image.index for image in drift.images]
-    return [*changed, *[index for index in range(drift.images_seen) if index not in changed]][:CHANGED_IMAGES]

@@ -1,4 +1,4 @@
-"""What is shown of a study: everything that plots, notes and reports tell, read at one moment."""
+"""What is shown of a study: everything that plots, notes and reports show, read at one moment."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class StudyView:
         return tuple(point for point in self.results.front if point.trial not in self.infeasible)
 
     def layers(self) -> list[str | None]:
-        """Names of the layers that masks are told over, in the network's order; None for one that was never INT8."""
+        """Names of the layers that masks are over, in the network's order; None for one that was never INT8."""
         found: dict[int, str] = {}
         for point in self.results.points:
             found |= dict(zip(bits_of(point.measurement), point.measurement.int8_layers, strict=True))

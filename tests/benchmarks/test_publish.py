@@ -18,7 +18,7 @@ from page_blocks import PageError
 from publish import Pages, changes
 from qpareto.errors import QParetoError
 from qpareto.objectives.engines import engine_kind
-from qpareto.search.show.headline import headline
+from qpareto.search.show.answer import headline
 from qpareto.search.show.view import view_of_study
 from qpareto.search.study import SearchStudy
 from qpareto.search.study_file import load_study_file

@@ -18,7 +18,7 @@ from command_line import qpareto as run
 PROGRAM = Path(sys.executable).with_name("qpareto")
 COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])(?:;\d+)*m")
 A_BAR = """
-from qpareto.search.show.terminal import progress
+from qpareto.search.show.terminal.progress import progress
 with progress(total=7) as listener:
     listener.begin(3, "a mask", finished=2)
     listener._bar.refresh()
@@ -26,7 +26,7 @@ with progress(total=7) as listener:
 """
 A_FLEET = """
 from qpareto.search.api import Progress
-from qpareto.search.show.fleet import fleet_display
+from qpareto.search.show.terminal.progress import fleet_display
 with fleet_display() as watch:
     watch(Progress(wanted=7, states={"complete": 2}, hypervolume=0.5, workers=(), left_s=None))
 """

@@ -101,7 +101,11 @@ def test_set_replaces_any_key(study: Path) -> None:
             "auto has no options: leave sampler_options out",
         ),
         ("search.warm_start", -1, "'search.warm_start' .found -1."),
-        ("engine", {"workspace_mib": 64}, "openvino has no workspace_mib, which is an option of tensorrt and tensorrt_rtx: leave it out"),
+        (
+            "engine",
+            {"workspace_mib": 64},
+            "openvino has no workspace_mib, which is an option of tensorrt and tensorrt_rtx: leave it out",
+        ),
         ("engine", {"kind": "tensorrt", "float_type": "fp16", "capability": "8.6"}, "tensorrt has no capability"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import cycle
 from typing import Any
 
 from ....objectives.measurement import Measurement
@@ -34,7 +35,8 @@ def front_figure(view: StudyView) -> Any:
     shown = {point.trial for point in (*front, *results.baselines)} | view.infeasible
     others = [point for point in results.points if point.trial not in shown][-MOST_OTHERS:]
     broken = [point for point in results.points if point.trial in view.infeasible]
-    recipes = [same for same in _by_engine(results.baselines) if reference is None or not _is(same[0], reference)]
+    own = _engine(reference) if reference else None
+    recipes = [same for same in _by_engine(results.baselines) if _engine(same[0]) != own]
     figure = go.Figure(
         [
             _points(others, name="measured", marker={"color": GREY, "size": 6, "opacity": 0.7}),
@@ -50,7 +52,7 @@ def front_figure(view: StudyView) -> Any:
                 marker={"color": GREEN, "size": 9},
                 **_intervals(front),
             ),
-            *[_recipe(same, symbol) for same, symbol in zip(recipes, _cycle(len(recipes)), strict=True)],
+            *[_recipe(same, symbol) for same, symbol in zip(recipes, cycle(BASELINE_SYMBOLS), strict=False)],
             _points(
                 [reference] if reference else [],
                 name="reference (no INT8)",
@@ -108,7 +110,7 @@ def _points(points: Sequence[Point], *, mode: str = "markers", relative: bool = 
 
 
 def _hover(point: Point) -> tuple[Any, ...]:
-    """What `HOVER` tells of a point."""
+    """What `HOVER` shows of a point."""
     m, told = point.decisive, point.measurement.calibration or "no calibration"
     return point.trial, m.latency_ratio, len(m.int8_layers), told, point.precision, point.figures.accuracy_from
 
@@ -140,18 +142,13 @@ def _by_engine(points: Sequence[Point]) -> list[list[Point]]:
     """Points of one engine together: one mark with all their names."""
     found: dict[tuple[str, str], list[Point]] = {}
     for point in points:
-        found.setdefault((point.measurement.graph_hash, point.measurement.float_type), []).append(point)
+        found.setdefault(_engine(point), []).append(point)
     return list(found.values())
 
 
-def _is(one: Point, other: Point) -> bool:
-    """Whether both are one engine."""
-    a, b = one.measurement, other.measurement
-    return (a.graph_hash, a.float_type) == (b.graph_hash, b.float_type)
-
-
-def _cycle(count: int) -> list[str]:
-    return [BASELINE_SYMBOLS[i % len(BASELINE_SYMBOLS)] for i in range(count)]
+def _engine(point: Point) -> tuple[str, str]:
+    """The same for points of one engine."""
+    return point.measurement.graph_hash, point.measurement.float_type
 
 
 def _intervals(points: Sequence[Point]) -> dict[str, Any]:

@@ -12,10 +12,8 @@ INK = "#7a7a7a"  # reads on white and on black; a page that knows which it is ma
 GRID = "rgba(128, 128, 128, 0.25)"
 FAINT = "rgba(128, 128, 128, 0.18)"
 
-AXIS = {"gridcolor": GRID, "zeroline": False, "linecolor": GRID, "automargin": True, "title": {"standoff": 8}}
 
-
-def layout(*, title: str, x: str, y: str, height: int = 440, **more: Any) -> dict[str, Any]:
+def layout(*, title: str, x: str, y: str, height: int = 440) -> dict[str, Any]:
     """A figure's layout: transparent, its legend below, nothing of a fixed width.
 
     Args:
@@ -34,10 +32,10 @@ def layout(*, title: str, x: str, y: str, height: int = 440, **more: Any) -> dic
         "margin": {"l": 10, "r": 10, "t": 46, "b": 10},
         "legend": {"orientation": "h", "y": -0.22, "yanchor": "top", "x": 0},
         "hoverlabel": {"align": "left"},
-        **more,
     }
 
 
 def axis(title: str, **more: Any) -> dict[str, Any]:
     """An axis with its title."""
-    return AXIS | {"title": {"text": title, "standoff": 8}} | more
+    own = {"gridcolor": GRID, "zeroline": False, "linecolor": GRID, "automargin": True}
+    return own | {"title": {"text": title, "standoff": 8}} | more

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 from ....objectives.quantization.sensitivity import SCORE_WEIGHT
-from ....objectives.store import write_whole
 
 Row = Mapping[str, Any]
 
@@ -58,15 +56,6 @@ def sensitivity_figure(rows: Sequence[Row], *, title: str) -> Any:
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 1, "xanchor": "right"},
     )
     return figure
-
-
-def write_sensitivity_plot(rows: Sequence[Row], path: Path, *, title: str) -> None:
-    """Write the sensitivity as one self-contained HTML file.
-
-    Raises:
-        DiskError: the file cannot be written.
-    """
-    write_whole(path, sensitivity_figure(rows, title=title).to_html(include_plotlyjs=True))
 
 
 def _add_blocks(figure: Any, rows: Sequence[Row]) -> None:

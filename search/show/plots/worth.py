@@ -1,7 +1,7 @@
-"""What each layer is worth: what turning it INT8 does to each objective, as this study's trials tell it.
+"""What each layer is worth: what turning it INT8 does to each objective, as this study's trials show it.
 
 The parameter importances of a study with 90 switches are 90 bars without a sign and without an error. Our
-sampler's linear model (samplers/beliefs.py) tells more from the same trials: by how much, and how surely.
+sampler's linear model (samplers/beliefs.py) learns more from the same trials: by how much, and how surely.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def worth_figure(view: StudyView) -> Any | None:
 def worth_of_switches(view: StudyView) -> tuple[list[str], Floats, Floats] | None:
     """Names of the n switches, and the change of each objective with its standard deviation, both (n, m).
 
-    In the objectives' own units and directions; None as long as too few trials tell.
+    In the objectives' own units and directions; None as long as too few trials show it.
     """
     from ...samplers.beliefs import beliefs_from_trials
     from ...samplers.history import History

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from qpareto.objectives.quantization.sensitivity import SCORE_WEIGHT
-from qpareto.search.show.plots.sensitivity import sensitivity_figure, write_sensitivity_plot
+from qpareto.search.show.plots.files import write_html
+from qpareto.search.show.plots.sensitivity import sensitivity_figure
 
 
 def row(name: str, block: str, *, box_error: float = 0.01, score_error: float = 0.02) -> dict[str, Any]:
@@ -38,7 +39,7 @@ def test_every_block_has_a_band_with_its_name() -> None:
 
 
 def test_the_plot_is_one_file_that_needs_no_network(tmp_path: Path) -> None:
-    write_sensitivity_plot(ROWS, tmp_path / "sensitivity.html", title="A model of ours")
+    write_html(sensitivity_figure(ROWS, title="A model of ours"), tmp_path / "sensitivity.html")
     text = (tmp_path / "sensitivity.html").read_text()
     assert "A model of ours" in text
     assert '<script src="http' not in text.lower()

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import base64
 import gzip
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from itertools import zip_longest
 from typing import Any
 
-from ... import __version__
-from .answer import answer
-from .changes import Changes, figure_of_changes, html_of_changes
-from .plots import figures_of_view, fronts_figure, growth_figure
-from .tables import POINT_COLUMNS, facts, html_table, point_rows
-from .view import StudyView
+from .... import __version__
+from ...table import Table, figures, html, words
+from ...wording import ratio
+from ..answer import answer
+from ..plots import figures_of_view, fronts_figure, growth_figure
+from ..tables import facts, points_table
+from ..view import StudyView
+from .changes import Changes, confidence_figure, html_of_changes
 
 CAPTIONS = {
     "front": "Better is up and to the left. Bars are 95 % intervals: of the latency ratio, and of mAP's change against "
@@ -70,20 +72,28 @@ addEventListener("beforeprint", () => document.querySelectorAll(".plot").forEach
 """
 
 
-def report(views: Sequence[StudyView], changes: Sequence[Changes | str] = ()) -> str:
+def report(
+    views: Sequence[StudyView], changes: Sequence[Changes | str] = (), drawn: Mapping[str, Any] | None = None
+) -> str:
     """The whole page of one study, or of several laid over one another.
 
     Args:
-        changes: how each study's detections changed, or why that cannot be told; nothing is told of it if empty.
+        drawn: `figures_of_views` of these, where somebody needs them too.
+        changes: how each study's detections changed, or why that is not known; left out if empty.
     """
     alone = len(views) == 1
     title = " and ".join(view.name for view in views)
-    compared = "" if alone else _compared(views)
+    first = figures_of_views(views) if drawn is None else drawn
+    compared = "" if alone else _compared(views) + "".join(map(_figure, first, first.values()))
+    pages = [
+        _study(view, told, first if alone else figures_of_view(view), alone=alone)
+        for view, told in zip_longest(views, changes)
+    ]
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="icon" href="data:,"><title>{escape(title)}: qpareto</title><style>{STYLE}</style></head><body>
 <h1>{escape(title)}</h1>
-{compared}{"".join(_study(view, told, alone=alone) for view, told in zip_longest(views, changes))}
+{compared}{"".join(pages)}
 <p id="sorry"></p>
 <footer>{_footer(views)}</footer>
 <script type="text/plain" id="plotly">{_packed_plotly()}</script>
@@ -106,30 +116,27 @@ def _compared(views: Sequence[StudyView]) -> str:
     rows = []
     for view in views:
         found = facts(view)
-        best = view.feasible_front[0].decisive.latency_ms if view.feasible_front else None
-        fastest = "-" if best is None else f"{best:.3f}"
+        fastest = ratio(view.feasible_front[0].decisive.latency_ms) if view.feasible_front else "-"
         rows.append((view.name, found.get("device", "-"), found.get("engine", "-"), fastest, found["hypervolume"]))
-    table = html_table(("study", "device", "engine", "fastest, ms", "hypervolume"), rows)
-    return table + "".join(_figure(name, figure) for name, figure in figures_of_views(views).items())
+    return html(Table([*words("study", "device", "engine"), *figures("fastest, ms", "hypervolume")], rows))
 
 
-def _study(view: StudyView, changes: Changes | str | None, *, alone: bool) -> str:
+def _study(view: StudyView, changes: Changes | str | None, drawn: Mapping[str, Any], *, alone: bool) -> str:
     """The answer, the figures, the tables and the facts of one study."""
-    off_front = [point for point in view.results.beside_front() if point not in view.feasible_front]
     heading = "" if alone else f"<h2>{escape(view.name)}</h2>"
     failed = [(str(r.number), r.reason or "-") for r in view.results.records if r.state == "failed"]
     told = "".join(f"<li>{escape(line)}</li>" for line in answer(view))
-    front, *others = [_figure(name, figure) for name, figure in figures_of_view(view).items()]
+    front, *others = map(_figure, drawn, drawn.values())
     sections = [
         f"<section>{heading}<ul class='answer'>{told}</ul></section>",
         front,
-        f"<section><h2>The front</h2>{html_table(POINT_COLUMNS, point_rows(view.feasible_front))}</section>",
-        f"<section><h2>Beside it</h2>{html_table(POINT_COLUMNS, point_rows(off_front))}"
+        f"<section><h2>The front</h2>{html(points_table(view.feasible_front))}</section>",
+        f"<section><h2>Beside it</h2>{html(points_table(view.results.beside_front()))}"
         "<p>Baselines, and what was confirmed and is beaten.</p></section>",
         _changes(changes) if changes is not None else "",
         *others,
         f"<section><h2>How it was measured</h2>{_definitions(facts(view))}</section>",
-        f"<section><h2>What failed</h2>{html_table(('trial', 'reason'), failed)}</section>" if failed else "",
+        f"<section><h2>What failed</h2>{html(Table(words('trial', 'reason'), failed))}</section>" if failed else "",
     ]
     return "\n".join(sections)
 
@@ -137,7 +144,7 @@ def _study(view: StudyView, changes: Changes | str | None, *, alone: bool) -> st
 def _changes(changes: Changes | str) -> str:
     if isinstance(changes, str):
         return f"<section><h2>What mAP hides</h2><p>{escape(changes)}</p></section>"
-    figure = _figure("confidence", figure_of_changes(changes))
+    figure = _figure("confidence", confidence_figure(changes.drift.confidence, name=f"trial {changes.trial}"))
     return f"<section><h2>What mAP hides</h2>{figure}{html_of_changes(changes)}</section>"
 
 

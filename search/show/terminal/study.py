@@ -6,17 +6,15 @@ from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 
-from ...objectives.measurement import Measurement
-from ..doubts import doubts_of
-from ..points import Point
-from ..results import Results
-from .headline import headline, next_commands
-from .points_table import confirmed_table, points_table
+from ....objectives.measurement import Measurement
+from ...doubts import doubts_of
+from ...points import Point
+from ...results import Results
+from ..answer import headline, next_commands
+from ..tables import NARROW, WIDE, confirmed_table, points_table
+from ..view import StudyView
+from .console import is_watched, on_terminal, say, terminal
 from .scatter import plot_of_results
-from .terminal import is_watched, terminal
-from .view import StudyView
-
-WIDE = 200  # columns in which no row of all figures is folded: a narrower window wraps them itself
 
 
 def show_study(view: StudyView, study: Sequence[str], *, trials: int, wide: bool = False) -> None:
@@ -28,18 +26,18 @@ def show_study(view: StudyView, study: Sequence[str], *, trials: int, wide: bool
         wide: all figures instead, before and after they were measured once more, and in a terminal a plot.
     """
     console, results, head = terminal(), view.results, headline(view)
-    width, for_a_pipe = console.width, not is_watched(console)  # in a pipe a sentence is a line
+    width = console.width
     for sentence in head.sentences:
-        console.print(sentence, style="bold", soft_wrap=for_a_pipe)
+        say(console, sentence, style="bold")
     console.print()
     if wide:
-        console.width = max(width, WIDE)
+        console.width = max(width, 200)  # no row of all figures is folded then: a narrower window wraps them itself
     _show_wide(console, results, width) if wide else _show_narrow(console, results, head.best)
     console.width = width
     remarks = [*results.remarks(doubts=False), *_doubts(results), _counts(results)]
     for remark in remarks:
         if remark not in head.sentences:
-            console.print(remark, soft_wrap=for_a_pipe)
+            say(console, remark)
     if commands := next_commands(view, head, study, trials=trials):
         console.print("\nNext:")
         for command in commands:
@@ -48,11 +46,16 @@ def show_study(view: StudyView, study: Sequence[str], *, trials: int, wide: bool
 
 def _show_narrow(console: Console, results: Results, best: Point | None) -> None:
     """The front, then the recipes off it."""
-    console.print(points_table(f"Front{_images(results)}", results.front, bold=best))
+    _print_points(console, _front_title(results), results.front, best)
     for note in _notes(results):
         console.print(note)
     if off := _off_front(results):
-        console.print(points_table("Baselines off the front", off, bold=best))
+        _print_points(console, "Baselines off the front", off, best)
+
+
+def _print_points(console: Console, title: str, points: Sequence[Point], best: Point | None) -> None:
+    row = next((i for i, point in enumerate(points) if point == best), None)
+    console.print(on_terminal(points_table(points, NARROW), title=title, edge=False, bold=row))
 
 
 def _show_wide(console: Console, results: Results, width: int) -> None:
@@ -61,19 +64,27 @@ def _show_wide(console: Console, results: Results, width: int) -> None:
     Args:
         width: columns of the window, for the plot.
     """
-    console.print(points_table(f"Front{_images(results)}", results.front, ties=results.ties, wide=True))
+    tables = {_front_title(results): points_table(results.front, WIDE, ties=results.ties)}
     if any(point.confirmed is not None for point in results.points):
-        console.print(confirmed_table(results))
+        again = _images(results.points)
+        tables[f"Measured once more,{again}" if again else "Measured once more"] = confirmed_table(results)
     if off := _off_front(results):
-        console.print(points_table("Baselines off the front", off, wide=True))
+        tables["Baselines off the front"] = points_table(off, WIDE)
+    for title, table in tables.items():
+        console.print(on_terminal(table, title=title, edge=False))
     if is_watched(console) and (plot := plot_of_results(results, width=width)):
         console.print(plot, no_wrap=True)
 
 
-def _images(results: Results) -> str:
-    """On which images the front was confirmed, if it was."""
-    found = {p.confirmed.images for p in results.front if isinstance(p.confirmed, Measurement)}
-    return f", confirmed on {' or '.join(map(str, sorted(found)))} images" if found else ""
+def _images(points: Sequence[Point]) -> str:
+    """On how many images they were confirmed: ` on 250 images`; empty if none was."""
+    found = {p.confirmed.images for p in points if isinstance(p.confirmed, Measurement)}
+    return f" on {' or '.join(map(str, sorted(found)))} images" if found else ""
+
+
+def _front_title(results: Results) -> str:
+    images = _images(results.front)
+    return f"Front, confirmed{images}" if images else "Front"
 
 
 def _notes(results: Results) -> Iterator[str]:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from qpareto.search.show.board import MARK, Board, merged
-from qpareto.search.show.publisher import Publisher
+from qpareto.search.show.dashboard.board import MARK, Board, merged
+from qpareto.search.show.dashboard.publisher import Publisher
 from qpareto.search.spec import StudySpec
 from qpareto.search.storage import open_storage
 from qpareto.search.study_file import load_study_file

@@ -8,23 +8,14 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from ...errors import CandidateError
-from ...objectives.accuracy.drift import Drift
-from ..front import knee
-from ..ship.drift_shown import (
-    CHANGED_IMAGES,
-    CLASS_COLUMNS,
-    IMAGE_COLUMNS,
-    PART_COLUMNS,
-    WORST_CLASSES,
-    class_cells,
-    image_cells,
-    part_cells,
-)
-from .plots.confidence import confidence_figure
-from .tables import html_table
-from .trial_cache import TrialCache
-from .view import StudyView
+from ....errors import CandidateError
+from ....objectives.accuracy.drift import CONFIDENCES, ConfidenceShift, Drift
+from ...front import knee
+from ...ship.drift import drift_tables
+from ...table import html
+from ..plots.look import GREEN, ORANGE, layout
+from ..trial_cache import TrialCache
+from ..view import StudyView
 
 NOTHING = "No engine with INT8 layers is on the front, so no detection changes."
 NOT_HERE = (
@@ -53,7 +44,7 @@ class Changes:
 
 
 def changes_of_view(view: StudyView, cache: TrialCache, *, shown: bool) -> Changes | str:
-    """What the cache tells of the knee of those of the front's points that have INT8 layers; why not, if nothing.
+    """What the cache shows of the knee of those of the front's points that have INT8 layers; why not, if nothing.
 
     Args:
         shown: run its engine and the reference on a few images, to show what changed.
@@ -74,9 +65,28 @@ def changes_of_view(view: StudyView, cache: TrialCache, *, shown: bool) -> Chang
         return Changes(trial=chosen.trial, drift=drift, remark=NOT_DRAWN)
 
 
-def figure_of_changes(changes: Changes) -> Any:
-    """F1 over the confidence, of the engine and of the reference."""
-    return confidence_figure(changes.drift.confidence, name=f"trial {changes.trial}")
+def confidence_figure(shift: ConfidenceShift, *, name: str) -> Any:
+    """F1 over the confidence, both engines' curves, with a mark on each at its best confidence.
+
+    Args:
+        name: of the engine that is held against the reference.
+    """
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    for curve, best, colour, dash, title in (
+        (shift.f1, (shift.best, shift.best_f1), GREEN, "solid", name),
+        (shift.reference_f1, (shift.reference_best, shift.reference_best_f1), ORANGE, "dash", "reference"),
+    ):
+        style = {"name": f"{title}: best at {best[0]:.2f}", "line": {"color": colour, "dash": dash, "width": 2}}
+        figure.add_trace(go.Scatter(x=CONFIDENCES, y=curve, mode="lines", **style))
+        mark = {"color": colour, "size": 11, "symbol": "diamond"}
+        figure.add_trace(go.Scatter(x=[best[0]], y=[best[1]], mode="markers", marker=mark, showlegend=False))
+    figure.update_traces(hovertemplate="from confidence %{x:.2f}<br>F1 %{y:.3f}<extra></extra>")
+    figure.update_layout(
+        layout(title="F1 over the confidence", x="confidence, from which on a detection counts", y="F1")
+    )
+    return figure
 
 
 def html_of_changes(changes: Changes) -> str:
@@ -87,14 +97,7 @@ def html_of_changes(changes: Changes) -> str:
         f"({shift.best_f1:.3f}), the reference's from {shift.reference_best:.2f} ({shift.reference_best_f1:.3f}). Left "
         f"there, this engine's F1 is {shift.f1_kept:.3f}. Of {drift.images_seen} images {drift.images_changed} changed."
     )
-    classes = [(*class_cells(part), str(part.truths)) for part in drift.classes[:WORST_CLASSES]]
-    images = [image_cells(image) for image in drift.images[:CHANGED_IMAGES]]
-    tables = [
-        html_table(("object size", *PART_COLUMNS), [part_cells(part) for part in drift.sizes]),
-        html_table(("the greatest losses", *CLASS_COLUMNS, "true boxes"), classes),
-        html_table(IMAGE_COLUMNS, images) if images else "",
-    ]
-    return "\n".join([f"<p>{told}</p>", *tables, _picture(changes)])
+    return "\n".join([f"<p>{told}</p>", *map(html, drift_tables(drift)), _picture(changes)])
 
 
 def _picture(changes: Changes) -> str:

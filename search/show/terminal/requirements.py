@@ -5,15 +5,16 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
+from rich.table import Table as RichTable
 
-from ..compliance import Answer, Compliance
-from ..doubts import DOUBTS
-from ..quantities import faster
-from ..requirements import Finding
-from .terminal import is_watched, terminal
+from ...compliance import Answer, Compliance
+from ...doubts import DOUBTS
+from ...figures import in_words
+from ...requirements import Finding
+from ...table import Table, figures, words
+from ...wording import faster, interval, mebibytes, percent
+from .console import is_watched, on_terminal, say, terminal
 
 ROLES = {
     "reference": "the reference itself",
@@ -31,16 +32,17 @@ def show_answer(answer: Answer, study: Sequence[str]) -> None:
         study: how commands name the study: its file, and options such as `--set`.
     """
     console = terminal()
-    for_a_pipe = not is_watched(console)  # where a sentence is a line
     best = answer.best
-    console.print(_no(answer) if best is None else _yes(best, answer), style="bold", soft_wrap=for_a_pipe)
+    say(console, _no(answer) if best is None else _yes(best, answer), style="bold")
     if best is None:
         _show_nearest(console, answer.nearest)
         return
-    console.print(_findings_table(best))
+    rows = [(_limit(finding), _figure(finding), _interval(finding), finding.verdict) for finding in best.findings]
+    columns = [*words("required", fold=False), *figures("measured", "95 % interval"), *words("met")]
+    console.print(on_terminal(Table(columns, rows), edge=False))
     named = shlex.join(study)
     for line in _remarks(best, answer, named):
-        console.print(line, soft_wrap=for_a_pipe)
+        say(console, line)
     console.print(f"  qpareto export {named} -o best --trial {best.point.trial}", soft_wrap=True)  # to be copied
 
 
@@ -57,25 +59,14 @@ def _yes(best: Compliance, answer: Answer) -> str:
     )
 
 
-def _findings_table(best: Compliance) -> Table:
-    """A row a requirement."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("required", "measured", "95 % interval"):
-        table.add_column(name, justify="left" if name == "required" else "right", no_wrap=True)
-    table.add_column("met", overflow="fold")
-    for finding in best.findings:
-        table.add_row(_limit(finding), _figure(finding), _interval(finding), finding.verdict)
-    return table
-
-
 def _remarks(best: Compliance, answer: Answer, study: str) -> Iterator[str]:
     """What the point is, whether it was held to account, what is doubtful, and how many others there are."""
     found = best.decisive
     layers = f"{len(found.int8_layers)} INT8 layers" if found.int8_layers else "no INT8 layer"
     yield (
-        f"Trial {best.point.title}, {_role(best)}: mAP50-95 {found.map50_95:.4f} ({found.map50_95_change:+.4f}), "
-        f"{found.latency_ms:.3f} ms ({found.latency_ratio:.3f} of the reference, {faster(found.latency_ratio)}), "
-        f"{found.engine_bytes / 2**20:.2f} MiB, {layers}."
+        f"Trial {best.point.title}, {_role(best)}: "
+        f"{in_words(found, latency_from=f', {faster(found.latency_ratio)}')}, "
+        f"{mebibytes(found.engine_bytes)}, {layers}."
     )
     yield _account(best, study)
     if found.flags and any(finding.requirement.quantity.source == "latency" for finding in best.findings):
@@ -105,7 +96,7 @@ def _show_nearest(console: Console, nearest: Sequence[Compliance]) -> None:
         for row in rows:
             console.print("  " + ": ".join(row), soft_wrap=True)
         return
-    table = Table(box=None, show_header=False)
+    table = RichTable(box=None, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for row in rows:
@@ -129,7 +120,7 @@ def _shortfall(compliance: Compliance) -> str:
 def _missed(finding: Finding) -> str:
     """Such as `latency_ratio 0.441 is 0.041 above 0.4 (beyond its 95 % interval)`."""
     if finding.figure is None:
-        return f"{finding.requirement.name} is not told"
+        return f"{finding.requirement.name} is not measured"
     quantity, limit = finding.requirement.quantity, finding.requirement.limit
     side = "above" if quantity.sense == "at most" else "below"
     told = f"{finding.requirement.name} {_figure(finding)} is {finding.excess:.{quantity.digits}f} {side} {limit:g}"
@@ -157,11 +148,4 @@ def _interval(finding: Finding) -> str:
     if finding.figure is None or finding.figure.low == finding.figure.high:
         return "-"
     digits = finding.requirement.quantity.digits
-    return f"{finding.figure.low:z.{digits}f}..{finding.figure.high:z.{digits}f}"
-
-
-def percent(probability: float) -> str:
-    """In whole percent, never 0 or 100."""
-    if probability > 0.99:
-        return "over 99 %"
-    return "under 1 %" if probability < 0.01 else f"{probability:.0%}".replace("%", " %")
+    return interval((finding.figure.low, finding.figure.high), lambda end: f"{end:z.{digits}f}", between="..")

@@ -9,8 +9,8 @@ from importlib.util import find_spec
 from socketserver import ThreadingMixIn
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from ...errors import QParetoError, StudyError
-from ..study import SearchStudy
+from ....errors import QParetoError, StudyError
+from ...study import SearchStudy
 from .artifacts import TrialFiles
 from .publisher import Publisher
 
@@ -22,7 +22,7 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 
 class _Quiet(WSGIRequestHandler):
-    """Tells no request: a browser asks every few seconds."""
+    """Logs no request: a browser asks every few seconds."""
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
         del format, args
@@ -48,7 +48,7 @@ def serve_dashboard(
     Args:
         study_file: as the commands in its note name it.
         files: the trials' artifacts, see `Publisher`.
-        ready: told the study's address once it is served.
+        ready: called with the study's address once it is served.
 
     Raises:
         QParetoError: optuna-dashboard is not installed, or the port is taken.

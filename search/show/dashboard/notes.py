@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from ...errors import CandidateError
-from ...objectives.measurement import Measurement
-from ..doubts import DOUBTS
-from ..record import TrialRecord
-from .answer import answer
-from .tables import POINT_COLUMNS, facts, markdown_table, point_rows
-from .view import StudyView
+from ....errors import CandidateError
+from ....objectives.measurement import Measurement
+from ...doubts import DOUBTS
+from ...record import TrialRecord
+from ...table import markdown
+from ...wording import accuracy, change, int8_in_words, interval, mebibytes, ratio
+from ..answer import answer
+from ..tables import facts, points_table
+from ..view import StudyView
 
 
 def note_of_study(view: StudyView, *, study_file: str) -> str:
@@ -17,13 +19,12 @@ def note_of_study(view: StudyView, *, study_file: str) -> str:
     Args:
         study_file: as the commands name it.
     """
-    off_front = [point for point in view.results.beside_front() if point not in view.feasible_front]
     parts = [
         "\n".join(f"- {line}" for line in answer(view)),
         "## The front",
-        markdown_table(POINT_COLUMNS, point_rows(view.feasible_front)),
+        markdown(points_table(view.feasible_front)),
         "## Beside it: baselines, and what was confirmed and is beaten",
-        markdown_table(POINT_COLUMNS, point_rows(off_front)),
+        markdown(points_table(view.results.beside_front())),
         "## Ship one",
         "```\n" + "\n".join(_commands(view, study_file)) + "\n```",
         "## What is searched",
@@ -49,8 +50,8 @@ def note_of_trial(record: TrialRecord, confirmed: Measurement | CandidateError |
         lines.append(f"Failed: {record.reason}")
     if isinstance(confirmed, Measurement):
         lines.append(
-            f"Measured once more on {confirmed.images} images: change {confirmed.map50_95_change:+.4f}, "
-            f"ratio {confirmed.latency_ratio:.3f}."
+            f"Measured once more on {confirmed.images} images: change {change(confirmed.map50_95_change)}, "
+            f"ratio {ratio(confirmed.latency_ratio)}."
         )
     elif confirmed is not None:
         lines.append(f"Could not be measured once more: {confirmed}")
@@ -58,17 +59,14 @@ def note_of_trial(record: TrialRecord, confirmed: Measurement | CandidateError |
 
 
 def _scored(found: Measurement) -> list[str]:
-    change_low, change_high = found.map50_95_change_ci
-    low, high = found.latency_ratio_ci
-    ran = "" if found.int8_ran is None else f", {found.int8_ran} really ran so"
     lines = [
-        f"mAP50-95 **{found.map50_95:.4f}** ({found.map50_95_change:+.4f}, "
-        f"95 % {change_low:+.4f} to {change_high:+.4f}) on {found.images} images",
-        f"latency **{found.latency_ms:.3f} ms**: {found.latency_ratio:.3f} of the reference's "
-        f"(95 % {low:.3f} to {high:.3f}, {found.pairs} pairs)",
-        f"{len(found.int8_layers)} layers in INT8{ran}; calibration {found.calibration or 'none'}; the others "
+        f"mAP50-95 **{accuracy(found.map50_95)}** ({change(found.map50_95_change)}, "
+        f"95 % {interval(found.map50_95_change_ci, change)}) on {found.images} images",
+        f"latency **{ratio(found.latency_ms)} ms**: {ratio(found.latency_ratio)} of the reference's "
+        f"(95 % {interval(found.latency_ratio_ci, ratio)}, {found.pairs} pairs)",
+        f"{int8_in_words(found)}; calibration {found.calibration or 'none'}; the others "
         f"{found.float_type}; mask `{found.mask}`",
-        f"engine {found.engine_bytes / 2**20:.2f} MiB on {found.device}",
+        f"engine {mebibytes(found.engine_bytes)} on {found.device}",
     ]
     if found.reformats is not None:
         lines.append(f"{found.reformats} reformats between the layers")

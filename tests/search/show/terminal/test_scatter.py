@@ -4,7 +4,7 @@ import pytest
 
 from made_up_trials import measured, results_of, trial, typical_results
 from qpareto.search.results import Results
-from qpareto.search.show.scatter import HEIGHT, plot_of_results
+from qpareto.search.show.terminal.scatter import HEIGHT, plot_of_results
 
 
 def drawn(results: Results, width: int = 80) -> list[str]:

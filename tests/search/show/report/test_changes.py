@@ -16,9 +16,8 @@ from command_line import qpareto
 from made_up_trials import measured, results_of, trial
 from qpareto.search.api import view_of_spec
 from qpareto.search.run.prepare import scorer_of_spec
-from qpareto.search.show.changes import NOT_HERE, NOTHING, Changes, changes_of_view
-from qpareto.search.show.plots.confidence import confidence_figure
-from qpareto.search.show.report import report
+from qpareto.search.show.report.changes import NOT_HERE, NOTHING, Changes, changes_of_view, confidence_figure
+from qpareto.search.show.report.page import report
 from qpareto.search.show.trial_cache import TrialCache
 from qpareto.search.show.view import StudyView
 from qpareto.search.study_file import load_study_file

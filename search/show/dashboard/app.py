@@ -1,7 +1,7 @@
 """optuna-dashboard's application over a study's storage, with two of its cards mended where they would mislead.
 
 - Hyperparameter importance is drawn into a card of one height, a bar a parameter and objective: of 90 layers nobody can
-  read them. It is told of the most important ones only.
+  read them. Only the most important ones are shown.
 - Infeasible trials are greyed by the attribute of Optuna 4; Optuna 5 writes another one.
 """
 
@@ -15,7 +15,7 @@ from copy import copy
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from ..storage.patient import PatientStorage
+from ...storage.patient import PatientStorage
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -28,7 +28,7 @@ MOST_IMPORTANT = 16  # parameters that the card has room for, with their names
 OLD_CONSTRAINTS = "constraints"  # a trial's system attribute, a list; Optuna 5 writes `constraints:NAME`, a number each
 _ASKS_IMPORTANCES = re.compile(r"/api/studies/\d+/param_importances")
 
-Importance = dict[str, Any]  # as the dashboard tells one: name, importance, distribution
+Importance = dict[str, Any]  # as the dashboard has it: name, importance, distribution
 
 
 def dashboard_app(storage: BaseStorage, files: TrialFiles | None) -> WSGIApplication:
@@ -60,7 +60,7 @@ def most_important(told: Sequence[Sequence[Importance]]) -> list[list[Importance
 
 
 def with_few_importances(app: WSGIApplication) -> WSGIApplication:
-    """An application that answers as this one does, but tells importances as `most_important`."""
+    """An application that answers as this one does, but with importances as `most_important`."""
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if not _ASKS_IMPORTANCES.fullmatch(environ.get("PATH_INFO", "")):

@@ -11,15 +11,15 @@ import logging
 import threading
 import time
 
-from ...errors import StorageError
-from ...objectives.objective import OBJECTIVES
-from ..record import FINISHED
-from ..study import SearchStudy
+from ....errors import StorageError
+from ....objectives.objective import OBJECTIVES
+from ...record import FINISHED
+from ...study import SearchStudy
+from ..plots import figures_of_view
+from ..view import StudyView, view_of_study
 from .artifacts import TrialFiles
 from .board import Board
 from .notes import note_of_study, note_of_trial
-from .plots import figures_of_view
-from .view import StudyView, view_of_study
 
 EVERY_S = 3.0
 SHARE = 0.01  # of the time, at most, that publishing may take
@@ -42,7 +42,7 @@ class Publisher:
         self._away = False
 
     def run(self, stop: threading.Event) -> None:
-        """Publish until told to stop; a storage that is away is waited for."""
+        """Publish until it has to stop; a storage that is away is waited for."""
         while not stop.is_set():
             start_s = time.monotonic()
             try:

@@ -10,7 +10,13 @@ from wsgiref.util import setup_testing_defaults
 import optuna
 import pytest
 
-from qpareto.search.show.app import MOST_IMPORTANT, OLD_CONSTRAINTS, ShownStorage, dashboard_app, most_important
+from qpareto.search.show.dashboard.app import (
+    MOST_IMPORTANT,
+    OLD_CONSTRAINTS,
+    ShownStorage,
+    dashboard_app,
+    most_important,
+)
 from qpareto.search.study_file import load_study_file
 from qpareto.search.study_opening import open_study
 from recorded_study import recorded_study

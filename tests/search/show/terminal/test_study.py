@@ -9,26 +9,10 @@ from typing import Any
 
 import pytest
 
-from made_up_trials import measured, results_of, stopped, trial, typical_results
+from made_up_trials import measured, results_of, trial, typical_results, view_of
 from qpareto.errors import CandidateError
 from qpareto.search.results import Results
-from qpareto.search.show.ending import show_study
-from qpareto.search.show.headline import headline
-from qpareto.search.show.view import StudyView
-
-
-def view_of(results: Results, *, infeasible: frozenset[int] = frozenset()) -> StudyView:
-    return StudyView(
-        name="made up",
-        results=results,
-        identity={},
-        ended={},
-        begun=None,
-        infeasible=infeasible,
-        space={},
-        trials=(),
-        expected=None,
-    )
+from qpareto.search.show.terminal.study import show_study
 
 
 def confirmed_results(confirmations: Mapping[int, Any]) -> Results:
@@ -173,55 +157,3 @@ def test_where_int8_does_not_pay_the_float_engine_is_the_answer(capsys: pytest.C
     assert out.startswith("INT8 does not pay here")
     assert out.count("INT8 does not pay here") == 1
     assert "qpareto export 'my study.yaml' -o best --reference" in commands(out)
-
-
-def test_where_every_faster_engine_loses_too_much_the_nearest_is_named() -> None:
-    lossy = results_of(
-        trial(0, measured(0.4, 1.0, mask="0", int8_layers=()), baseline="float"), trial(1, measured(0.35, 0.8))
-    )
-    head = headline(view_of(lossy))
-    assert head.best is None
-    assert head.sentences == (
-        "Ship the float engine: no other is faster at a loss of at most 0.01 mAP50-95.",
-        "The nearest is trial 1: 1.25x faster, at -0.0500 mAP50-95 (95 % -0.0520 to -0.0470).",
-    )
-
-
-def test_the_answer_is_the_point_that_require_names_and_leaves_out_what_breaks_a_constraint() -> None:
-    results = results_of(
-        trial(0, measured(0.4, 1.0, mask="0", int8_layers=()), baseline="float"),
-        trial(1, measured(0.396, 0.5)),
-        trial(2, measured(0.397, 0.6)),
-        trial(3, None, state="pruned", stopped=stopped(0.38, 0.6)),
-    )
-    best = headline(view_of(results)).best
-    assert best is not None
-    assert best.trial == 1
-    kept = headline(view_of(results, infeasible=frozenset({1}))).best
-    assert kept is not None
-    assert kept.trial == 2
-
-
-def test_a_doubtful_timing_is_part_of_how_sure_the_answer_is() -> None:
-    results = results_of(
-        trial(0, measured(0.4, 1.0, mask="0", int8_layers=()), baseline="float"),
-        trial(1, measured(0.396, 0.5, flags=("foreign_load",))),
-    )
-    assert (
-        headline(view_of(results))
-        .sentences[1]
-        .endswith("; its timing is doubtful: other programs used the CPU meanwhile.")
-    )
-
-
-@pytest.mark.parametrize(("ratio", "best"), [(0.59, 4), (0.8, 5)])
-def test_what_was_exported_stays_the_answer_unless_another_surely_beats_it(ratio: float, best: int) -> None:
-    records = typical_results().records
-    fresh = {4: measured(0.392, ratio, map50_95_change=-0.008)}
-    objectives = ("map50_95", "latency_ms")
-    faster = [record for record in records if record.baseline != "bf16"]
-    again = {5: measured(0.393, 0.58, map50_95_change=-0.007)}
-    found = Results(faster, objectives=objectives, float_type="fp32", confirmations=again, fresh=fresh)
-    head = headline(view_of(found))
-    assert head.best is not None
-    assert head.best.trial == best

@@ -11,7 +11,7 @@ from qpareto.errors import CandidateError
 from qpareto.search.compliance import Answer, answer
 from qpareto.search.requirements import Requirements
 from qpareto.search.results import Results
-from qpareto.search.show.requirements import show_answer
+from qpareto.search.show.terminal.requirements import show_answer
 
 
 def answered(results: Results, *requirements: str) -> Answer:

@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 from rich.text import Text
 
-from ..points import Point
-from ..results import Results
+from ...results import Results
 
 HEIGHT, NARROWEST = 13, 40  # lines, columns
 LABEL = 9  # columns of the axis on the left
@@ -55,12 +54,13 @@ def plot_of_results(results: Results, *, width: int) -> Text | None:
     reference = [] if results.reference is None else [results.reference]
     framing = [(RECIPE, results.baselines), (FRONT, results.front), (REFERENCE, reference)]
     framed = [point for _, points in framing for point in points]
-    across, up = _range([_ms(point) for point in framed]), _range([_map(point) for point in framed])
+    across, up = _range([p.decisive.latency_ms for p in framed]), _range([p.comparable_map50_95 for p in framed])
     columns = width - LABEL - 2
     grid: list[list[Kind | None]] = [[None] * columns for _ in range(HEIGHT)]
     for kind, points in [(MEASURED, results.points), *framing]:  # the later lies on top
         for point in points:
-            column, row = across.place(_ms(point), columns), up.place(_map(point), HEIGHT)
+            column = across.place(point.decisive.latency_ms, columns)
+            row = up.place(point.comparable_map50_95, HEIGHT)
             if 0 <= column < columns and 0 <= row < HEIGHT:
                 grid[HEIGHT - 1 - row][column] = kind
     return _drawn(grid, across, up)
@@ -94,11 +94,3 @@ def _range(values: Sequence[float]) -> Range:
     """From the least to the greatest; around a single one."""
     low, high = min(values), max(values)
     return Range(low, high) if low < high else Range(low - 0.05 * abs(low) - 1e-3, high + 0.05 * abs(high) + 1e-3)
-
-
-def _ms(point: Point) -> float:
-    return point.decisive.latency_ms
-
-
-def _map(point: Point) -> float:
-    return point.comparable_map50_95

@@ -1,0 +1,93 @@
+"""How an engine's detections differ from the reference's: found in what the cache keeps of both, as tables, drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...objectives.accuracy.coco import Accuracy
+from ...objectives.accuracy.contact_sheet import Column, contact_sheet, save_picture
+from ...objectives.accuracy.drift import Counts, Drift, PartDrift, drift_of
+from ...objectives.engines import EngineOptions
+from ...objectives.score import Scorer
+from ..table import Table, figures, words
+from ..wording import accuracy, change, interval
+
+WORST_CLASSES = 5
+CHANGED_IMAGES = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnginePair:
+    """An engine and the reference: folders of the cache that is the scorer's store.
+
+    Args:
+        options: the engine's.
+    """
+
+    scorer: Scorer
+    engine: Path
+    reference: Path
+    options: EngineOptions
+
+    def accuracies(self) -> tuple[Path, Path] | None:
+        """The folders of what the engine and the reference scored; None unless both are there."""
+        keys = map(self.scorer.accuracy_key, (self.engine, self.reference))
+        one, other = (self.scorer.store.find("accuracy", key) for key in keys)
+        return (one, other) if one and other else None
+
+    def drift(self) -> Drift | None:
+        """From the matches that both evaluations left; None unless both are there."""
+        if (kept := self.accuracies()) is None:
+            return None
+        one, other = map(Accuracy.load, kept)
+        return drift_of(one, other, self.scorer.dataset)
+
+    def draw(self, drift: Drift, path: Path, *, jpeg_quality: int = 95) -> None:
+        """The images that changed most, or the first ones where none did: both engines are run on them.
+
+        Raises:
+            EngineError: an engine does not run here.
+            DatasetError: an image cannot be decoded any more.
+        """
+        scorer = self.scorer
+        images = ([image.index for image in drift.images] or [*range(drift.images_seen)])[:CHANGED_IMAGES]
+        engines = {
+            "reference": (self.reference, scorer.build_options()),
+            "this engine": (self.engine, self.options),
+        }
+        sides = [Column(title=name, found=scorer.detections(*of, images)) for name, of in engines.items()]
+        sheet = contact_sheet(scorer.dataset, images, sides, confidence=drift.confidence.reference_best)
+        save_picture(sheet, path, jpeg_quality=jpeg_quality)
+
+
+def drift_tables(drift: Drift) -> list[Table]:
+    """What each size of object and the worst classes lose, and the images that changed most, if any did."""
+    part, classes = ("AP50-95", "change"), drift.classes[:WORST_CLASSES]
+    tables = [
+        Table([*words("object size"), *figures(*part)], [_cells(size) for size in drift.sizes]),
+        Table(
+            [*words("class (the greatest losses)"), *figures(*part, "95 % of change", "true boxes")],
+            [(*_cells(each), _interval(each), str(each.truths)) for each in classes],
+        ),
+    ]
+    if drift.images:
+        columns = *words("image that changed most"), *figures("F1", "hits, misses, false alarms", "the reference's")
+        rows = [
+            (image.file_name, f"{image.f1_change:+.3f}", _counts(image.counts), _counts(image.reference_counts))
+            for image in drift.images[:CHANGED_IMAGES]
+        ]
+        tables.append(Table(columns, rows))
+    return tables
+
+
+def _cells(part: PartDrift) -> tuple[str, ...]:
+    return part.name, accuracy(part.ap), change(part.change)
+
+
+def _interval(part: PartDrift) -> str:
+    return interval(part.change_ci, change) if part.change_ci else "-"
+
+
+def _counts(counts: Counts) -> str:
+    return ", ".join(map(str, counts))

@@ -1,0 +1,136 @@
+"""One candidate, a model's layers, and which engines this machine has: tables on stdout."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.table import Table as RichTable
+
+from ....objectives.engines.profile import LayerTime, reformat_share
+from ....objectives.measurement import Measurement
+from ...table import Table, figures, words
+from ...wording import accuracy, change, faster, interval, mebibytes, ratio, slow_run, with_interval
+from .console import on_terminal, terminal
+
+
+def show_measurement(measurement: Measurement) -> None:
+    """One measurement as a table of two columns."""
+    table = RichTable(box=box.SIMPLE, show_header=False)
+    cold_ms = measurement.latency_cold_ms
+    cold = "" if cold_ms is None else f" (first run {ratio(cold_ms)} ms)"
+    rows = {
+        "mAP50-95": f"{accuracy(measurement.map50_95)} ({change(measurement.map50_95_change)}, "
+        f"95 % {interval(measurement.map50_95_change_ci, change)})",
+        "mAP50": accuracy(measurement.map50),
+        "AP small / medium / large": " / ".join(
+            map(accuracy, (measurement.ap_small, measurement.ap_medium, measurement.ap_large))
+        ),
+        "latency": f"{ratio(measurement.latency_ms)} ms{cold}",
+        "slow runs, 99 % bounds": f"p90 {slow_run(measurement.latency_p90_ms, measurement.latency_p90_bound_ms)} ms, "
+        f"p99 {slow_run(measurement.latency_p99_ms, measurement.latency_p99_bound_ms)} ms",
+        "ratio to the reference": f"{ratio(measurement.latency_ratio)} "
+        f"(95 % {interval(measurement.latency_ratio_ci, ratio)}, {measurement.pairs} pairs)",
+        "speedup": faster(measurement.latency_ratio),
+        "timing disturbed by": ", ".join(measurement.flags) or "nothing",
+        "engine": f"{mebibytes(measurement.engine_bytes)}, {measurement.engine} {measurement.float_type}, "
+        f"{measurement.run_by}",
+        "INT8 layers": f"{len(measurement.int8_layers)}, calibration {measurement.calibration or 'none'}",
+        "what really ran": _what_ran(measurement),
+        "against its graph": _parity(measurement),
+        "energy of a run": "-" if measurement.energy_mj is None else f"{measurement.energy_mj:.1f} mJ",
+        "device while timing": ", ".join(f"{name} {value}" for name, value in measurement.readings.items()) or "-",
+        "mask": measurement.mask,
+        "device": measurement.device,
+        "images": str(measurement.images),
+    }
+    for name, value in rows.items():
+        table.add_row(name, value)
+    terminal().print(table)
+
+
+def _what_ran(found: Measurement) -> str:
+    if found.int8_ran is None:
+        return "-"
+    share = "" if found.reformat_share is None else f", {found.reformat_share:.1%} of the layers' time"
+    return f"{found.int8_ran} of {len(found.int8_layers)} in INT8; {found.reformats} reformats{share}"
+
+
+def _parity(found: Measurement) -> str:
+    if not found.parity:
+        return "-"
+    return (
+        f"boxes off by {found.parity['box_error']:.4f} of their size, shifted by {found.parity['box_shift']:.4f}; "
+        f"scores by {found.parity['score_error']:.4f} ({found.parity['boxes']:g} boxes, "
+        f"{found.parity['images']:g} images)"
+    )
+
+
+def show_profile(times: Sequence[LayerTime]) -> None:
+    """What each layer of an engine takes, in execution order, and what share reformats take."""
+    whole_ms = sum(time.ms for time in times)
+    rows = []
+    for time in times:
+        kind = "reformat" if time.reformat else {True: "INT8", False: "float", None: "-"}[time.int8]
+        rows.append((f"{time.ms:.4f}", f"{time.ms / whole_ms:.1%}", kind, " + ".join(time.nodes) or time.name))
+    console = terminal()
+    console.print(on_terminal(Table([*figures("ms", "share"), *words("runs in", "layer")], rows)))
+    console.print(
+        f"{len(times)} layers, {whole_ms:.3f} ms with the profiler's own cost; reformats take "
+        f"{reformat_share(times):.1%}. Trust shares, not sums.",
+        soft_wrap=True,
+    )
+
+
+def show_build(built: Mapping[str, Any]) -> None:
+    """What `measure --build-only` made."""
+    versions = ", ".join(f"{name} {version}" for name, version in built["versions"].items())
+    print(
+        f"{built['engine']} {built['float_type']} engine, {mebibytes(built['engine_bytes'])}, "
+        f"{len(built['int8_layers'])} INT8 layers (mask {built['mask']}), built in {built['seconds']:.1f} s; {versions}"
+    )
+
+
+def show_layers(rows: Sequence[Mapping[str, Any]]) -> None:
+    """A model's layers in graph order, with their sensitivity and their blocks' where the rows have them."""
+    sensitive, labelled = "sensitivity" in rows[0], "block_map50_95_change" in rows[0]
+    columns = [*words("layer", "op", "block"), *figures("MMACs"), *words("INT8")]
+    columns += figures("box error", "score error", "harm, 1e-6", "relief, 1e-6") if sensitive else []
+    columns += figures("block's mAP50-95") if labelled else []
+    shown = []
+    for row in rows:
+        can = "no INT8 kernel here" if row["no_kernel"] else "yes" if row["quantizable"] else "ModelOpt refuses"
+        cells = [row["name"], row["op"], row["block"], f"{row['macs'] / 1e6:.2f}", can]
+        cells += _sensitivity_cells(row["sensitivity"]) if sensitive else []
+        cells += [_change_cell(row["block_map50_95_change"])] if labelled else []
+        shown.append(cells)
+    terminal().print(on_terminal(Table(columns, shown)))
+
+
+def _sensitivity_cells(found: Mapping[str, float] | None) -> list[str]:
+    """Empty for a layer that is never INT8."""
+    if found is None:
+        return [""] * 4
+    return [
+        f"{found['box_error']:.5f}",
+        f"{found['score_error']:.5f}",
+        f"{found['harm'] * 1e6:.2f} ± {found['harm_se'] * 1e6:.2f}",
+        f"{found['relief'] * 1e6:.0f} ± {found['relief_se'] * 1e6:.0f}",
+    ]
+
+
+def _change_cell(found: tuple[float, float, float] | None) -> str:
+    """Empty for a block that is never INT8."""
+    return "" if found is None else with_interval(found[0], found[1:], change)
+
+
+def show_doctor(found: Mapping[str, Mapping[str, Any]]) -> None:
+    """What each kind of engine can do here."""
+    rows = []
+    for kind, state in found.items():
+        details = "\n".join(f"{key}: {value}" for key, value in state["details"].items())
+        reason = f"{state['reason']}\n" if state["reason"] else ""
+        can = ("yes" if state[what] else "no" for what in ("can_build", "can_run"))
+        rows.append((kind, *can, reason + details))
+    terminal().print(on_terminal(Table(words("engine", "builds", "runs", "details"), rows)))

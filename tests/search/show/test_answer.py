@@ -1,0 +1,108 @@
+"""The answer in words, in full and in two sentences."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from made_up_trials import measured, results_of, stopped, trial, typical_results, view_of
+from qpareto.search.results import Results
+from qpareto.search.show.answer import answer, headline
+from qpareto.search.show.view import StudyView
+
+
+def test_it_begins_with_what_is_gained_over_the_float_engine_and_each_recipe(view: StudyView) -> None:
+    first, *others = answer(view)
+    point = next(p for p in view.results.front if f"trial {p.trial} " in first)
+    assert f"takes {point.measurement.latency_ratio:.3f}" in first
+    assert f"{point.measurement.map50_95_change:+.4f}" in first
+    for recipe in ("modelopt-max", "modelopt-entropy", "ultralytics", "bf16"):
+        assert any(line.startswith(f"Over {recipe}: ") for line in others)
+
+
+def test_it_says_that_int8_does_not_pay_where_it_does_not(view: StudyView) -> None:
+    slow = results_of(trial(0, measured(0.4, 1.0, int8_layers=(), mask="0")), trial(1, measured(0.39, 1.1)))
+    first, *others = answer(replace(view, results=slow))
+    assert first.startswith("INT8 does not pay here")
+    assert not any(line.startswith("Over ") for line in others)
+
+
+def test_no_loss_is_said_of_who_is_sure_to_lose_less_than_the_margin_on_other_images_where_there_are_any(
+    view: StudyView,
+) -> None:
+    float_trial = trial(0, measured(0.4, 1.0, int8_layers=(), mask="0"), baseline="float")
+    records = [float_trial, trial(1, measured(0.399, 0.6)), trial(2, measured(0.4, 0.7))]
+    first, *_ = answer(replace(view, results=results_of(*records)))
+    assert first.startswith("As accurate as the float engine within 0.005 mAP50-95, trial 1 takes 0.600")
+    assert "from the search" in first
+    loses = measured(0.35, 0.61, map50_95_change=-0.0042, map50_95_change_ci=(-0.0068, -0.002), dataset_hash="other")
+    kept = measured(0.36, 0.72, map50_95_change=0.001, map50_95_change_ci=(-0.001, 0.004), dataset_hash="other")
+    for again, said in (
+        ({1: loses, 2: kept}, "As accurate as the float engine within 0.005 mAP50-95, trial 2 takes 0.720"),
+        ({1: loses}, "For at most 0.01 mAP50-95, trial 1 takes 0.610"),
+    ):
+        found = Results(records, objectives=("map50_95", "latency_ms"), float_type="fp32", confirmations=again)
+        told = answer(replace(view, results=found))
+        assert told[0].startswith(said)
+        if len(again) == 1:
+            assert any("No faster engine is as accurate" in line and "never saw" in line for line in told)
+            assert "(95 % -0.0068 to -0.0020; confirmed on 328 other images)" in told[0]
+
+
+def test_it_says_when_there_is_no_answer_yet(view: StudyView) -> None:
+    assert answer(replace(view, results=results_of())) == [
+        "No candidate has been measured in full yet, so there is no answer."
+    ]
+
+
+def test_where_every_faster_engine_loses_too_much_the_nearest_is_named() -> None:
+    lossy = results_of(
+        trial(0, measured(0.4, 1.0, mask="0", int8_layers=()), baseline="float"), trial(1, measured(0.35, 0.8))
+    )
+    head = headline(view_of(lossy))
+    assert head.best is None
+    assert head.sentences == (
+        "Ship the float engine: no other is faster at a loss of at most 0.01 mAP50-95.",
+        "The nearest is trial 1: 1.25x faster, at -0.0500 mAP50-95 (95 % -0.0520 to -0.0470).",
+    )
+
+
+def test_the_answer_is_the_point_that_require_names_and_leaves_out_what_breaks_a_constraint() -> None:
+    results = results_of(
+        trial(0, measured(0.4, 1.0, mask="0", int8_layers=()), baseline="float"),
+        trial(1, measured(0.396, 0.5)),
+        trial(2, measured(0.397, 0.6)),
+        trial(3, None, state="pruned", stopped=stopped(0.38, 0.6)),
+    )
+    best = headline(view_of(results)).best
+    assert best is not None
+    assert best.trial == 1
+    kept = headline(view_of(results, infeasible=frozenset({1}))).best
+    assert kept is not None
+    assert kept.trial == 2
+
+
+def test_a_doubtful_timing_is_part_of_how_sure_the_answer_is() -> None:
+    results = results_of(
+        trial(0, measured(0.4, 1.0, mask="0", int8_layers=()), baseline="float"),
+        trial(1, measured(0.396, 0.5, flags=("foreign_load",))),
+    )
+    assert (
+        headline(view_of(results))
+        .sentences[1]
+        .endswith("; its timing is doubtful: other programs used the CPU meanwhile.")
+    )
+
+
+@pytest.mark.parametrize(("ratio", "best"), [(0.59, 4), (0.8, 5)])
+def test_what_was_exported_stays_the_answer_unless_another_surely_beats_it(ratio: float, best: int) -> None:
+    records = typical_results().records
+    fresh = {4: measured(0.392, ratio, map50_95_change=-0.008)}
+    objectives = ("map50_95", "latency_ms")
+    faster = [record for record in records if record.baseline != "bf16"]
+    again = {5: measured(0.393, 0.58, map50_95_change=-0.007)}
+    found = Results(faster, objectives=objectives, float_type="fp32", confirmations=again, fresh=fresh)
+    head = headline(view_of(found))
+    assert head.best is not None
+    assert head.best.trial == best
