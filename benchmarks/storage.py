@@ -1,4 +1,4 @@
-"""Writing a trial with a 90-layer mask: one transaction of ours, against one `suggest` a layer.
+"""Writing a trial with a 90-layer mask: one transaction, against one `suggest` a layer.
 
 python benchmarks/storage.py [--url sqlite:///...] [--layers N] [--trials N]
 """
@@ -10,9 +10,10 @@ import tempfile
 import time
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.distributions import CategoricalDistribution
+from optuna.trial import TrialState, create_trial
 
-from qpareto.search.storage import begin_trial, open_storage
+from qpareto.search.storage import open_storage
 from table import print_table
 
 
@@ -52,16 +53,14 @@ def _begun(
     study_id: int,
     switches: dict[str, CategoricalDistribution],
 ) -> float:
-    distributions: dict[str, BaseDistribution] = {**switches}
     start = time.perf_counter()
-    number = begin_trial(
-        storage,
-        study_id,
+    template = create_trial(
+        state=TrialState.RUNNING,
         params=dict.fromkeys(switches, "int8"),
-        distributions=distributions,
+        distributions=dict(switches),
         user_attrs={"candidate": "all"},
-        system_attrs={},
     )
+    number = storage.get_trial_number_from_id(storage.create_new_trial(study_id, template))
     study.tell(number, (0.5, 1.0))
     return time.perf_counter() - start
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import gc
+import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,6 @@ from ..spaces.candidate import Candidate
 from ..spaces.space import Space
 from .processes import this_process
 from .record import FINISHED, TrialRecord, record_of_trial
-from .storage import begin_trial
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -29,22 +27,6 @@ if TYPE_CHECKING:
 # and a trial's number: a finished trial takes no more attributes, its study does
 _CONFIRMED, _EXPORTED = "confirmed:", "exported:"
 _BEAT = "beat"
-
-
-@contextmanager
-def _long_lived() -> Iterator[None]:
-    """What is made here stays: Python's collector of cycles does not go through it, now or later.
-
-    Of 10,000 trials it would go through millions of objects, again and again: a sixth of the time to open them.
-    """
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        if was:
-            gc.enable()
 
 
 @dataclass(frozen=True)
@@ -124,10 +106,6 @@ class SearchStudy:
 
     def look(self) -> Snapshot:
         """Read all trials: those that have ended only once."""
-        with nullcontext() if self._ended else _long_lived():
-            return self._look()
-
-    def _look(self) -> Snapshot:
         trials = self.storage.get_all_trials(self.id, deepcopy=False)
         return Snapshot(trials, [self._ended.get(trial.number) or self._read(trial) for trial in trials])
 
@@ -158,22 +136,27 @@ class SearchStudy:
         Args:
             unit_ms: see `Snapshot.unit_ms`; to be told while no trial has.
         """
+        from optuna.trial import TrialState, create_trial
+
+        from .storage.patient import TOKEN
+
         inside = space.accepts(candidate)
         attrs: dict[str, Any] = {
             "candidate": str(candidate),
             "baseline": baseline,
             "retry_of": retry_of,
             "unit_ms": unit_ms,
+            "worker": this_process(),
+            TOKEN: secrets.token_hex(8),
         }
-        attrs["worker"] = this_process()
-        trial_id = begin_trial(
-            self.storage,
-            self.id,
+        template = create_trial(
+            state=TrialState.RUNNING,
             params=space.params(candidate) if inside else {},
             distributions=space.distributions() if inside else {},
             user_attrs={key: value for key, value in attrs.items() if value is not None},
-            system_attrs=system_attrs or {},
+            system_attrs=dict(system_attrs or {}),
         )
+        trial_id = self.storage.create_new_trial(self.id, template_trial=template)
         return self.storage.get_trial_number_from_id(trial_id)
 
     def beat(self, number: int, count: int) -> bool:

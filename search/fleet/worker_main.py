@@ -6,6 +6,7 @@ Standard input: three pickles, the search path, the cores and the work; its end 
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import pickle
@@ -17,6 +18,7 @@ from typing import Any
 
 def main() -> None:
     """Exit status 0: the work is done. REFUSED: the last line of the log says why. Else: a bug, with its traceback."""
+    gc.set_threshold(700, 10, 1000)  # as the command's own process does
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the launcher's to hear
     sys.path[:] = pickle.load(sys.stdin.buffer)
     cores = pickle.load(sys.stdin.buffer)

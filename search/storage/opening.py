@@ -1,4 +1,4 @@
-"""The study's storage: opened by its URL, with plain words where that fails, and a trial begun in one transaction."""
+"""The study's storage: opened by its URL, with plain words where that fails."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import random
 import re
 import time
 import warnings
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from ...errors import StorageError
 
 if TYPE_CHECKING:
-    from optuna.distributions import BaseDistribution
     from optuna.storages import BaseStorage, RDBStorage
     from sqlalchemy.engine import URL
 
@@ -54,34 +54,6 @@ def shown_url(url: str) -> str:
     return url if url.startswith("grpc://") else _parsed(url).render_as_string(hide_password=True)
 
 
-def begin_trial(
-    storage: BaseStorage,
-    study_id: int,
-    *,
-    params: Mapping[str, Any],
-    distributions: Mapping[str, BaseDistribution],
-    user_attrs: Mapping[str, Any],
-    system_attrs: Mapping[str, Any],
-) -> int:
-    """Write a running trial with all its parameters in one transaction, however many layers the mask has.
-
-    `Trial.suggest_*` would write each parameter in a transaction of its own (benchmarks/storage.py tells the cost).
-
-    Returns:
-        The trial's id in the storage.
-    """
-    import optuna
-
-    template = optuna.trial.create_trial(
-        state=optuna.trial.TrialState.RUNNING,
-        params=dict(params),
-        distributions=dict(distributions),
-        user_attrs=dict(user_attrs),
-        system_attrs=dict(system_attrs),
-    )
-    return storage.create_new_trial(study_id, template_trial=template)
-
-
 def _parsed(url: str) -> URL:
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import SQLAlchemyError
@@ -97,19 +69,13 @@ def _database(where: URL, *, create: bool, connections: Mapping[str, Any]) -> Ba
 
     from .failures import reason_of
 
-    shown = where.render_as_string(hide_password=True)
-    options: dict[str, Any] = {"pool_pre_ping": True}
-    new_file: Path | None = None
+    shown, new_file = where.render_as_string(hide_password=True), None
     if where.get_backend_name() == "sqlite":
         path = Path(where.database or ":memory:")
         new_file = None if path.exists() else path
         _prepare_file(path, shown, create=create)
-    else:
-        options |= connections
     try:
-        from .rdb import RdbStorage
-
-        return RdbStorage(_with_tables(where.render_as_string(hide_password=False), options))
+        return _with_tables(where, connections)
     except (SQLAlchemyError, ImportError, RuntimeError, OSError) as error:
         if new_file is not None:
             _remove(new_file)
@@ -118,21 +84,36 @@ def _database(where: URL, *, create: bool, connections: Mapping[str, Any]) -> Ba
         ) from error
 
 
-def _with_tables(url: str, options: dict[str, Any]) -> RDBStorage:
+def _with_tables(where: URL, connections: Mapping[str, Any]) -> BaseStorage:
     """Optuna's storage. Of several workers that make its tables at the same moment all but one are told that they are
     there already, and then they are."""
-    import optuna
+    from optuna.storages import get_storage
     from sqlalchemy.exc import SQLAlchemyError
 
     for attempt in range(_STARTS):
         try:
-            return optuna.storages.RDBStorage(url, engine_kwargs=options)
+            rdb = _rdb(where, connections)
         except (SQLAlchemyError, AssertionError) as error:  # AssertionError: Optuna's, of tables that are half made
             made_meanwhile = isinstance(error, AssertionError) or any(sign in str(error) for sign in _MADE_MEANWHILE)
             if not made_meanwhile or attempt == _STARTS - 1:
                 raise
             time.sleep(random.uniform(0.1, 0.5))
+        else:
+            storage = get_storage(rdb)  # which reads a trial that has ended once
+            weakref.finalize(storage, rdb.engine.dispose)  # connections are closed once nobody uses it any more
+            return storage
     raise AssertionError("the loop returns or raises")
+
+
+def _rdb(where: URL, connections: Mapping[str, Any]) -> RDBStorage:
+    from optuna.storages import RDBStorage
+
+    from .sqlite import SqliteStorage
+
+    url = where.render_as_string(hide_password=False)
+    if where.get_backend_name() == "sqlite":
+        return SqliteStorage(url)
+    return RDBStorage(url, engine_kwargs={"pool_pre_ping": True, **connections})
 
 
 def _proxy(url: str) -> BaseStorage:

