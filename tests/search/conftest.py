@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +33,6 @@ def draw_pictures(folder: Path, count: int, *, seed: int) -> list[dict[str, Any]
         annotation = {"id": i + 1, "image_id": i, "category_id": i % CLASSES, "bbox": [x, y, width, height]}
         annotations.append(annotation | {"area": width * height, "iscrowd": 0})
     return annotations
-
-
-@pytest.fixture(scope="session", autouse=True)
-def own_locks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Device locks of the tests' own: they wait for no study that runs on this machine, and none waits for them."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("QPARETO_LOCK_DIR", str(tmp_path_factory.mktemp("locks")))
-        yield
 
 
 @pytest.fixture(scope="session")
@@ -95,6 +86,14 @@ def finished_study(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     path = write_study(assets, tmp_path_factory.mktemp("finished"), baselines=True, trials=6)
     run_study(load_study_file(path))
     return path
+
+
+@pytest.fixture
+def calibrated_cache(assets: Path, finished_study: Path, tmp_path: Path) -> Path:
+    """A cache of the test's own, in which images were read and calibrations made, and nothing else was done."""
+    assert finished_study.is_file()
+    made = shutil.ignore_patterns("accuracy", "engines", "engine-caches", "reference-ms", "spread", "logs", "damaged")
+    return Path(shutil.copytree(assets / "cache", tmp_path / "cache", ignore=made))
 
 
 @pytest.fixture(scope="session")
