@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from small_disk import small_disk
 
-settings.register_profile("shared machine", deadline=None, print_blob=True)
+slow = [HealthCheck.too_slow]  # as anything is on a busy machine
+settings.register_profile("shared machine", deadline=None, print_blob=True, suppress_health_check=slow)
 settings.load_profile("shared machine")
 
 ROOT = Path(__file__).resolve().parents[1]

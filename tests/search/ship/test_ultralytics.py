@@ -110,7 +110,8 @@ def test_an_exported_yolo11n_gives_the_manifests_map_in_ultralytics(shared: Path
     spec = load_study_file(tmp_path / "study.yaml")
     run_study(spec)  # float, and ModelOpt's max
     written = export_from_study(spec, Choice(trial=1), tmp_path / "best", confirm=False)
-    data = yolo_data(spec.data.images, spec.data.annotations, tmp_path / "data", limit=spec.data.limit)
+    coco = shared / "coco" / "eval"
+    data = yolo_data(coco / "images", coco / "instances.json", tmp_path / "data", limit=spec.data.limit)
     found = validated(tmp_path / "best" / "best_openvino_model", data, tmp_path)
     assert found["map50_95"] == pytest.approx(written.measurement.map50_95, abs=CLOSE)
 
