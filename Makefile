@@ -1,6 +1,6 @@
 # Two commands do everything on a fresh Linux machine with Python 3.11+ and make:
 #   make quickstart   set up, search the quickstart's detector, export the best engine, write a report, show the answer
-#   make test         set up, then lint, types, floors, tests (the documentation's site among them)
+#   make test         set up, then lint, types, floors, tests (the documentation's site among them), in WORKERS processes
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -12,8 +12,10 @@ SCRIPT_FOLDERS := tests docs benchmarks benchmarks/search benchmarks/fleet bench
 SCRIPT_PATH := $(subst $() ,:,$(addprefix $(CURDIR)/,$(SCRIPT_FOLDERS)))
 STUDY := studies/quickstart/quickstart.yaml
 RUNS := runs/quickstart
+WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
-.PHONY: quickstart test docs results install install-dev clean
+.PHONY: quickstart test test-again docs results install install-dev clean
 
 quickstart: install
 	$(BIN)/python studies/quickstart/pictures.py --out studies/quickstart/data
@@ -35,7 +37,15 @@ test: install-dev
 	cd $(VENV) && MYPYPATH=stubs bin/mypy --config-file $(CURDIR)/pyproject.toml -p qpareto
 	cd $(VENV) && MYPYPATH=$(SCRIPT_PATH) bin/mypy --config-file $(CURDIR)/pyproject.toml $(SCRIPTS)
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest
+	$(PYTEST)
+
+# The tests alone, TIMES over, beside so many processes that keep a core BUSY each; the first run that fails ends it.
+TIMES ?= 10
+BUSY ?= 0
+test-again: install-dev
+	@trap 'test -z "$$busy" || kill $$busy' EXIT; trap 'exit 1' INT TERM; \
+	for i in $$(seq $(BUSY)); do sh -c 'while :; do :; done' & busy="$$busy $$!"; done; \
+	for i in $$(seq $(TIMES)); do echo "run $$i of $(TIMES)"; $(PYTEST) --quiet || exit 1; done
 
 # The pages that are generated, and the site, in site/; `.venv/bin/mkdocs serve` shows it while you write.
 docs: install-dev

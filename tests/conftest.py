@@ -8,15 +8,17 @@ import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from small_disk import small_disk
 
-settings.register_profile("shared machine", deadline=None, print_blob=True)
+slow = [HealthCheck.too_slow]  # as anything is on a busy machine
+settings.register_profile("shared machine", deadline=None, print_blob=True, suppress_health_check=slow)
 settings.load_profile("shared machine")
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -34,6 +36,32 @@ def pytest_configure(config: pytest.Config) -> None:
     # A run in the background (CI, nohup) ignores Ctrl-C, and so would every process that a test starts and interrupts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     config.pluginmanager.register(CheckoutIsNoPackage())  # a conftest's own hook is not asked about folders above it
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_locks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Device locks of this process's own: its tests wait for no others on this machine, and none wait for them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("QPARETO_LOCK_DIR", str(tmp_path_factory.mktemp("locks")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def short_timings() -> Iterator[None]:
+    """Studies that are run in this process time for moments only.
+
+    Nothing counts as a disturbance: other tests run beside them, and what was disturbed is kept for no later test.
+    """
+    from qpareto.objectives import clock
+    from qpareto.objectives.latency.paired import LatencyBudget
+    from qpareto.objectives.latency.telemetry import HostLoad
+    from qpareto.search.run import prepare
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(prepare, "LatencyBudget", partial(LatencyBudget, min_pairs=20, warmup_seconds=0.1, repeats=0))
+        patch.setattr(prepare, "HostLoad", partial(HostLoad, limit=1.0))
+        patch.setattr(clock, "PROCESSES", 2)  # of one, an interval would be twelve times its deviation
+        yield
 
 
 @pytest.fixture(scope="session")

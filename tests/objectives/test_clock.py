@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from qpareto.errors import EngineError
-from qpareto.objectives import steps
+from qpareto.objectives import clock, steps
 from qpareto.objectives.clock import Clock
 from qpareto.objectives.latency.paired import PairedLatency
 from qpareto.objectives.latency.spread import BUILDS, PROCESSES
@@ -49,15 +49,16 @@ def timed(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 
 def test_the_spread_is_of_two_builds_in_processes_of_their_own_and_is_found_once(
-    scorer: Scorer, timed: list[Path]
+    scorer: Scorer, timed: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = replace(scorer, store=replace(scorer.store, root=scorer.store.root / "alone"))
-    first = kept.spread
+    monkeypatch.setattr(clock, "PROCESSES", PROCESSES)
+    monkeypatch.setattr(steps, "TIMING", steps.TIMING + 1)  # as if none had been found yet
+    first = scorer.spread
     assert len(timed) == first.timings == BUILDS * PROCESSES
     assert len(set(timed)) == BUILDS
     assert scorer.reference.name not in {engine.name for engine in timed}
     assert 0 < first.deviation < 1
-    assert replace(kept).spread == first
+    assert replace(scorer).spread == first
     assert len(timed) == BUILDS * PROCESSES
 
 
@@ -83,17 +84,18 @@ def test_a_measurement_tells_the_interval_of_a_new_timing_and_its_own(scorer: Sc
 def test_what_was_kept_of_the_reference_is_read_if_it_was_timed_in_this_way_and_else_measured_anew(
     scorer: Scorer, timed: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = replace(scorer, store=replace(scorer.store, root=scorer.store.root / "older")).clock
+    monkeypatch.setattr(steps, "TIMING", steps.TIMING + 2)  # of which no other test keeps anything
+    of_reference = scorer.clock
 
     def fill(folder: Path) -> None:
         (folder / "ms.txt").write_text("12.5", encoding="ascii")
 
-    clock.device.store.make("reference-ms", clock._key, fill)
-    assert clock.reference_ms() == 12.5
+    of_reference.device.store.make("reference-ms", of_reference._key, fill)
+    assert of_reference.reference_ms() == 12.5
     assert timed == []
     monkeypatch.setattr(steps, "TIMING", steps.TIMING + 1)
-    assert clock.reference_ms() != 12.5
-    assert timed == [clock.reference]
+    assert of_reference.reference_ms() != 12.5
+    assert timed == [of_reference.reference]
 
 
 def test_what_one_image_kept_is_not_what_many_in_turn_are_told_in(scorer: Scorer) -> None:

@@ -58,25 +58,18 @@ def scorer(shapes: Path) -> Scorer:
     )
 
 
-@pytest.fixture(autouse=True)
-def own_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("QPARETO_LOCK_DIR", str(tmp_path / "locks"))
-
-
 def in_float(scorer: Scorer) -> Candidate:
-    return Candidate(CalibrationChoice("max", 1), LayerMask.none([layer.name for layer in scorer.layers]))
+    return Candidate(CalibrationChoice("max", 4), LayerMask.none([layer.name for layer in scorer.layers]))
 
 
 def in_int8(scorer: Scorer) -> Candidate:
-    return Candidate(CalibrationChoice("max", 1), LayerMask.all([layer.name for layer in scorer.layers]))
+    return Candidate(CalibrationChoice("max", 4), LayerMask.all([layer.name for layer in scorer.layers]))
 
 
 @pytest.fixture(scope="module")
-def measured(scorer: Scorer, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Measurement]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("QPARETO_LOCK_DIR", str(tmp_path_factory.mktemp("locks")))
-        candidates = {"float": in_float(scorer), "INT8": in_int8(scorer)}
-        found = {name: scorer.measure(each, scorer.quantize(each)) for name, each in candidates.items()}
+def measured(scorer: Scorer) -> dict[str, Measurement]:
+    candidates = {"float": in_float(scorer), "INT8": in_int8(scorer)}
+    found = {name: scorer.measure(each, scorer.quantize(each)) for name, each in candidates.items()}
     assert found["INT8"].map50_95 < found["float"].map50_95 - 0.005
     return found
 

@@ -45,14 +45,6 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     server.stop()
 
 
-@pytest.fixture(scope="session", autouse=True)
-def own_locks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Device locks of the tests' own: they wait for no study that runs on this machine, and none waits for them."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("QPARETO_LOCK_DIR", str(tmp_path_factory.mktemp("locks")))
-        yield
-
-
 @pytest.fixture(scope="session")
 def assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model, evaluation and calibration pictures, and a cache that all tests of a session share."""
@@ -104,6 +96,14 @@ def finished_study(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     path = write_study(assets, tmp_path_factory.mktemp("finished"), baselines=True, trials=6)
     run_study(load_study_file(path))
     return path
+
+
+@pytest.fixture
+def calibrated_cache(assets: Path, finished_study: Path, tmp_path: Path) -> Path:
+    """A cache of the test's own, in which images were read and calibrations made, and nothing else was done."""
+    assert finished_study.is_file()
+    made = shutil.ignore_patterns("accuracy", "engines", "engine-caches", "reference-ms", "spread", "logs", "damaged")
+    return Path(shutil.copytree(assets / "cache", tmp_path / "cache", ignore=made))
 
 
 @pytest.fixture(scope="session")

@@ -56,6 +56,13 @@ class Launch:
             assert time.monotonic() < deadline, self.states()
             time.sleep(0.2)
 
+    def wait_until_said(self, beginning: str) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            if line.startswith(beginning):
+                return
+        raise AssertionError(f"it ended and never said '{beginning}'")
+
     def end(self) -> tuple[int, str, str]:
         out, err = self.process.communicate(timeout=PATIENCE_S)
         return self.process.returncode, out, err
@@ -96,9 +103,9 @@ def test_ctrl_c_twice_kills_and_what_ran_is_marked_and_tried_again(study_file: P
     with Launch(study_file, "--workers", "2", *slow) as launch:
         launch.wait_until(lambda states: states["running"] == 2)
         workers = launch.workers()
-        for _ in range(2):
-            launch.process.send_signal(signal.SIGINT)
-            time.sleep(1)
+        launch.process.send_signal(signal.SIGINT)
+        launch.wait_until_said("qpareto: Stopping")
+        launch.process.send_signal(signal.SIGINT)
         code, out, err = launch.end()
     assert (code, out) == (130, "")
     assert "qpareto: Ending at once: what runs is tried again by the next run.\n" in err

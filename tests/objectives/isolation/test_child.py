@@ -76,16 +76,16 @@ def test_an_end_without_a_result_is_told_with_its_status(log: Path, status: int)
 def test_a_hang_is_stopped_with_all_that_it_started(log: Path) -> None:
     start = time.monotonic()
     with pytest.raises(
-        EngineError, match=r"'run' did not end within 0\.5 s and was stopped: raise engine\.run_timeout_s if"
+        EngineError, match=r"'run' did not end within 3 s and was stopped: raise engine\.run_timeout_s if"
     ):
         run_in_child(
             subprocess.run,
             ["sh", "-c", "echo $$; sleep 60"],
-            timeout_s=0.5,
+            timeout_s=3,  # in which it has begun, however busy this machine is
             limit="engine.run_timeout_s",
             log_path=log,
         )
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 50
     _expect_gone(int(log.read_text()))
 
 
@@ -98,7 +98,7 @@ def test_what_a_child_forks_and_leaves_behind_ends_with_it_and_delays_nothing(lo
     else:
         with pytest.raises(EngineError, match="exit status 3"):
             run_in_child(builtins.exec, fork, timeout_s=60, log_path=log)
-    assert time.monotonic() - start < 30
+    assert time.monotonic() - start < 50
     _expect_gone(int(log.read_text()))
 
 
@@ -232,12 +232,12 @@ def test_the_child_ends_with_its_parent(tmp_path: Path, ending: signal.Signals) 
     parent = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL)
     child = int(_content(pid_file))
     parent.send_signal(ending)
-    assert parent.wait(timeout=10) != 0
+    assert parent.wait(timeout=60) != 0
     _expect_gone(child)
 
 
 def _content(path: Path) -> str:
-    for _ in range(500):
+    for _ in range(3000):
         if path.exists() and path.read_text().endswith("\n"):
             return path.read_text()
         time.sleep(0.02)
@@ -245,7 +245,7 @@ def _content(path: Path) -> str:
 
 
 def _expect_gone(pid: int) -> None:
-    for _ in range(250):
+    for _ in range(3000):
         try:
             state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
         except FileNotFoundError:

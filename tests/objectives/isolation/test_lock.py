@@ -66,7 +66,7 @@ def test_who_holds_a_device_alone_holds_it_alone(theirs: bool, ours: bool) -> No
     with held_by_another("CPU", exclusive=theirs):
         had = _try("CPU", exclusive=ours)
         assert not had.wait(0.3)
-    assert had.wait(5)  # the kernel frees what a killed process held
+    assert had.wait(60)  # the kernel frees what a killed process held
 
 
 def test_a_container_that_shares_the_folder_is_kept_out_too(lock_dir: Path, tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_container_that_shares_the_folder_is_kept_out_too(lock_dir: Path, tmp_
         had = _try("CPU", exclusive=True)
         assert not had.wait(0.3)
         other.communicate("")
-        assert had.wait(5)
+        assert had.wait(60)
 
 
 def test_a_folder_without_locks_is_told_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +97,7 @@ def test_a_folder_without_locks_is_told_in_one_sentence(monkeypatch: pytest.Monk
 
 def test_shared_holders_hold_a_device_together() -> None:
     with held_by_another("CPU", exclusive=False), device_lock("CPU", exclusive=False):
-        assert _try("CPU", exclusive=False).wait(5)
+        assert _try("CPU", exclusive=False).wait(60)
 
 
 def test_other_devices_are_free() -> None:
@@ -111,20 +111,20 @@ def test_who_waits_to_be_alone_is_not_kept_out_by_newcomers() -> None:
         assert not alone.wait(0.3)
         newcomer = _try("CPU", exclusive=False)
         assert not newcomer.wait(0.3)
-    assert alone.wait(5)
-    assert newcomer.wait(5)
+    assert alone.wait(60)
+    assert newcomer.wait(60)
 
 
 def test_an_error_frees_the_device() -> None:
     with pytest.raises(KeyError), device_lock("CPU", exclusive=True):
         raise KeyError
-    assert _try("CPU", exclusive=True).wait(5)
+    assert _try("CPU", exclusive=True).wait(60)
 
 
 def test_a_child_process_does_not_inherit_the_lock() -> None:
     with device_lock("CPU", exclusive=True):
         child = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
-    assert _try("CPU", exclusive=True).wait(5)
+    assert _try("CPU", exclusive=True).wait(60)
     child.kill()
     child.communicate()
 
@@ -133,12 +133,12 @@ def test_waiting_says_what_for(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     with held_by_another("AMD EPYC", exclusive=True):
         had = _try("AMD EPYC", exclusive=True)
-        for _ in range(100):
+        for _ in range(3000):
             if caplog.messages:
                 break
             time.sleep(0.02)
         assert caplog.messages == ["Waiting for another process that uses AMD EPYC."]
-    assert had.wait(5)
+    assert had.wait(60)
 
 
 def test_every_user_can_lock_here_whatever_the_umask(lock_dir: Path) -> None:

@@ -183,17 +183,23 @@ def half_a_core() -> Iterator[Path]:
 
 
 IN_A_GROUP = """
-import os, sys, time
+import os, subprocess, sys, time
 open(sys.argv[1] + "/cgroup.procs", "w").write(str(os.getpid()))
-from qpareto.objectives.latency.cgroup import quota_of_process
+from qpareto.objectives.latency.cgroup import cpu_groups, quota_of_process
 from qpareto.objectives.latency.telemetry import HostLoad
-def spin(seconds):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
+def stopped():
+    return cpu_groups().throttling().throttled
+def spin_until_stopped():
+    spinning = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(4)]
+    before, end = stopped(), time.monotonic() + 60
+    while stopped() == before and time.monotonic() < end:
         pass
+    for each in spinning:
+        each.kill()
+        each.wait()
 watch = HostLoad(limit=1.0)
 print(quota_of_process())
-print(*watch.observe(lambda: spin(1.0))[1].flags)
+print(*watch.observe(spin_until_stopped)[1].flags)
 time.sleep(0.3)
 print(*watch.observe(lambda: time.sleep(0.5))[1].flags)
 """

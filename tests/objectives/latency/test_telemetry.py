@@ -46,16 +46,18 @@ def test_a_neighbours_work_is_seen() -> None:
 def test_quiet_is_waited_for_no_longer_than_allowed() -> None:
     start = time.monotonic()
     assert not HostLoad(limit=0.3 / (os.cpu_count() or 1), max_wait_s=0.5).wait_until_quiet()
-    assert 0.5 <= time.monotonic() - start < 5
+    assert 0.5 <= time.monotonic() - start < 60
 
 
 @needs_counters
 def test_our_own_work_is_not_foreign() -> None:
     watch = HostLoad()
     # Others may be at work here, but not suddenly so whenever this process is: compare with its rest.
-    working = min(watch.watched(lambda: _spin(0.5))[1] or 0.0 for _ in range(3))
-    resting = max(watch.watched(lambda: time.sleep(0.5))[1] or 0.0 for _ in range(3))
-    assert working <= resting + 0.5 / (os.cpu_count() or 1)
+    more = []
+    for _ in range(6):
+        working, resting = (watch.watched(work)[1] or 0.0 for work in (lambda: _spin(0.3), lambda: time.sleep(0.3)))
+        more.append(working - resting)
+    assert min(more) <= 0.5 / (os.cpu_count() or 1)
 
 
 def test_work_gives_its_result() -> None:

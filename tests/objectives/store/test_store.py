@@ -81,7 +81,7 @@ def test_of_many_processes_that_want_an_entry_one_makes_it(tmp_path: Path) -> No
 
 
 def test_of_two_that_make_an_entry_all_the_same_the_first_to_finish_wins(tmp_path: Path) -> None:
-    store, both_began = Store(tmp_path), threading.Barrier(2, timeout=10)
+    store, both_began = Store(tmp_path), threading.Barrier(2, timeout=60)
     found: list[Path] = []
 
     def work(text: str) -> None:

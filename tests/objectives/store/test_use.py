@@ -21,7 +21,7 @@ print("keeps", flush=True); sys.stdin.read()
 
 
 def used_again(path: Path) -> bool:
-    for _ in range(100):
+    for _ in range(3000):
         if time.time() - path.stat().st_mtime < 3600:
             return True
         time.sleep(0.02)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -17,11 +18,11 @@ TRIALS = 4
 
 
 def found_by(workers: int, shapes: Path, folder: Path) -> Results:
-    """What a study of its own, with a cache of its own, ends in.
+    """What a study of its own ends in, with a cache of its own in which no engine was built or scored.
 
     Its objectives are those that no timing decides, and its sampler looks at no results.
     """
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     path = shapes_study(
         shapes,
         folder,
@@ -32,7 +33,8 @@ def found_by(workers: int, shapes: Path, folder: Path) -> Results:
         search={"sampler": "random", "seed": 3, "trials": TRIALS, "baselines": False, "race": None, "warm_start": 0},
         cache="cache",
     )
-    outcome = qpareto("launch", path, "--workers", str(workers))
+    words = ("run", path) if workers == 1 else ("launch", path, "--workers", str(workers))
+    outcome = qpareto(*words)
     assert outcome.code == 0, outcome.err
     spec = load_study_file(path)
     trials = open_study(spec).look().trials
@@ -43,8 +45,10 @@ def found_by(workers: int, shapes: Path, folder: Path) -> Results:
 @pytest.fixture(scope="module")
 def both(shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Results, Results]:
     folder = tmp_path_factory.mktemp("fronts")
-    one, two = (found_by(workers, shapes, folder / str(workers)) for workers in (1, 2))
-    return one, two
+    one = found_by(1, shapes, folder / "1")
+    scored = shutil.ignore_patterns("engines", "engine-caches", "accuracy", "logs")
+    shutil.copytree(folder / "1" / "cache", folder / "2" / "cache", ignore=scored)
+    return one, found_by(2, shapes, folder / "2")
 
 
 def test_two_workers_try_the_candidates_that_one_tries_and_find_its_front(both: tuple[Results, Results]) -> None:

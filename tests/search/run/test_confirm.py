@@ -44,8 +44,8 @@ def test_what_was_confirmed_is_not_measured_again(study_file: Path, other_images
     assert [point.confirmed for point in again.front] == [point.confirmed for point in first.front]
 
 
-def test_without_other_images_the_engines_are_built_anew_on_demand(study_file: Path, tmp_path: Path) -> None:
-    spec = load_study_file(study_file, [f"cache={tmp_path / 'cache'}"])  # in which no other test has built any
+def test_without_other_images_the_engines_are_built_anew_on_demand(study_file: Path, calibrated_cache: Path) -> None:
+    spec = load_study_file(study_file, [f"cache={calibrated_cache}"])  # in which no other test has built any
     assert all(point.confirmed is None for point in run_study(spec, trials=2).front)
     engines = set((spec.cache / "engines").iterdir())
     found = confirm_study(spec)

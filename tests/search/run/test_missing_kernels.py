@@ -25,11 +25,11 @@ Lacks = Callable[[set[str]], str | None]  # INT8 layers of a graph -> the one th
 
 
 @pytest.fixture
-def study(study_file: Path, tmp_path: Path) -> Path:
+def study(study_file: Path, calibrated_cache: Path) -> Path:
     """With recipes first and our own sampler, and a cache of its own: what is learned stays in it."""
     document = yaml.safe_load(study_file.read_text())
     document["search"] |= {"baselines": True, "trials": 9, "sampler": "auto"}
-    document["cache"] = str(tmp_path / "cache")
+    document["cache"] = str(calibrated_cache)
     study_file.write_text(yaml.safe_dump(document))
     return study_file
 

@@ -45,9 +45,9 @@ def model(shapes: Path) -> DetectorModel:
 HEAD = Yolov8Head(0, 12)
 
 
-def yolo_data(images: Path, annotations: Path, folder: Path) -> Path:
+def yolo_data(images: Path, annotations: Path, folder: Path, *, limit: int | None = None) -> Path:
     """A COCO data set as Ultralytics reads it: labels beside links to the images, and a data.yaml."""
-    dataset = dataset_from_coco(images, annotations)
+    dataset = dataset_from_coco(images, annotations, limit=limit)
     labels: dict[int, list[str]] = {image.image_id: [] for image in dataset.images}
     sizes = {image.image_id: (image.width, image.height) for image in dataset.images}
     index = {category: i for i, category in enumerate(dataset.category_ids)}
@@ -100,6 +100,7 @@ def test_an_exported_yolo11n_gives_the_manifests_map_in_ultralytics(shared: Path
             "images": str(shared / "coco" / "eval" / "images"),
             "annotations": str(shared / "coco" / "eval" / "instances.json"),
             "calibration": str(shared / "coco" / "calib" / "images"),
+            "limit": 80,
         },
         "space": {"calibration": {"methods": ["max"], "sizes": [8]}},
         "engine": {"float_type": float_type_of_ultralytics()},
@@ -111,9 +112,8 @@ def test_an_exported_yolo11n_gives_the_manifests_map_in_ultralytics(shared: Path
     spec = load_study_file(tmp_path / "study.yaml")
     run_study(spec)  # float, and ModelOpt's max
     written = export_from_study(spec, Choice(trial=1), tmp_path / "best", confirm=False)
-    data = yolo_data(
-        shared / "coco" / "eval" / "images", shared / "coco" / "eval" / "instances.json", tmp_path / "data"
-    )
+    coco = shared / "coco" / "eval"
+    data = yolo_data(coco / "images", coco / "instances.json", tmp_path / "data", limit=spec.data.limit)
     found = validated(tmp_path / "best" / "best_openvino_model", data, tmp_path)
     assert found["map50_95"] == pytest.approx(written.measurement.map50_95, abs=CLOSE)
 

@@ -52,6 +52,13 @@ def test_several_studies_are_compared(tmp_path: Path) -> None:
     assert page.count("by-tpe: reference") >= 1
 
 
+def wait_until_drawn(browser: Chrome) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and browser.execute_script("return document.body.dataset.drawn") is None:
+        time.sleep(0.2)
+    assert browser.execute_script("return document.body.dataset.drawn") == "yes"
+
+
 def test_a_browser_without_a_network_opens_it_and_draws_every_figure(
     view: StudyView, tmp_path: Path, browser: Chrome
 ) -> None:
@@ -59,10 +66,7 @@ def test_a_browser_without_a_network_opens_it_and_draws_every_figure(
     path.write_text(report([view]))
     console(browser)
     browser.get(path.as_uri())
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and browser.execute_script("return document.body.dataset.drawn") is None:
-        time.sleep(0.2)
-    assert browser.execute_script("return document.body.dataset.drawn") == "yes"
+    wait_until_drawn(browser)
     assert browser.execute_script("return document.querySelectorAll('.plot .main-svg').length") >= 5
     assert console(browser) == []
 
@@ -76,7 +80,7 @@ def test_the_page_is_no_wider_than_a_phone_or_a_window(
     metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     browser.get(path.as_uri())
-    time.sleep(2)
+    wait_until_drawn(browser)
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
