@@ -18,9 +18,7 @@ pytest.importorskip("tensorrt_rtx_bindings", reason="needs TensorRT for RTX: pip
 
 @pytest.fixture
 def spec(study_file: Path) -> StudySpec:
-    return load_study_file(
-        study_file, ["engine.kind=tensorrt_rtx", "engine.float_type=fp16", "engine.capability='8.6'"]
-    )
+    return load_study_file(study_file, ["engine={kind: tensorrt_rtx, float_type: fp16, capability: '8.6'}"])
 
 
 def test_it_leaves_the_engine_and_the_graph_that_it_was_built_from(spec: StudySpec, tmp_path: Path) -> None:
