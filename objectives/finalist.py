@@ -25,7 +25,7 @@ def measure_finalist(scorer: Scorer, candidate: Candidate, *, float_type: str | 
     quantized = scorer.quantize(candidate)
     engine, built = scorer.engine(quantized, float_type=float_type), scorer.build_options(float_type)
     earlier = find_engine(quantized.graph_hash, built, scorer.store, build=scorer.build - 1) if scorer.build else None
-    scorer.accuracy(engine, built)  # by which it is known again
+    scorer.evaluator.accuracy(engine, built)  # by which it is known again
     each = (earlier or engine, *[engine] * (TIMINGS - 1))
-    timed = [scorer.clock.latency(one, built, sample=scorer.sample(one)) for one in each]
+    timed = [scorer.clock.latency(one, built, sample=scorer.evaluator.sample(one)) for one in each]
     return scorer.measure(candidate, quantized, float_type=float_type, latency=combined(timed))

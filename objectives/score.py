@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from importlib.metadata import version
@@ -20,14 +19,11 @@ from ..spaces.masks import LayerMask
 from ..spaces.model import DetectorModel
 from . import steps
 from .accuracy.bootstrap import map_difference
-from .accuracy.coco import Accuracy
 from .accuracy.dataset import Dataset
-from .accuracy.evaluate import SCORING
-from .accuracy.heads import Detections, Head
+from .accuracy.heads import Head
 from .accuracy.images import LetterboxedImages
 from .accuracy.output_error import OutputError
 from .accuracy.parity import Parity
-from .accuracy.sample import Sample
 from .clock import Clock
 from .device import Device
 from .engines import EngineKind, EngineOptions
@@ -36,6 +32,7 @@ from .engines.inspection import Inspection
 from .engines.missing_kernels import MissingKernels
 from .engines.options import HalfOptions
 from .engines.profile import reformat_share
+from .evaluator import Evaluator
 from .latency.paired import LatencyBudget, PairedLatency
 from .latency.spread import Spread
 from .latency.telemetry import HostLoad
@@ -45,7 +42,7 @@ from .quantization.batch import with_batch
 from .quantization.calibrate import CalibrationSet, calibrated_model, structure_of_model
 from .quantization.float_range import tensors_beyond_half
 from .quantization.sensitivity import Sensitivity, sensitivity_of_layers
-from .store import Store, content_key, disk_errors
+from .store import Store, disk_errors
 
 _log = logging.getLogger(__name__)
 
@@ -196,7 +193,8 @@ class Scorer:
         """
         options = self._options(float_type)
         engine = self.engine(quantized, float_type=float_type)
-        accuracy, reference = self.accuracy(engine, options), self.accuracy(self.reference, self.options)
+        accuracy = self.evaluator.accuracy(engine, options)
+        reference = self.evaluator.accuracy(self.reference, self.options)
         change, low, high = map_difference(accuracy.matches, reference.matches)
         latency = latency or self.clock.latency(engine, options, sample=accuracy.sample)
         inspection, parity = Inspection.load(engine), Parity.load(engine)
@@ -298,50 +296,10 @@ class Scorer:
             load=self.load,
         )
 
-    def accuracy(self, engine: Path, options: EngineOptions) -> Accuracy:
-        """What the engine scores on the evaluation images; measured once, since it does not vary.
-
-        Raises:
-            EngineError: the engine does not load or run, or takes too long.
-        """
-        return Accuracy.load(self.accuracy_folder(engine, options))
-
-    def accuracy_folder(self, engine: Path, options: EngineOptions) -> Path:
-        """Where what `accuracy` tells is kept. Raises the same."""
-        key = self.accuracy_key(engine)
-
-        def fill(folder: Path) -> None:
-            with self.device.beside_timing():
-                evaluated = (engine, options, self.pixels, self.dataset, self.head, folder)
-                self.device.run(steps.evaluate, *evaluated, log=f"accuracy-{key}")
-
-        return self.store.make("accuracy", key, fill, kept=True)
-
-    def sample(self, engine: Path) -> Sample | None:
-        """What the engine found in a few images when its accuracy was measured; None if it was not, or is not known."""
-        folder = self.store.find("accuracy", self.accuracy_key(engine))
-        return Sample.load(folder) if folder else None
-
-    def accuracy_key(self, engine: Path) -> str:
-        """Under which an engine's accuracy is kept in the store, as `accuracy`."""
-        return content_key(
-            engine=engine.name,
-            pixels=self.pixels.content_hash,
-            dataset=self.dataset.content_hash,
-            categories=self.dataset.category_ids,
-            head=[self.head.kind, self.head.output],
-            made_by=SCORING,
-        )
-
-    def detections(self, engine: Path, options: EngineOptions, images: Sequence[int]) -> list[Detections]:
-        """What the engine finds in the evaluation images at these indices, in pixels of the originals.
-
-        Raises:
-            EngineError: the engine does not load or run, or takes too long.
-        """
-        with self.device.beside_timing():
-            shown = (engine, options, self.pixels, self.head, list(images))
-            return self.device.run(steps.detections, *shown, log=f"detections-{engine.name}")
+    @cached_property
+    def evaluator(self) -> Evaluator:
+        """What scores engines on the evaluation images."""
+        return Evaluator(device=self.device, dataset=self.dataset, pixels=self.pixels, head=self.head)
 
     def _spent(self) -> dict[str, float]:
         """Seconds by step since this was last asked."""

@@ -59,7 +59,7 @@ class StagedScorer:
         contest = Contest(race=self.race, front=self._rivals(front), seed=self.seed)
         latency, rival, found = self._raced(engine, contest)
         if isinstance(found, Accuracy):
-            self.scorer.store.make("accuracy", self.scorer.accuracy_key(engine), found.save)
+            self.scorer.store.make("accuracy", self.scorer.evaluator.key(engine), found.save)
         if rival is not None:
             standing = found if isinstance(found, Standing) else contest.standing_in_full(found, rival)
             if self.race.is_dominated(standing):
@@ -89,12 +89,12 @@ class StagedScorer:
         if found.graph_hash not in self._known:
             candidate = found.candidate([layer.name for layer in self.scorer.layers])
             engine = self.scorer.engine(self.scorer.quantize(candidate))
-            self._known[found.graph_hash] = self.scorer.accuracy_folder(engine, self.scorer.options)
+            self._known[found.graph_hash] = self.scorer.evaluator.folder(engine, self.scorer.options)
         return self._known[found.graph_hash]
 
     def _raced(self, engine: Path, contest: Contest) -> tuple[PairedLatency, Rival | None, Accuracy | Standing]:
         scorer, options = self.scorer, self.scorer.options
-        reference, known = scorer.reference, scorer.store.find("accuracy", scorer.accuracy_key(engine))
+        reference, known = scorer.reference, scorer.store.find("accuracy", scorer.evaluator.key(engine))
         images = scorer.pixels, scorer.dataset, scorer.head
         timing = scorer.kind.device_id(), self._budget, scorer.load
         raced = ((reference, options), (engine, options), images, timing, contest, known)

@@ -26,8 +26,8 @@ def change_of_line(line: Line, scorer: Scorer, space: Space) -> tuple[float, flo
     quantized = scorer.quantize(candidate_of_line(line, space))
     if quantized.graph_hash != line["graph_hash"]:
         raise ValueError(f"the mask {line['mask']} makes another graph than was recorded: record anew")
-    found = scorer.accuracy(scorer.engine(quantized), scorer.options)
-    return map_difference(found.matches, scorer.accuracy(scorer.reference, scorer.options).matches)
+    found = scorer.evaluator.accuracy(scorer.engine(quantized), scorer.options)
+    return map_difference(found.matches, scorer.evaluator.accuracy(scorer.reference, scorer.options).matches)
 
 
 def main() -> None:

@@ -216,7 +216,7 @@ def versions_of(scorer: Scorer) -> dict[str, str]:
 
 def scored(scorer: Scorer, engine: Path, latency: PairedLatency) -> Row:
     """What an engine scores against the reference, by the names that a measurement has for it."""
-    accuracy, reference = (scorer.accuracy(each, scorer.options) for each in (engine, scorer.reference))
+    accuracy, reference = (scorer.evaluator.accuracy(each, scorer.options) for each in (engine, scorer.reference))
     change, *change_ci = map_difference(accuracy.matches, reference.matches)
     return {
         "map50_95": accuracy.score.map50_95,

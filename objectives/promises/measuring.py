@@ -95,7 +95,7 @@ def reads_the_gpu(subject: Subject) -> str:
 def scores_images(subject: Subject) -> str:
     """The scores themselves mean nothing: the boxes are made up."""
     built = subject.built("INT8")
-    accuracy = subject.scorer.accuracy(built.folder, built.options)
+    accuracy = subject.scorer.evaluator.accuracy(built.folder, built.options)
     score = accuracy.score.map50_95
     expect(0.0 <= score <= 1.0, f"mAP50-95 is {score}.")
     return f"{IMAGES} images"

@@ -56,7 +56,7 @@ class EnginePair:
             "reference": (self.reference, scorer.build_options()),
             "this engine": (self.engine, self.options),
         }
-        sides = [Column(title=name, found=scorer.detections(*of, images)) for name, of in engines.items()]
+        sides = [Column(title=name, found=scorer.evaluator.detections(*of, images)) for name, of in engines.items()]
         sheet = contact_sheet(scorer.dataset, images, sides, confidence=drift.confidence.reference_best)
         save_picture(sheet, path, jpeg_quality=jpeg_quality)
 

@@ -96,7 +96,7 @@ def timed_at(found: Measurement, ratio: float) -> Measurement:
 def forget(scorer: Scorer, candidate: Candidate) -> Accuracy | None:
     """Take a candidate's accuracy out of the store."""
     engine = scorer.engine(scorer.quantize(candidate))
-    key = scorer.accuracy_key(engine)
+    key = scorer.evaluator.key(engine)
     folder = scorer.store.find("accuracy", key)
     kept = None if folder is None else Accuracy.load(folder)
     if folder is not None:
@@ -136,7 +136,7 @@ def test_who_is_not_dominated_is_measured_in_full_as_without_a_race_to_the_last_
     scorer: Scorer, measured: dict[str, Measurement], own: str, rivals: str, ratio: float
 ) -> None:
     candidate = in_int8(scorer) if own == "INT8" else in_float(scorer)
-    unraced = scorer.accuracy(scorer.engine(scorer.quantize(candidate)), scorer.options)
+    unraced = scorer.evaluator.accuracy(scorer.engine(scorer.quantize(candidate)), scorer.options)
     forget(scorer, candidate)
     found = staged(scorer, candidate, {7: timed_at(measured[rivals], ratio)})
     assert isinstance(found, Measurement)
@@ -152,7 +152,7 @@ def test_who_is_not_dominated_is_measured_in_full_as_without_a_race_to_the_last_
 def test_whose_accuracy_is_known_is_not_raced_and_needs_no_timing_if_it_is_dominated(
     scorer: Scorer, measured: dict[str, Measurement]
 ) -> None:
-    scorer.accuracy(scorer.engine(scorer.quantize(in_int8(scorer))), scorer.options)
+    scorer.evaluator.accuracy(scorer.engine(scorer.quantize(in_int8(scorer))), scorer.options)
     before = logs_of_full_timings(scorer)
     found = staged(scorer, in_int8(scorer), {7: timed_at(measured["float"], 0.01)})
     assert isinstance(found, Stopped)
@@ -164,9 +164,9 @@ def test_whose_accuracy_is_known_is_not_raced_and_needs_no_timing_if_it_is_domin
 def known_as(scorer: Scorer, candidate: Candidate, sample: Sample | None) -> None:
     """Keep a candidate's accuracy with this sample in the place of its own."""
     engine = scorer.engine(scorer.quantize(candidate))
-    accuracy = replace(scorer.accuracy(engine, scorer.options), sample=sample)
-    scorer.store.discard("accuracy", scorer.accuracy_key(engine))
-    scorer.store.make("accuracy", scorer.accuracy_key(engine), accuracy.save)
+    accuracy = replace(scorer.evaluator.accuracy(engine, scorer.options), sample=sample)
+    scorer.store.discard("accuracy", scorer.evaluator.key(engine))
+    scorer.store.make("accuracy", scorer.evaluator.key(engine), accuracy.save)
 
 
 def test_who_is_timed_otherwise_than_it_was_scored_fails_in_full_and_in_a_race(
@@ -174,7 +174,7 @@ def test_who_is_timed_otherwise_than_it_was_scored_fails_in_full_and_in_a_race(
 ) -> None:
     candidate = in_int8(scorer)
     forget(scorer, candidate)
-    sample = scorer.accuracy(scorer.engine(scorer.quantize(candidate)), scorer.options).sample
+    sample = scorer.evaluator.accuracy(scorer.engine(scorer.quantize(candidate)), scorer.options).sample
     assert sample is not None
     assert len(sample.found) == 8
     assert any(len(found.scores) for found in sample.found.values())
@@ -194,7 +194,7 @@ def test_an_accuracy_that_an_older_program_kept_without_a_sample_is_used_as_it_i
 ) -> None:
     candidate = in_int8(scorer)
     known_as(scorer, candidate, None)
-    assert scorer.sample(scorer.engine(scorer.quantize(candidate))) is None
+    assert scorer.evaluator.sample(scorer.engine(scorer.quantize(candidate))) is None
     for front in ({}, {7: timed_at(measured["float"], 5.0)}):
         found = staged(scorer, candidate, front)
         assert isinstance(found, Measurement)
