@@ -32,7 +32,7 @@ class EnginePair:
 
     def accuracies(self) -> tuple[Path, Path] | None:
         """The folders of what the engine and the reference scored; None unless both are there."""
-        keys = map(self.scorer.accuracy_key, (self.engine, self.reference))
+        keys = map(self.scorer.evaluator.key, (self.engine, self.reference))
         one, other = (self.scorer.store.find("accuracy", key) for key in keys)
         return (one, other) if one and other else None
 
