@@ -14,16 +14,15 @@ from pathlib import Path
 from ...errors import VerificationError
 from ...objectives import steps
 from ...objectives.accuracy.bootstrap import Interval, map_difference
-from ...objectives.accuracy.coco import Accuracy
 from ...objectives.accuracy.dataset import Dataset
 from ...objectives.accuracy.head_kinds import HEADS
 from ...objectives.accuracy.heads import Head
 from ...objectives.accuracy.images import LetterboxedImages, letterboxed_images
 from ...objectives.accuracy.parity import IMAGES, Parity
-from ...objectives.accuracy.sample import Sample
 from ...objectives.device import Device
 from ...objectives.engines import EngineOptions
 from ...objectives.engines.build import engine_from_onnx
+from ...objectives.evaluator import Evaluator
 from ...objectives.latency.paired import DISTURBANCES, LatencyBudget
 from ...objectives.latency.telemetry import HostLoad
 from ...objectives.quantization.apply_mask import float_graph
@@ -80,7 +79,7 @@ class CheckedPackage:
     def accuracy(self) -> str:
         """MAP on the same images, the change's interval as its own: the reference is evaluated too."""
         then = self.manifest.measurement
-        found, reference = (self._evaluated(*engine) for engine in (self._this, self._reference))
+        found, reference = (self._evaluator.accuracy(*engine) for engine in (self._this, self._reference))
         now = _around(found.score.map50_95, map_difference(found.matches, reference.matches))
         before = _around(then.map50_95, Interval(then.map50_95_change, *then.map50_95_change_ci))
         told = f"mAP50-95 {accuracy(now.value)} on {then.images} images, {accuracy(before.value)} in the manifest"
@@ -98,7 +97,7 @@ class CheckedPackage:
         budget = LatencyBudget(ci_width=timing.ci_width, max_seconds=timing.max_seconds)
         pixels, _ = self._all_images
         with self._device.alone():
-            images = pixels, self._head, Sample.load(self._accuracy_folder(self._engine))
+            images = pixels, self._head, self._evaluator.sample(self._engine)
             arguments = (self._reference, self._this, images, budget, HostLoad(max_wait_s=timing.max_wait_s))
             timed = self._device.run(steps.time, *arguments, log="latency")
         figures = self.manifest.figures or then  # the study's figures that count hold the interval by all that it timed
@@ -193,16 +192,10 @@ class CheckedPackage:
         paths = [image.path for image in dataset.images]
         return letterboxed_images(paths, height=height, width=width, store=self._store), dataset
 
-    def _evaluated(self, engine: Path, options: EngineOptions) -> Accuracy:
+    @cached_property
+    def _evaluator(self) -> Evaluator:
         pixels, dataset = self._all_images
-        out = self._accuracy_folder(engine)
-        out.mkdir()
-        with self._device.beside_timing():
-            self._device.run(steps.evaluate, engine, options, pixels, dataset, self._head, out, log="accuracy")
-        return Accuracy.load(out)
-
-    def _accuracy_folder(self, engine: Path) -> Path:
-        return self.scratch / f"accuracy-{engine.name}"
+        return Evaluator(device=self._device, dataset=dataset, pixels=pixels, head=self._head)
 
 
 def _around(value: float, change: Interval) -> Interval:
