@@ -18,7 +18,7 @@ from pathlib import Path
 from qpareto.objectives.quantization.calibrate import calibrated_model
 from qpareto.objectives.store import Store
 from qpareto.search.run.prepare import scorer_of_spec
-from qpareto.search.study_file import load_study_file
+from qpareto.search.study_file.loading import load_study_file
 from qpareto.spaces.calibration import CalibrationChoice
 
 

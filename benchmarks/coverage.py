@@ -23,10 +23,10 @@ from typing import Any
 
 from qpareto.objectives.score import Scorer
 from qpareto.search.api import results
-from qpareto.search.points import Point
+from qpareto.search.results.points import Point
 from qpareto.search.run.prepare import scorer_of_spec, space_of_spec
-from qpareto.search.spec import StudySpec
-from qpareto.search.study_file import load_study_file
+from qpareto.search.study_file.loading import load_study_file
+from qpareto.search.study_file.spec import StudySpec
 from qpareto.spaces.candidate import Candidate
 from qpareto.spaces.masks import LayerMask
 

@@ -15,7 +15,7 @@ from qpareto.objectives.accuracy.sample import turns
 from qpareto.objectives.promises.measuring import verdict_on_images
 from qpareto.objectives.score import Scorer
 from qpareto.search.run.prepare import scorer_of_spec, space_of_spec
-from qpareto.search.study_file import load_study_file
+from qpareto.search.study_file.loading import load_study_file
 
 
 def main() -> None:

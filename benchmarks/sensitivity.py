@@ -24,7 +24,7 @@ from qpareto.objectives.score import Scorer
 from qpareto.objectives.store import Store
 from qpareto.search.api import results
 from qpareto.search.run.prepare import scorer_of_spec
-from qpareto.search.study_file import load_study_file
+from qpareto.search.study_file.loading import load_study_file
 from qpareto.spaces.calibration import CalibrationChoice
 from qpareto.spaces.masks import LayerMask
 

@@ -21,7 +21,7 @@ from typing import Any
 import typer
 
 from qpareto.search.cli import app
-from qpareto.search.spec import StudySpec
+from qpareto.search.study_file.spec import StudySpec
 
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent

@@ -77,9 +77,7 @@ ENTRIES = {
             "objectives.tensors",
         ),
     ),
-    "contact-sheets": Made(
-        trial_cache, "DRAWING", ("search.ship.drift_shown:changed_picture", f"{ACCURACY}.contact_sheet")
-    ),
+    "contact-sheets": Made(trial_cache, "DRAWING", ("search.ship.drift:EnginePair.draw", f"{ACCURACY}.contact_sheet")),
     "engines of openvino": Made(
         engine_kind("openvino"),
         "recipe",

@@ -6,9 +6,9 @@ from typing import Any
 
 from qpareto.objectives.accuracy.race import Race, Standing, Stopped
 from qpareto.objectives.measurement import Measurement
-from qpareto.search.record import TrialRecord
-from qpareto.search.results import Results
+from qpareto.search.results.study_results import Results
 from qpareto.search.show.view import StudyView
+from qpareto.search.study.record import TrialRecord
 
 REFERENCE_MAP, REFERENCE_MS = 0.4, 20.0
 

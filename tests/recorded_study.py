@@ -13,11 +13,11 @@ import yaml
 
 from made_up_trials import measured, stopped
 from qpareto.objectives.measurement import Measurement
-from qpareto.search.expected import Expected
 from qpareto.search.show.view import StudyView, view_of_study
-from qpareto.search.study import SearchStudy
-from qpareto.search.study_file import load_study_file
-from qpareto.search.study_opening import open_study
+from qpareto.search.study.expected import Expected
+from qpareto.search.study.opening import open_study
+from qpareto.search.study.search_study import SearchStudy
+from qpareto.search.study_file.loading import load_study_file
 from qpareto.spaces.calibration import CalibrationChoice
 from qpareto.spaces.candidate import Candidate
 from qpareto.spaces.masks import LayerMask

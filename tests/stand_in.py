@@ -25,8 +25,8 @@ from qpareto.objectives.store import Store, content_key
 from qpareto.search.run.baselines import Baseline, baselines
 from qpareto.search.run.objective import Prior
 from qpareto.search.run.worker import Worker
-from qpareto.search.spec import StudySpec
-from qpareto.search.study_opening import open_study
+from qpareto.search.study.opening import open_study
+from qpareto.search.study_file.spec import StudySpec
 from qpareto.spaces.candidate import Candidate
 from qpareto.spaces.layers import Layer
 from qpareto.spaces.space import Space, space_of_layers

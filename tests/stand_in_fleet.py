@@ -13,8 +13,8 @@ from pathlib import Path
 from types import TracebackType
 
 import stand_in
-from qpareto.search.study import Snapshot
-from qpareto.search.study_opening import open_study
+from qpareto.search.study.opening import open_study
+from qpareto.search.study.search_study import Snapshot
 
 
 @dataclass(kw_only=True)

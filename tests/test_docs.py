@@ -17,7 +17,7 @@ import typer
 import yaml
 
 from qpareto.search.cli import app
-from qpareto.search.spec import StudySpec
+from qpareto.search.study_file.spec import StudySpec
 from recorded_study import recorded_study
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -28,10 +28,10 @@ import optuna
 from sqlalchemy import create_engine
 
 from postgres import Postgres, proxy_of
-from qpareto.search.results import results_of_study
+from qpareto.search.results.study_results import results_of_study
 from qpareto.search.run.worker import Worker
 from qpareto.search.samplers import Proposer
-from qpareto.search.study_opening import open_study
+from qpareto.search.study.opening import open_study
 from stand_in import IDENTITY, StandIn, stand_in_space, stand_in_spec, stand_in_worker
 from stand_in_fleet import Fleet
 from table import print_table

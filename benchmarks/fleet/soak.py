@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from postgres import Postgres
-from qpareto.search.record import FINISHED
+from qpareto.search.study.record import FINISHED
 from small_disk import small_disk
 from stand_in_fleet import Fleet, go_on, stop
 from store_contents import flip_a_byte

@@ -41,7 +41,7 @@ from qpareto.objectives.score import Scorer
 from qpareto.objectives.store import Store, content_key
 from qpareto.search.run.baselines import ultralytics_mask
 from qpareto.search.run.prepare import check_runs, scorer_of_spec
-from qpareto.search.study_file import load_study_file
+from qpareto.search.study_file.loading import load_study_file
 from qpareto.spaces.calibration import CalibrationChoice
 from qpareto.spaces.candidate import Candidate
 from qpareto.spaces.masks import LayerMask

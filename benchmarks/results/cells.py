@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kept_peers import Scored
 from qpareto.search import wording
-from qpareto.search.points import Point
+from qpareto.search.results.points import Point
 from qpareto.search.show.view import StudyView
 
 MODELS = {  # how a study's name begins -> its model; figures of reconstructed weights are never shown without saying so

@@ -27,11 +27,11 @@ from optuna.trial import FrozenTrial, TrialState
 from kept_peers import Row, refuse_strangers
 from qpareto.objectives.objective import directions_of
 from qpareto.objectives.store import write_whole
-from qpareto.search.record import INTERRUPTED
 from qpareto.search.show.view import StudyView, view_of_study
-from qpareto.search.study import SearchStudy
-from qpareto.search.study_file import load_study_file
-from qpareto.search.study_opening import open_study
+from qpareto.search.study.opening import open_study
+from qpareto.search.study.record import INTERRUPTED
+from qpareto.search.study.search_study import SearchStudy
+from qpareto.search.study_file.loading import load_study_file
 
 FORMAT = 1
 RECORDED = Path(__file__).resolve().parent / "recorded"

@@ -19,11 +19,11 @@ from kept import Kept
 from kept_peers import Peer
 from provenance import in_words
 from qpareto.objectives.measurement import Measurement
-from qpareto.search.figures import figures_of
-from qpareto.search.points import Point
-from qpareto.search.record import FINISHED
+from qpareto.search.results.figures import figures_of
+from qpareto.search.results.points import Point
 from qpareto.search.show.answer import headline
 from qpareto.search.show.view import StudyView
+from qpareto.search.study.record import FINISHED
 from qpareto.search.table import Table, markdown, words
 
 LOOKS = (5, 10, 20, 30, 40, 60, 100)  # numbers of trials that the hypervolume is told after

@@ -7,7 +7,7 @@ from kept import Kept
 from kept_peers import Scored, best_peers
 from provenance import in_words
 from qpareto.objectives.measurement import Measurement
-from qpareto.search.points import Point
+from qpareto.search.results.points import Point
 from qpareto.search.show.answer import headline
 from qpareto.search.table import Table, markdown, words
 from qpareto.search.wording import faster

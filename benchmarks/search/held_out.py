@@ -16,7 +16,7 @@ from compare import OURS, front_of_lines, measured
 from qpareto.objectives.accuracy.bootstrap import map_difference
 from qpareto.objectives.score import Scorer
 from qpareto.search.run.prepare import confirming, scorer_of_spec, space_of_spec
-from qpareto.search.study_file import load_study_file
+from qpareto.search.study_file.loading import load_study_file
 from qpareto.spaces.space import Space
 from recording import Line, Recording, candidate_of_line
 

@@ -40,7 +40,7 @@ from qpareto.objectives.latency.paired import PairedLatency, combined
 from qpareto.objectives.score import Scorer
 from qpareto.objectives.store import content_key, write_whole
 from qpareto.search.run.prepare import check_runs, confirming, scorer_of_spec
-from qpareto.search.study_file import load_study_file
+from qpareto.search.study_file.loading import load_study_file
 
 SUBSET_SIZE = 300  # NNCF's default
 PEERS: Mapping[str, Recipe] = {  # in the order of measuring: the quick ones first

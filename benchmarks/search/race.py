@@ -29,9 +29,9 @@ from qpareto.objectives.accuracy.coco import Accuracy, MatchTable
 from qpareto.objectives.accuracy.race import Race, Rival, Standing, looks, part_maps, race_order
 from qpareto.search.api import results
 from qpareto.search.front import front_of, hypervolume
-from qpareto.search.points import Point
-from qpareto.search.results import HYPERVOLUME_MAP_SHARE
-from qpareto.search.study_file import load_study_file
+from qpareto.search.results.points import Point
+from qpareto.search.results.study_results import HYPERVOLUME_MAP_SHARE
+from qpareto.search.study_file.loading import load_study_file
 
 CONFIDENCES, TIES = (0.8, 0.9, 0.95, 0.99), (0.0, 0.68, 0.95)
 ORDERS = 24  # of the images; each is shared by many orders of the candidates

@@ -29,7 +29,7 @@ from qpareto.search.run.known import graph_of_study
 from qpareto.search.run.prepare import check_runs, scorer_of_spec, space_of_spec
 from qpareto.search.samplers import Proposer
 from qpareto.search.samplers.encoding import Graph
-from qpareto.search.study_file import load_study_file
+from qpareto.search.study_file.loading import load_study_file
 from qpareto.spaces.candidate import Candidate
 from qpareto.spaces.space import Space
 from recording import BASELINE, LISTED, SPACE, Line, Recording, candidate_of_line

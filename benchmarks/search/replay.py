@@ -29,7 +29,7 @@ from qpareto.search.samplers import held_to
 from qpareto.search.samplers.encoding import Graph
 from qpareto.search.samplers.pareto import ParetoSampler
 from qpareto.search.samplers.warmstart import Expectation, candidates_of_masks, predicted_front
-from qpareto.search.spec import WARM_START
+from qpareto.search.study_file.spec import WARM_START
 from qpareto.spaces.space import Space
 from recorded import RecordedProblem
 from recording import Recording, read_lines, write_lines

@@ -19,13 +19,13 @@ from statistics import median
 from compare import is_held
 from qpareto.objectives.store import Store
 from qpareto.search.api import results, run_study
-from qpareto.search.record import TrialRecord
-from qpareto.search.results import Results
+from qpareto.search.results.study_results import Results
 from qpareto.search.run.known import graph_of_study
 from qpareto.search.run.prepare import scorer_of_spec, space_of_spec
-from qpareto.search.spec import StudySpec
-from qpareto.search.study_file import load_study_file
-from qpareto.search.study_opening import open_study
+from qpareto.search.study.opening import open_study
+from qpareto.search.study.record import TrialRecord
+from qpareto.search.study_file.loading import load_study_file
+from qpareto.search.study_file.spec import StudySpec
 from qpareto.spaces.calibration import CalibrationChoice
 from qpareto.spaces.candidate import Candidate
 from qpareto.spaces.masks import LayerMask

@@ -6,7 +6,7 @@ import pytest
 
 from contracts.engines import EngineContract
 from qpareto.objectives.engines import EngineKind, engine_kind
-from qpareto.search.engine_section import options_of_section
+from qpareto.search.study_file.engine_section import options_of_section
 
 
 class TestOnnxRuntimeKind(EngineContract):

@@ -2,7 +2,7 @@
 
 from ..run.progress import Progress, Watch, WorkerSign
 from ..show.dashboard.server import Address
-from ..study_opening import devices_of_study
+from ..study.opening import devices_of_study
 from .candidate import build_candidate, measure_candidate, profile_candidate
 from .draft import draft_study
 from .fleet import Fleet, launch_study

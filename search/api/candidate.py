@@ -18,7 +18,7 @@ from ...spaces.candidate import Candidate
 from ...spaces.masks import LayerMask
 from ..run.prepare import check_runs, scorer_of_spec
 from ..ship.package import Package, Story, write_package
-from ..spec import StudySpec
+from ..study_file.spec import StudySpec
 
 
 def build_candidate(

@@ -13,8 +13,8 @@ from ..draft.data import parted_data
 from ..draft.file import StudyDraft, files_of_draft
 from ..draft.machine import engine_for_here
 from ..run.prepare import detector_model, scorer_of_spec, space_of_spec
-from ..spec import DEFAULT_CACHE, EvaluationSpec
-from ..study_file import load_study_file
+from ..study_file.loading import load_study_file
+from ..study_file.spec import DEFAULT_CACHE, EvaluationSpec
 
 
 def draft_study(

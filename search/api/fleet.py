@@ -16,12 +16,12 @@ from ..fleet.place import Place
 from ..fleet.processes import Processes
 from ..fleet.ray_cluster import LOCAL, RayCluster, Share
 from ..fleet.supervisor import Patience, Supervisor
-from ..results import Results
+from ..results.study_results import Results
 from ..run.progress import Progress, Watch
 from ..run.stopping import mark_interrupted, stoppable
 from ..run.watching import Watching
 from ..show.terminal.progress import progress
-from ..spec import StudySpec
+from ..study_file.spec import StudySpec
 from .study import confirm_study, join_study, results
 
 SQLITE_WORKERS = 4  # more of them wait for each other's writes

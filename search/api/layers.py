@@ -18,8 +18,8 @@ from ...spaces.calibration import CalibrationChoice
 from ...spaces.layers import layers_of_model
 from ..run.labelled import labelled_changes
 from ..run.prepare import MODEL_SUFFIXES, check_runs, detector_model, engine_options, scorer_of_spec
-from ..spec import DEFAULT_CACHE
-from ..study_file import load_study_file
+from ..study_file.loading import load_study_file
+from ..study_file.spec import DEFAULT_CACHE
 
 
 def layers_of_study_or_model(path: Path, overrides: Sequence[str] = ()) -> list[dict[str, Any]]:

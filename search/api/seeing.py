@@ -9,9 +9,9 @@ from typing import Any
 
 from ...errors import QParetoError
 from ...objectives.store import write_whole
-from ..compliance import Answer, answer
-from ..requirements import Requirements
-from ..results import Results
+from ..results.compliance import Answer, answer
+from ..results.requirements import Requirements
+from ..results.study_results import Results
 from ..run.prepare import scorer_of_spec
 from ..show.dashboard.artifacts import TrialFiles
 from ..show.dashboard.server import Address, serve_dashboard
@@ -21,9 +21,9 @@ from ..show.report.changes import NOT_HERE, Changes, changes_of_view
 from ..show.report.page import figures_of_views, report
 from ..show.trial_cache import TrialCache
 from ..show.view import StudyView, view_of_study
-from ..spec import StudySpec
-from ..study_file import load_study_file
-from ..study_opening import devices_of_study, open_study
+from ..study.opening import devices_of_study, open_study
+from ..study_file.loading import load_study_file
+from ..study_file.spec import StudySpec
 
 _log = logging.getLogger(__name__)
 

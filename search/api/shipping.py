@@ -15,9 +15,9 @@ from ...objectives.measurement import Measurement
 from ...objectives.score import Scorer
 from ...objectives.store import Store
 from ...spaces.candidate import Candidate
-from ..figures import measured_again
-from ..points import Point
-from ..results import results_of_study
+from ..results.figures import measured_again
+from ..results.points import Point
+from ..results.study_results import results_of_study
 from ..run.confirm import confirm_points
 from ..run.prepare import check_runs, dataset_of_spec, identity_of_study, scorer_of_spec, space_of_spec
 from ..ship.choice import Choice, chosen, settled
@@ -26,8 +26,8 @@ from ..ship.manifest import DataFacts, FiguresFacts, Manifest, StudyFacts
 from ..ship.package import Package, Story, write_package
 from ..ship.verify import Check, verify_package
 from ..show.answer import headline
-from ..spec import EvaluationSpec, StudySpec
-from ..study import SearchStudy
+from ..study.search_study import SearchStudy
+from ..study_file.spec import EvaluationSpec, StudySpec
 from .study import study_of_this_device, view_of_this_device
 
 _log = logging.getLogger(__name__)

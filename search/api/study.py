@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...objectives.engines import engine_kind
 from ...objectives.score import Scorer
-from ..results import Results, results_of_study
+from ..results.study_results import Results, results_of_study
 from ..run.confirm import confirm_front
 from ..run.hook import TrialHook
 from ..run.objective import Pipeline
@@ -13,9 +13,9 @@ from ..run.progress import Progress, Watch
 from ..run.worker import Listener, Silence, Worker
 from ..samplers.stock import check_sampler
 from ..show.view import StudyView, view_of_study
-from ..spec import StudySpec
-from ..study import SearchStudy
-from ..study_opening import open_study
+from ..study.opening import open_study
+from ..study.search_study import SearchStudy
+from ..study_file.spec import StudySpec
 
 
 def run_study(

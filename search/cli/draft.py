@@ -46,7 +46,7 @@ def init(  # noqa: PLR0913, PLR0917 - one parameter an option
     labelled images, which are then not scored. No image is copied.
     """
     from ..api import draft_study
-    from ..spec import EvaluationSpec
+    from ..study_file.spec import EvaluationSpec
 
     if (images is None) != (annotations is None) or (images is None) == (data is None):
         raise QParetoError("Name the labelled images by --images and --annotations together, or by --data alone.")

@@ -15,8 +15,8 @@ import typer
 from ...errors import QParetoError
 
 if TYPE_CHECKING:
-    from ..results import Results
-    from ..spec import StudySpec
+    from ..results.study_results import Results
+    from ..study_file.spec import StudySpec
 
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="The study file (YAML).", show_default=False)]
 Overrides = Annotated[
@@ -39,7 +39,7 @@ def example(command: str) -> str:
 
 def spec_of(study: Path, overrides: list[str] | None) -> StudySpec:
     """The study file as the options have it."""
-    from ..study_file import load_study_file
+    from ..study_file.loading import load_study_file
 
     return load_study_file(study, overrides or [])
 

@@ -62,6 +62,6 @@ def _self_test(kinds: list[str], model: Path | None, *, as_json: bool) -> None:
 @commands.command(epilog=example("qpareto schema > qpareto.schema.json"))
 def schema() -> None:
     """Print the JSON schema of study files, for editors."""
-    from ..spec import StudySpec
+    from ..study_file.spec import StudySpec
 
     print_json(StudySpec.model_json_schema())

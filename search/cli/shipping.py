@@ -89,7 +89,7 @@ def verify(
     evaluation images are looked for where they lay when the engine was measured, unless they are named.
     """
     from ..api import verify_folder
-    from ..spec import EvaluationSpec
+    from ..study_file.spec import EvaluationSpec
 
     if (images is None) != (annotations is None) or (images and data):
         raise QParetoError("Name the evaluation images by --images and --annotations together, or by --data alone.")

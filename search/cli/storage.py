@@ -59,7 +59,7 @@ def proxy(
 
 def _storage(text: str) -> tuple[str, str | None]:
     """The URL of a study file's storage and the study's name there, or a URL as it is."""
-    from ..study_file import load_study_file
+    from ..study_file.loading import load_study_file
 
     if Path(text).suffix not in (".yaml", ".yml"):
         return text, None

@@ -79,7 +79,7 @@ def front(  # noqa: PLR0913, PLR0917 - one parameter an option
     mAP50-95 below the reference) --require latency_ratio=0.75 (of the reference's latency).
     """
     from ..api import answer_of_view, view_of_spec
-    from ..requirements import Requirements
+    from ..results.requirements import Requirements
     from ..show.plots import front_figure
     from ..show.plots.files import write_html
     from ..show.terminal.requirements import show_answer

@@ -15,7 +15,7 @@ from ...objectives.accuracy.held_out import FEWEST_CALIBRATING, coco_of_images, 
 from ...objectives.accuracy.image_files import list_images
 from ...objectives.accuracy.yolo_files import read_yolo
 from ...objectives.store import Store
-from ..spec import EvaluationSpec
+from ..study_file.spec import EvaluationSpec
 
 HELD_OUT = "held out of the labelled ones, by the hash of their names"
 

@@ -14,7 +14,7 @@ import yaml
 from ...objectives.accuracy.heads import Head
 from ...objectives.engines import KINDS, EngineOptions, engine_kind
 from ...spaces.model import DetectorModel
-from ..spec import CalibrationSpec, SearchSpec
+from ..study_file.spec import CalibrationSpec, SearchSpec
 from .data import PartedData
 
 NAMES_SHOWN = 4

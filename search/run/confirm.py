@@ -15,10 +15,10 @@ from dataclasses import replace
 from ...errors import CandidateError
 from ...objectives.finalist import measure_finalist
 from ...objectives.score import Scorer
-from ..points import Point
-from ..results import Results, results_of_study
-from ..spec import StudySpec
-from ..study import SearchStudy
+from ..results.points import Point
+from ..results.study_results import Results, results_of_study
+from ..study.search_study import SearchStudy
+from ..study_file.spec import StudySpec
 from .prepare import confirming
 
 MOST_ROUNDS = 3  # of a front whose points turn out worse than they looked

@@ -16,8 +16,8 @@ import tempfile
 from pathlib import Path
 from typing import IO, Any
 
-from ..record import TrialRecord
-from ..spec import OnTrialSpec
+from ..study.record import TrialRecord
+from ..study_file.spec import OnTrialSpec
 from .worker import Listener
 
 _log = logging.getLogger(__name__)

@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...errors import StorageError
-from ..processes import is_gone, name_of
-from ..record import DIED, VANISHED
-from ..study import SearchStudy, beat_of_trial
+from ..study.processes import is_gone, name_of
+from ..study.record import DIED, VANISHED
+from ..study.search_study import SearchStudy, beat_of_trial
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial

@@ -18,7 +18,7 @@ from ...spaces.calibration import CalibrationChoice
 from ...spaces.candidate import Candidate
 from ...spaces.space import Space
 from ..samplers.encoding import Graph
-from ..spec import SearchSpec
+from ..study_file.spec import SearchSpec
 from .baselines import Baseline, baselines
 from .known import graph_of_study, warm_start
 from .racing import staged_scorer

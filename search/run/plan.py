@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...spaces.candidate import Candidate
-from ..record import FINISHED, WITHDRAWN, TrialRecord
-from ..study import Snapshot
+from ..study.record import FINISHED, WITHDRAWN, TrialRecord
+from ..study.search_study import Snapshot
 from .baselines import Baseline
 
 

@@ -26,7 +26,7 @@ from ...spaces.calibration import calibration_order
 from ...spaces.layers import Layer
 from ...spaces.model import DetectorModel, read_model
 from ...spaces.space import Space, space_of_layers
-from ..spec import EvaluationSpec, StudySpec
+from ..study_file.spec import EvaluationSpec, StudySpec
 
 MODEL_SUFFIXES = (".onnx", ".pt")
 CHECKED_AT_ONCE = 32  # calibration images, so that one bad image is not all there is

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ..processes import name_of
-from ..record import FINISHED
-from ..results import results_of_study
-from ..spec import StudySpec
-from ..study import Snapshot, beat_of_trial
-from ..study_opening import open_study
+from ..results.study_results import results_of_study
+from ..study.opening import open_study
+from ..study.processes import name_of
+from ..study.record import FINISHED
+from ..study.search_study import Snapshot, beat_of_trial
+from ..study_file.spec import StudySpec
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial

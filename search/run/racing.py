@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from ...objectives.accuracy.race import Race
 from ...objectives.score import Scorer
 from ...objectives.staged import StagedScorer
-from ..record import stopped_of_trial
-from ..spec import SearchSpec
+from ..study.record import stopped_of_trial
+from ..study_file.spec import SearchSpec
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 
-from ..record import DIED, FINISHED, GIVEN_UP, INTERRUPTED, LOST, QUARANTINED, TrialRecord
-from ..study import SearchStudy, Snapshot
+from ..study.record import DIED, FINISHED, GIVEN_UP, INTERRUPTED, LOST, QUARANTINED, TrialRecord
+from ..study.search_study import SearchStudy, Snapshot
 from .lease import Lapse
 
 DEATHS = 2  # workers that a candidate may kill

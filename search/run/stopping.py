@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from ..processes import is_gone
-from ..record import INTERRUPTED, TrialRecord
-from ..spec import StudySpec
-from ..study_opening import open_study
+from ..study.opening import open_study
+from ..study.processes import is_gone
+from ..study.record import INTERRUPTED, TrialRecord
+from ..study_file.spec import StudySpec
 from .worker import Listener
 
 STOPPED = 128 + signal.SIGTERM  # the exit status: not 0, so that a scheduler knows that there is work left

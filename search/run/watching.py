@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from ...errors import StorageError
-from ..spec import StudySpec
+from ..study_file.spec import StudySpec
 from .progress import Progress, Watch
 
 EVERY_S = 1.0

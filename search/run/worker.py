@@ -13,11 +13,11 @@ from ...errors import CandidateError, QParetoError, StorageError
 from ...objectives.accuracy.race import Stopped
 from ...objectives.measurement import Measurement
 from ...spaces.space import Space
-from ..record import DIED, FINISHED, INTERRUPTED, TrialRecord
-from ..results import results_of_study
+from ..results.study_results import results_of_study
 from ..samplers import Proposer
-from ..spec import StudySpec
-from ..study import SearchStudy, Snapshot
+from ..study.record import DIED, FINISHED, INTERRUPTED, TrialRecord
+from ..study.search_study import SearchStudy, Snapshot
+from ..study_file.spec import StudySpec
 from .known import expected_of_graph
 from .lease import Heartbeat, Lookout
 from .objective import Objective

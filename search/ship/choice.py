@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from ...errors import StudyError
 from ...objectives.measurement import Measurement
 from ..front import knee
-from ..points import Point
-from ..requirements import Requirement
-from ..results import Results
+from ..results.points import Point
+from ..results.requirements import Requirement
+from ..results.study_results import Results
 
 NAMED = 3  # points, where none satisfies the wish
 

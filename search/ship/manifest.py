@@ -18,8 +18,8 @@ from ...errors import VerificationError
 from ...objectives.accuracy.drift import Drift
 from ...objectives.accuracy.head_kinds import HEADS
 from ...objectives.measurement import Measurement
-from ..engine_section import StoredOptions
-from ..figures import Figures
+from ..results.figures import Figures
+from ..study_file.engine_section import StoredOptions
 
 MANIFEST = "manifest.json"
 MANIFEST_FORMAT = 2

@@ -21,7 +21,7 @@ from ...objectives.quantization.graph import graph_hash, scales_hash
 from ...objectives.score import Scorer
 from ...objectives.store import made_aside
 from ...spaces.candidate import Candidate
-from ..spec import DataSpec
+from ..study_file.spec import DataSpec
 from .drift import EnginePair
 from .layouts import BuiltEngine, Layout, lay_out, layout_for
 from .manifest import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...objectives.accuracy.drift import Drift
 from ...objectives.measurement import Measurement
-from ..figures import AFRESH, SEARCHED, in_words
+from ..results.figures import AFRESH, SEARCHED, in_words
 from ..table import markdown
 from ..wording import accuracy, change, int8_in_words, interval, ratio, slow_run
 from .drift import drift_tables

@@ -7,14 +7,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from ...objectives.measurement import Measurement
-from ..compliance import Answer, Compliance
-from ..compliance import answer as answer_to
-from ..doubts import DOUBTS
-from ..figures import NO_LOSS, SEARCHED, is_as_accurate
-from ..points import Point
-from ..record import FINISHED
-from ..requirements import Requirement, Requirements
-from ..results import Results
+from ..results.compliance import Answer, Compliance
+from ..results.compliance import answer as answer_to
+from ..results.doubts import DOUBTS
+from ..results.figures import NO_LOSS, SEARCHED, is_as_accurate
+from ..results.points import Point
+from ..results.requirements import Requirement, Requirements
+from ..results.study_results import Results
+from ..study.record import FINISHED
 from ..wording import change, faster, interval, percent, ratio, speedup, with_interval
 from .view import StudyView
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ...errors import CandidateError
-from ..points import Point
-from ..results import Results
+from ..results.points import Point
+from ..results.study_results import Results
 from ..table import Column, Table, figures, words
 from ..wording import accuracy, change, int8_layers, interval, ratio, slow_run, speedup, with_interval
 from .view import StudyView

@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ...objectives.measurement import Measurement
-from ..expected import Expected, expected_of_study
-from ..points import Point
-from ..results import Results, results_of_study
-from ..study import SearchStudy
+from ..results.points import Point
+from ..results.study_results import Results, results_of_study
+from ..study.expected import Expected, expected_of_study
+from ..study.search_study import SearchStudy
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial

@@ -15,9 +15,9 @@ from kept_study import kept_study, kept_view, read_document, restored_study, wri
 from kept_tables import Work, tables
 from made_up_trials import measured
 from qpareto.search.show.view import view_of_study
-from qpareto.search.study import SearchStudy
-from qpareto.search.study_file import load_study_file
-from qpareto.search.study_opening import open_study
+from qpareto.search.study.opening import open_study
+from qpareto.search.study.search_study import SearchStudy
+from qpareto.search.study_file.loading import load_study_file
 from recorded_study import recorded_study
 
 

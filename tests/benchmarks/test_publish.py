@@ -20,9 +20,9 @@ from qpareto.errors import QParetoError
 from qpareto.objectives.engines import engine_kind
 from qpareto.search.show.answer import headline
 from qpareto.search.show.view import view_of_study
-from qpareto.search.study import SearchStudy
-from qpareto.search.study_file import load_study_file
-from qpareto.search.study_opening import open_study
+from qpareto.search.study.opening import open_study
+from qpareto.search.study.search_study import SearchStudy
+from qpareto.search.study_file.loading import load_study_file
 from recorded_study import recorded_study
 from short import headline_sentence, made_line, short_table
 

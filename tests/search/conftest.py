@@ -16,7 +16,7 @@ import yaml
 from networks import SIZE, small_network
 from postgres import Postgres
 from qpareto.search.api import run_study
-from qpareto.search.study_file import load_study_file
+from qpareto.search.study_file.loading import load_study_file
 from shapes_study import shapes_study as study_of_shapes
 
 CLASSES = 20

@@ -14,7 +14,7 @@ from qpareto.objectives.measurement import Measurement
 from qpareto.objectives.score import Scorer
 from qpareto.search.api import export_from_study, layers_of_study_or_model, measure_candidate, results, run_study
 from qpareto.search.ship.choice import Choice
-from qpareto.search.study_file import load_study_file
+from qpareto.search.study_file.loading import load_study_file
 
 FIRST, LAST = "/model.0/conv/Conv", "/model.4/cv2/conv/Conv"
 
@@ -150,8 +150,8 @@ def test_a_storage_that_fails_midway_is_told_and_what_is_finished_is_kept(
     from sqlalchemy.engine import Engine
     from sqlalchemy.exc import OperationalError
 
-    from qpareto.search.record import TrialRecord
     from qpareto.search.run.worker import Silence
+    from qpareto.search.study.record import TrialRecord
 
     def refuse(*_: object) -> None:
         raise OperationalError("INSERT", {}, Exception("server closed the connection"))

@@ -10,7 +10,7 @@ import pytest
 
 from command_line import qpareto
 from qpareto.search.api import measure_candidate
-from qpareto.search.study_file import load_study_file
+from qpareto.search.study_file.loading import load_study_file
 
 
 def test_batches_share_calibration_and_graph_and_score_alike(study_file: Path, tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import pytest
 from qpareto.errors import StudyError, StudyFileError
 from qpareto.objectives.engines import engine_kind
 from qpareto.search.api import build_candidate, measure_candidate
-from qpareto.search.spec import StudySpec
-from qpareto.search.study_file import load_study_file
+from qpareto.search.study_file.loading import load_study_file
+from qpareto.search.study_file.spec import StudySpec
 
 pytest.importorskip("tensorrt_rtx_bindings", reason="needs TensorRT for RTX: pip install 'qpareto[tensorrt-rtx]'")
 

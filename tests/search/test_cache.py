@@ -11,10 +11,10 @@ import pytest
 
 from qpareto.objectives.store import SEAL, cache_report
 from qpareto.search.api import run_study
-from qpareto.search.record import TrialRecord
 from qpareto.search.run.prepare import scorer_of_spec
-from qpareto.search.spec import StudySpec
-from qpareto.search.study_file import load_study_file
+from qpareto.search.study.record import TrialRecord
+from qpareto.search.study_file.loading import load_study_file
+from qpareto.search.study_file.spec import StudySpec
 from qpareto.spaces.calibration import CalibrationChoice
 from store_contents import flip_a_byte
 

@@ -23,7 +23,7 @@ from command_line import IN_A_PROCESS, Outcome, qpareto
 from networks import NetworkWriter
 from qpareto.objectives.engines import engine_kind
 from qpareto.search.cli import app
-from qpareto.search.spec import StudySpec
+from qpareto.search.study_file.spec import StudySpec
 
 GROUP: Any = typer.main.get_command(app)
 COMMANDS = sorted(GROUP.commands)

@@ -14,10 +14,10 @@ from faults import Fault, Saboteur, crash, fill_with_garbage, hang, kill, spoil_
 from qpareto.objectives.accuracy.heads import Head
 from qpareto.objectives.isolation.child import BugInChildError
 from qpareto.search.api import run_study
-from qpareto.search.record import TrialRecord
 from qpareto.search.run.worker import Silence
-from qpareto.search.study_file import load_study_file
-from qpareto.search.study_opening import open_study
+from qpareto.search.study.opening import open_study
+from qpareto.search.study.record import TrialRecord
+from qpareto.search.study_file.loading import load_study_file
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds and limits child processes by Linux's means")
 

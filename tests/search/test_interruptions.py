@@ -13,7 +13,7 @@ import pytest
 
 from command_line import IN_A_PROCESS, qpareto, refusal
 from qpareto.search.api import results
-from qpareto.search.study_file import load_study_file
+from qpareto.search.study_file.loading import load_study_file
 
 PATIENCE_S = 120.0
 

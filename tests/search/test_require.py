@@ -15,10 +15,10 @@ from command_line import Outcome, qpareto
 from made_up_trials import measured
 from qpareto import open as open_study_file
 from qpareto.errors import CandidateError, QParetoError
-from qpareto.search.points import Point
-from qpareto.search.results import Results
-from qpareto.search.study_file import load_study_file
-from qpareto.search.study_opening import open_study
+from qpareto.search.results.points import Point
+from qpareto.search.results.study_results import Results
+from qpareto.search.study.opening import open_study
+from qpareto.search.study_file.loading import load_study_file
 from recorded_study import recorded_study
 
 ASKED = ("map_drop=0.01", "latency_ratio=0.75")

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....objectives.accuracy.coco import Accuracy, MatchTable
-from ...record import TrialRecord
+from ...study.record import TrialRecord
 from ..plots.look import GREEN, ORANGE
 from ..trial_cache import TrialCache
 

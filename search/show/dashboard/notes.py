@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ....errors import CandidateError
 from ....objectives.measurement import Measurement
-from ...doubts import DOUBTS
-from ...record import TrialRecord
+from ...results.doubts import DOUBTS
+from ...study.record import TrialRecord
 from ...table import markdown
 from ...wording import accuracy, change, int8_in_words, interval, mebibytes, ratio
 from ..answer import answer

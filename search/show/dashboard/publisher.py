@@ -13,8 +13,8 @@ import time
 
 from ....errors import StorageError
 from ....objectives.objective import OBJECTIVES
-from ...record import FINISHED
-from ...study import SearchStudy
+from ...study.record import FINISHED
+from ...study.search_study import SearchStudy
 from ..plots import figures_of_view
 from ..view import StudyView, view_of_study
 from .artifacts import TrialFiles

@@ -10,7 +10,7 @@ from socketserver import ThreadingMixIn
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from ....errors import QParetoError, StudyError
-from ...study import SearchStudy
+from ...study.search_study import SearchStudy
 from .artifacts import TrialFiles
 from .publisher import Publisher
 

@@ -7,8 +7,8 @@ from itertools import cycle
 from typing import Any
 
 from ....objectives.measurement import Measurement
-from ...points import Point
-from ...results import Results
+from ...results.points import Point
+from ...results.study_results import Results
 from ..view import StudyView
 from .look import BLUE, GREEN, GREY, ORANGE, PURPLE, SERIES, VERMILION, axis, layout
 

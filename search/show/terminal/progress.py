@@ -12,8 +12,8 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 
 from ....objectives.measurement import Measurement
-from ...record import TrialRecord
 from ...run.progress import Progress
+from ...study.record import TrialRecord
 from ...table import Table, figures, words
 from ...wording import accuracy, faster, ratio
 from .console import is_watched, on_terminal, terminal

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from ...compliance import Answer, Compliance
-from ...doubts import DOUBTS
-from ...figures import in_words
-from ...requirements import Finding
+from ...results.compliance import Answer, Compliance
+from ...results.doubts import DOUBTS
+from ...results.figures import in_words
+from ...results.requirements import Finding
 from ...table import Table, figures, words
 from ...wording import faster, interval, mebibytes, percent
 from .console import is_watched, on_terminal, say, terminal

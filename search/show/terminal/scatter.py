@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from rich.text import Text
 
-from ...results import Results
+from ...results.study_results import Results
 
 HEIGHT, NARROWEST = 13, 40  # lines, columns
 LABEL = 9  # columns of the axis on the left

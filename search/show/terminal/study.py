@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console
 
 from ....objectives.measurement import Measurement
-from ...doubts import doubts_of
-from ...points import Point
-from ...results import Results
+from ...results.doubts import doubts_of
+from ...results.points import Point
+from ...results.study_results import Results
 from ..answer import headline, next_commands
 from ..tables import NARROW, WIDE, confirmed_table, points_table
 from ..view import StudyView

@@ -15,8 +15,8 @@ import pytest
 from qpareto.objectives.latency.cgroup import Throttling, cpu_groups, quota_of_process, threads_within
 from qpareto.objectives.latency.paired import DISTURBANCES
 from qpareto.objectives.latency.telemetry import HostLoad
-from qpareto.search.doubts import DOUBTS
 from qpareto.search.draft import machine
+from qpareto.search.results.doubts import DOUBTS
 
 ANY_LOAD = 1.0
 HIERARCHY = Path("/sys/fs/cgroup/cpu")  # of version 1

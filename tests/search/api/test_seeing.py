@@ -14,8 +14,8 @@ from command_line import qpareto as command
 from made_up_trials import measured
 from qpareto.errors import StudyError
 from qpareto.search.api import Address, OpenedStudy, dashboard_of_study, write_report
-from qpareto.search.study_file import load_study_file
-from qpareto.search.study_opening import open_study
+from qpareto.search.study.opening import open_study
+from qpareto.search.study_file.loading import load_study_file
 from recorded_study import recorded_study
 
 

@@ -11,7 +11,7 @@ import yaml
 from qpareto.errors import DatasetError
 from qpareto.objectives.store import Store
 from qpareto.search.draft.data import PartedData, parted_data
-from qpareto.search.spec import EvaluationSpec
+from qpareto.search.study_file.spec import EvaluationSpec
 
 Draw = Callable[..., list[Path]]
 Label = Callable[[list[Path]], Path]

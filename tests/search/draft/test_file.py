@@ -10,8 +10,8 @@ from qpareto.objectives.accuracy.head_kinds import EndToEndHead, Yolov8Head
 from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
 from qpareto.search.draft.data import HELD_OUT, PartedData
 from qpareto.search.draft.file import StudyDraft, files_of_draft
-from qpareto.search.spec import StudySpec
-from qpareto.search.study_file import load_study_file
+from qpareto.search.study_file.loading import load_study_file
+from qpareto.search.study_file.spec import StudySpec
 from qpareto.spaces.model import DetectorModel, read_model
 
 ROOT = Path(__file__).resolve().parents[3]

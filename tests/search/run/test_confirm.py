@@ -9,7 +9,7 @@ import pytest
 from qpareto.errors import DatasetError
 from qpareto.objectives.measurement import Measurement
 from qpareto.search.api import confirm_study, results, run_study
-from qpareto.search.study_file import load_study_file
+from qpareto.search.study_file.loading import load_study_file
 
 
 def test_a_run_ends_by_measuring_its_front_once_more_on_images_it_never_saw(

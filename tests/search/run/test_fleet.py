@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from postgres import Postgres
-from qpareto.search.record import FINISHED, INTERRUPTED, LOST, WITHDRAWN
-from qpareto.search.study import Snapshot
+from qpareto.search.study.record import FINISHED, INTERRUPTED, LOST, WITHDRAWN
+from qpareto.search.study.search_study import Snapshot
 from stand_in import SHARED, StandIn, stand_in_space, stand_in_spec, stand_in_worker
 from stand_in_fleet import Fleet, go_on, stop
 from store_contents import flip_a_byte

@@ -18,11 +18,11 @@ import pytest
 from made_up_trials import measured, stopped, trial
 from qpareto.errors import StudyFileError
 from qpareto.search.api import run_study
-from qpareto.search.record import TrialRecord
 from qpareto.search.run.hook import TrialHook, json_line
 from qpareto.search.run.worker import Silence
-from qpareto.search.spec import OnTrialSpec
-from qpareto.search.study_file import load_study_file
+from qpareto.search.study.record import TrialRecord
+from qpareto.search.study_file.loading import load_study_file
+from qpareto.search.study_file.spec import OnTrialSpec
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "trackers.md"
 KEEPS = "import sys; open(sys.argv[1], 'a').write(sys.stdin.read())"

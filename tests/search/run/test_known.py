@@ -13,7 +13,7 @@ from qpareto.objectives.clock import Clock
 from qpareto.search.run import known
 from qpareto.search.run.known import graph_of_study, warm_start
 from qpareto.search.run.prepare import scorer_of_spec, space_of_spec
-from qpareto.search.study_file import load_study_file
+from qpareto.search.study_file.loading import load_study_file
 
 OBJECTIVES = ("map50_95", "latency_ms")
 

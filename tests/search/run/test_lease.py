@@ -6,10 +6,10 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial
 
-from qpareto.search.processes import this_process
-from qpareto.search.record import DIED, VANISHED
 from qpareto.search.run import lease
 from qpareto.search.run.lease import Lookout
+from qpareto.search.study.processes import this_process
+from qpareto.search.study.record import DIED, VANISHED
 
 LEASE_S = 60.0
 ELSEWHERE = {"host": "elsewhere", "machine": "elsewhere", "pid": 1, "started": 0.0}

@@ -16,8 +16,8 @@ from qpareto.objectives.engines import engine_kind
 from qpareto.objectives.engines.build import engine_from_onnx
 from qpareto.objectives.quantization.graph import QdqGraph
 from qpareto.search.api import layers_of_study_or_model, run_study
-from qpareto.search.results import Results
-from qpareto.search.study_file import load_study_file
+from qpareto.search.results.study_results import Results
+from qpareto.search.study_file.loading import load_study_file
 
 STEM, LEFT, DOWN = "/model.0/conv/Conv", "/model.1/cv1/conv/Conv", "/model.2/conv/Conv"
 

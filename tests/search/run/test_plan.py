@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from made_up_trials import measured, trial
-from qpareto.search.record import WITHDRAWN, TrialRecord
 from qpareto.search.run.plan import Plan, reason_to_withdraw
 from qpareto.search.run.worker import Worker
-from qpareto.search.study import Snapshot
+from qpareto.search.study.record import WITHDRAWN, TrialRecord
+from qpareto.search.study.search_study import Snapshot
 from stand_in import StandIn, stand_in_space, stand_in_spec, stand_in_worker
 
 SPACE = stand_in_space(4)

@@ -19,8 +19,8 @@ from qpareto.search.run.prepare import (
     scorer_of_spec,
     space_of_spec,
 )
-from qpareto.search.spec import StudySpec
-from qpareto.search.study_file import load_study_file
+from qpareto.search.study_file.loading import load_study_file
+from qpareto.search.study_file.spec import StudySpec
 
 
 @pytest.fixture

@@ -16,13 +16,13 @@ from qpareto.objectives.measurement import Measurement
 from qpareto.objectives.score import Scorer
 from qpareto.objectives.staged import StagedScorer
 from qpareto.search.api import results, run_study
-from qpareto.search.record import INTERRUPTED
 from qpareto.search.run.prepare import scorer_of_spec, space_of_spec
 from qpareto.search.run.racing import observer, staged_scorer
-from qpareto.search.spec import StudySpec
-from qpareto.search.study import SearchStudy
-from qpareto.search.study_file import load_study_file
-from qpareto.search.study_opening import open_study
+from qpareto.search.study.opening import open_study
+from qpareto.search.study.record import INTERRUPTED
+from qpareto.search.study.search_study import SearchStudy
+from qpareto.search.study_file.loading import load_study_file
+from qpareto.search.study_file.spec import StudySpec
 from qpareto.spaces.calibration import CalibrationChoice
 from qpareto.spaces.candidate import Candidate
 from qpareto.spaces.masks import LayerMask

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 from made_up_trials import measured, trial
-from qpareto.search.record import TrialRecord
 from qpareto.search.run.recovery import quarantine_of, reason_of_loss, unretried
-from qpareto.search.study import Snapshot
+from qpareto.search.study.record import TrialRecord
+from qpareto.search.study.search_study import Snapshot
 
 
 def lost(number: int, how: str, candidate: str = "A", **changes: object) -> TrialRecord:

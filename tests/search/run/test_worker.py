@@ -17,12 +17,12 @@ from qpareto.errors import EngineError
 from qpareto.objectives.measurement import Measurement
 from qpareto.objectives.score import Scorer
 from qpareto.search.api import results, run_study
-from qpareto.search.record import TrialRecord
-from qpareto.search.results import Results
+from qpareto.search.results.study_results import Results
 from qpareto.search.run.known import graph_of_study, warm_start
 from qpareto.search.run.prepare import scorer_of_spec, space_of_spec
 from qpareto.search.run.worker import Silence
-from qpareto.search.study_file import load_study_file
+from qpareto.search.study.record import TrialRecord
+from qpareto.search.study_file.loading import load_study_file
 
 
 class Log(Silence):

@@ -9,7 +9,7 @@ from optuna.trial import TrialState
 
 from qpareto.search.samplers import Proposal, Proposer
 from qpareto.search.samplers.history import Observation
-from qpareto.search.spec import SAMPLERS
+from qpareto.search.study_file.spec import SAMPLERS
 from qpareto.spaces.candidate import Candidate
 from qpareto.spaces.layers import Layer
 from qpareto.spaces.masks import LayerMask

@@ -12,7 +12,7 @@ import pytest
 
 from qpareto.errors import StudyFileError
 from qpareto.search.samplers.stock import GP_SWITCHES, NAMED, check_sampler, sampler_of_name
-from qpareto.search.spec import SAMPLERS
+from qpareto.search.study_file.spec import SAMPLERS
 
 OWN = """
 import optuna

@@ -8,7 +8,7 @@ import pytest
 from made_up_trials import measured, results_of, trial, typical_results
 from qpareto.errors import StudyError
 from qpareto.objectives.measurement import Measurement
-from qpareto.search.points import Point
+from qpareto.search.results.points import Point
 from qpareto.search.ship.choice import Choice, chosen
 
 

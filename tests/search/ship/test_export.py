@@ -11,8 +11,8 @@ from command_line import qpareto
 from qpareto.objectives.measurement import Measurement
 from qpareto.search.api import join_study, results
 from qpareto.search.ship.manifest import read_manifest
-from qpareto.search.spec import StudySpec
-from qpareto.search.study_file import load_study_file
+from qpareto.search.study_file.loading import load_study_file
+from qpareto.search.study_file.spec import StudySpec
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ from qpareto.search.ship.layouts import Layout
 from qpareto.search.ship.manifest import Manifest, read_manifest, sha256_of
 from qpareto.search.ship.package import Package, Story, write_package
 from qpareto.search.ship.verify import verify_package
-from qpareto.search.spec import StudySpec
-from qpareto.search.study_file import load_study_file
+from qpareto.search.study_file.loading import load_study_file
+from qpareto.search.study_file.spec import StudySpec
 from qpareto.spaces.calibration import CalibrationChoice
 from qpareto.spaces.candidate import Candidate
 from qpareto.spaces.masks import LayerMask

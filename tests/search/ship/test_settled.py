@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from made_up_trials import REFERENCE_MAP, measured, results_of, trial
 from qpareto.errors import CandidateError, StudyError
 from qpareto.objectives.measurement import Measurement
-from qpareto.search.points import Point
-from qpareto.search.results import Results
+from qpareto.search.results.points import Point
+from qpareto.search.results.study_results import Results
 from qpareto.search.ship.choice import Choice, chosen, settled
 
 changes_of_map = st.integers(-8, 2).map(lambda thousandths: thousandths * 0.002)  # few values, so that ties are common

@@ -22,7 +22,7 @@ from qpareto.search.api import export_from_study, run_study
 from qpareto.search.ship.choice import Choice
 from qpareto.search.ship.manifest import Manifest, read_manifest
 from qpareto.search.ship.ultralytics import ultralytics_header, ultralytics_metadata, why_not_ultralytics
-from qpareto.search.study_file import load_study_file
+from qpareto.search.study_file.loading import load_study_file
 from qpareto.spaces.model import DetectorModel, read_model
 
 pytest.importorskip("ultralytics", reason="needs Ultralytics: pip install 'qpareto[yolo]'")

@@ -20,7 +20,7 @@ from qpareto.search.api import verify_folder
 from qpareto.search.ship import recheck
 from qpareto.search.ship.manifest import DataFacts, Manifest, read_manifest
 from qpareto.search.ship.verify import Check, verify_package
-from qpareto.search.spec import EvaluationSpec
+from qpareto.search.study_file.spec import EvaluationSpec
 
 FILES = [
     "README.md",

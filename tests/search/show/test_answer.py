@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from made_up_trials import measured, results_of, stopped, trial, typical_results, view_of
-from qpareto.search.results import Results
+from qpareto.search.results.study_results import Results
 from qpareto.search.show.answer import answer, headline
 from qpareto.search.show.view import StudyView
 

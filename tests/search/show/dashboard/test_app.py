@@ -17,8 +17,8 @@ from qpareto.search.show.dashboard.app import (
     dashboard_app,
     most_important,
 )
-from qpareto.search.study_file import load_study_file
-from qpareto.search.study_opening import open_study
+from qpareto.search.study.opening import open_study
+from qpareto.search.study_file.loading import load_study_file
 from recorded_study import recorded_study
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ import pytest
 
 from qpareto.search.show.dashboard.board import MARK, Board, merged
 from qpareto.search.show.dashboard.publisher import Publisher
-from qpareto.search.spec import StudySpec
 from qpareto.search.storage import open_storage
-from qpareto.search.study_file import load_study_file
-from qpareto.search.study_opening import open_study
+from qpareto.search.study.opening import open_study
+from qpareto.search.study_file.loading import load_study_file
+from qpareto.search.study_file.spec import StudySpec
 from recorded_study import recorded_study
 
 optuna_dashboard = pytest.importorskip("optuna_dashboard", reason="needs the extra dashboard")

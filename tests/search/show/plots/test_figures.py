@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from qpareto.objectives.objective import OBJECTIVES, Objective
-from qpareto.search.results import Results
+from qpareto.search.results.study_results import Results
 from qpareto.search.show.dashboard.board import MOST_FIGURE_BYTES
 from qpareto.search.show.plots import bargains_figure, figures_of_view, growth_figure, masks_figure
 from qpareto.search.show.plots.worth import worth_figure, worth_of_switches

@@ -20,7 +20,7 @@ from qpareto.search.show.report.changes import NOT_HERE, NOTHING, Changes, chang
 from qpareto.search.show.report.page import report
 from qpareto.search.show.trial_cache import TrialCache
 from qpareto.search.show.view import StudyView
-from qpareto.search.study_file import load_study_file
+from qpareto.search.study_file.loading import load_study_file
 from recorded_study import recorded_study
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ import pytest
 
 from made_up_trials import measured, results_of, trial, typical_results
 from qpareto.errors import CandidateError
-from qpareto.search.compliance import Answer, answer
-from qpareto.search.requirements import Requirements
-from qpareto.search.results import Results
+from qpareto.search.results.compliance import Answer, answer
+from qpareto.search.results.requirements import Requirements
+from qpareto.search.results.study_results import Results
 from qpareto.search.show.terminal.requirements import show_answer
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from made_up_trials import measured, results_of, trial, typical_results
-from qpareto.search.results import Results
+from qpareto.search.results.study_results import Results
 from qpareto.search.show.terminal.scatter import HEIGHT, plot_of_results
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from made_up_trials import measured, results_of, trial, typical_results, view_of
 from qpareto.errors import CandidateError
-from qpareto.search.results import Results
+from qpareto.search.results.study_results import Results
 from qpareto.search.show.terminal.study import show_study
 
 

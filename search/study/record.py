@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..objectives.accuracy.race import Stopped
-from ..objectives.measurement import Measurement
+from ...objectives.accuracy.race import Stopped
+from ...objectives.measurement import Measurement
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial

@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from ..objectives.engines import engine_kind
-from ..objectives.objective import OBJECTIVES
-from ..objectives.store import Remote, Store
-from ..spaces.calibration import METHODS
+from ...objectives.engines import engine_kind
+from ...objectives.objective import OBJECTIVES
+from ...objectives.store import Remote, Store
+from ...spaces.calibration import METHODS
 from .engine_section import EngineSection, known_of
 
 VERSION = 1

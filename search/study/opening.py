@@ -7,11 +7,11 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..errors import StudyError
-from ..objectives.objective import directions_of
-from .spec import StudySpec
-from .storage import open_storage
-from .study import SearchStudy
+from ...errors import StudyError
+from ...objectives.objective import directions_of
+from ..storage import open_storage
+from ..study_file.spec import StudySpec
+from .search_study import SearchStudy
 
 if TYPE_CHECKING:
     from optuna import Study

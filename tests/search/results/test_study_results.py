@@ -8,7 +8,7 @@ import pytest
 from made_up_trials import measured, results_of, stopped, trial, typical_results
 from qpareto.errors import CandidateError
 from qpareto.objectives.measurement import Measurement
-from qpareto.search.results import Results
+from qpareto.search.results.study_results import Results
 
 
 def test_the_front_is_fastest_first_and_holds_no_point_that_another_beats() -> None:
@@ -124,7 +124,7 @@ def test_every_flag_of_a_timing_has_a_meaning() -> None:
     import re
 
     from qpareto.objectives.latency.paired import PairedLatency
-    from qpareto.search.doubts import DOUBTS
+    from qpareto.search.results.doubts import DOUBTS
 
     described = re.search(r"flags:(.*)", inspect.getdoc(PairedLatency) or "", re.DOTALL)
     assert described is not None

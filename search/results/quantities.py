@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from ..objectives.accuracy.bootstrap import Interval
-from ..objectives.measurement import Measurement
+from ...objectives.accuracy.bootstrap import Interval
+from ...objectives.measurement import Measurement
 
 ROUNDING = 1e-9  # of a difference of two figures: the reference itself loses 0
 

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from qpareto.errors import StudyFileError
-from qpareto.search.spec import StudySpec
-from qpareto.search.study_file import load_study_file
+from qpareto.search.study_file.loading import load_study_file
+from qpareto.search.study_file.spec import StudySpec
 
 LEAST: dict[str, Any] = {
     "version": 1,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ..objectives.latency.spread import Spread
-from ..objectives.measurement import Measurement
+from ...objectives.latency.spread import Spread
+from ...objectives.measurement import Measurement
 from .points import Point
 
 DOUBTS = {  # a measurement's flag -> what it means

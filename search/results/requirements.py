@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
 
-from ..errors import QParetoError
-from ..objectives.accuracy.bootstrap import Interval
-from ..objectives.measurement import Measurement
+from ...errors import QParetoError
+from ...objectives.accuracy.bootstrap import Interval
+from ...objectives.measurement import Measurement
 from .quantities import QUANTITIES, ROUNDING, Quantity
 
 PRESETS = {"yolo-99": ("map_share", 0.99), "yolo-95": ("map_share", 0.95)}  # MLPerf inference's floors of accuracy

@@ -10,8 +10,8 @@ from command_line import refusal
 from qpareto.objectives.engines import EngineOptions
 from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
 from qpareto.objectives.engines.tensorrt.options import TensorRtOptions
-from qpareto.search.engine_section import EngineSection, StoredOptions, kinds_of_option
-from qpareto.search.spec import StudySpec
+from qpareto.search.study_file.engine_section import EngineSection, StoredOptions, kinds_of_option
+from qpareto.search.study_file.spec import StudySpec
 
 
 class Read(BaseModel):

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from made_up_trials import REFERENCE_MAP, REFERENCE_MS, measured
 from qpareto.errors import QParetoError
-from qpareto.search.quantities import QUANTITIES
-from qpareto.search.requirements import PRESETS, Requirement, Requirements
+from qpareto.search.results.quantities import QUANTITIES
+from qpareto.search.results.requirements import PRESETS, Requirement, Requirements
 
 FIGURES = {  # of 0.39 of 0.4, in 0.6 of 20 ms: value, low, high
     "map_drop": (0.01, 0.007, 0.012),

@@ -7,7 +7,7 @@ from typing import Any
 import psutil
 import pytest
 
-from qpareto.search.processes import is_gone, this_process
+from qpareto.search.study.processes import is_gone, this_process
 
 
 def of_a_process_that_ended() -> dict[str, Any]:

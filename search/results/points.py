@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from ..errors import CandidateError
-from ..objectives.latency.spread import BUILDS, PROCESSES, Spread
-from ..objectives.measurement import Measurement
-from ..objectives.objective import OBJECTIVES, map50_95_on_images_of
+from ...errors import CandidateError
+from ...objectives.latency.spread import BUILDS, PROCESSES, Spread
+from ...objectives.measurement import Measurement
+from ...objectives.objective import OBJECTIVES, map50_95_on_images_of
 from .figures import Figures, figures_of, measured_again
 
 

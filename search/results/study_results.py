@@ -9,17 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import CandidateError
-from ..objectives.measurement import Measurement
-from ..objectives.objective import directions_of
+from ...errors import CandidateError
+from ...objectives.measurement import Measurement
+from ...objectives.objective import directions_of
+from ..front import Points, front_of, hypervolume, losses
+from ..study.record import FINISHED, TrialRecord
+from ..study.search_study import SearchStudy, Snapshot
+from ..wording import change, ratio, with_interval
 from .doubts import doubts_of, unsteady
 from .figures import expected_luck
-from .front import Points, front_of, hypervolume, losses
 from .points import Point, spread_of
-from .record import FINISHED, TrialRecord
 from .standing import losses_of, surely_beats, tie, without_int8
-from .study import SearchStudy, Snapshot
-from .wording import change, ratio, with_interval
 
 HYPERVOLUME_MAP_SHARE = 0.5  # the worst corner: half the reference's mAP, at the reference's latency
 

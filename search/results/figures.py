@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Any
 
-from ..errors import CandidateError
-from ..objectives.latency.spread import Spread
-from ..objectives.measurement import Measurement
-from .wording import accuracy, change, ratio
+from ...errors import CandidateError
+from ...objectives.latency.spread import Spread
+from ...objectives.measurement import Measurement
+from ..wording import accuracy, change, ratio
 
 # mAP50-95 that may be lost by who is called as accurate as the reference: the loss is below it over the whole of its
 # 95 % interval, as in a trial of non-inferiority. It is half of the point (0.01) that a product usually may lose, and

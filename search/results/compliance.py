@@ -7,11 +7,11 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ..errors import StudyError
-from ..objectives.measurement import Measurement
+from ...errors import StudyError
+from ...objectives.measurement import Measurement
 from .points import Point
 from .requirements import Finding, Requirements
-from .results import Results
+from .study_results import Results
 
 NEAREST = 3  # points that are told where none complies
 

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from ..errors import StudyFileError
+from ...errors import StudyFileError
 from .spec import VERSION, StudySpec
 
 

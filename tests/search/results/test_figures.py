@@ -9,8 +9,8 @@ from made_up_trials import measured, results_of, trial
 from qpareto.errors import CandidateError
 from qpareto.objectives.latency.spread import Spread
 from qpareto.objectives.measurement import Measurement
-from qpareto.search.figures import NO_LOSS, expected_luck, figures_of, is_as_accurate, measured_again
-from qpareto.search.results import Results
+from qpareto.search.results.figures import NO_LOSS, expected_luck, figures_of, is_as_accurate, measured_again
+from qpareto.search.results.study_results import Results
 
 SEARCHED = measured(0.395, 0.55)
 ON_OTHERS = measured(0.35, 0.57, map50_95_change=-0.008, images=250, dataset_hash="other")

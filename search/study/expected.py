@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from .study import SearchStudy
+from .search_study import SearchStudy
 
 _KEY = "expected"
 

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from made_up_trials import REFERENCE_MAP, measured, results_of, trial, typical_results
 from qpareto.errors import CandidateError, StudyError
 from qpareto.objectives.measurement import Measurement
-from qpareto.search.compliance import Answer, Compliance, answer
-from qpareto.search.points import Point
-from qpareto.search.record import TrialRecord
-from qpareto.search.requirements import Requirements
-from qpareto.search.results import Results
+from qpareto.search.results.compliance import Answer, Compliance, answer
+from qpareto.search.results.points import Point
+from qpareto.search.results.requirements import Requirements
+from qpareto.search.results.study_results import Results
+from qpareto.search.study.record import TrialRecord
 
 LIMITS = Requirements.parse(["map_drop=0.01", "latency_ratio=0.75"])
 maps = st.integers(36, 42).map(lambda hundredths: hundredths / 100)  # few values, so that ties are common

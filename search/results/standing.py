@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..objectives.measurement import Measurement
-from ..objectives.objective import OBJECTIVES, directions_of
+from ...objectives.measurement import Measurement
+from ...objectives.objective import OBJECTIVES, directions_of
+from ..front import Points, losses
 from .figures import is_as_accurate
-from .front import Points, losses
 from .points import Point
 
 

@@ -14,11 +14,11 @@ from command_line import qpareto
 from made_up_trials import measured, stopped
 from qpareto.errors import StorageError, StudyError
 from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
-from qpareto.search.record import INTERRUPTED, VANISHED
-from qpareto.search.spec import StudySpec
-from qpareto.search.study import SearchStudy
-from qpareto.search.study_file import load_study_file
-from qpareto.search.study_opening import devices_of_study, open_study
+from qpareto.search.study.opening import devices_of_study, open_study
+from qpareto.search.study.record import INTERRUPTED, VANISHED
+from qpareto.search.study.search_study import SearchStudy
+from qpareto.search.study_file.loading import load_study_file
+from qpareto.search.study_file.spec import StudySpec
 from qpareto.spaces.calibration import CalibrationChoice
 from qpareto.spaces.candidate import Candidate
 from qpareto.spaces.layers import Layer

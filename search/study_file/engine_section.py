@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, SerializeAsAny, TypeAdapter
 
-from ..objectives.engines import KINDS, EngineOptions, engine_kind
+from ...objectives.engines import KINDS, EngineOptions, engine_kind
 
 DEFAULT_KIND = "openvino"
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ..errors import CandidateError, StudyError
-from ..objectives.accuracy.race import Stopped
-from ..objectives.engines import KINDS, engine_kind
-from ..objectives.measurement import Measurement
-from ..spaces.candidate import Candidate
-from ..spaces.space import Space
+from ...errors import CandidateError, StudyError
+from ...objectives.accuracy.race import Stopped
+from ...objectives.engines import KINDS, engine_kind
+from ...objectives.measurement import Measurement
+from ...spaces.candidate import Candidate
+from ...spaces.space import Space
 from .processes import this_process
 from .record import FINISHED, TrialRecord, record_of_trial
 
@@ -138,7 +138,7 @@ class SearchStudy:
         """
         from optuna.trial import TrialState, create_trial
 
-        from .storage.patient import TOKEN
+        from ..storage.patient import TOKEN
 
         inside = space.accepts(candidate)
         attrs: dict[str, Any] = {
