@@ -55,7 +55,10 @@ def _sections(path: Path) -> dict[str, Sequence[Mapping[str, Any]]]:
     try:
         content = json.loads(path.read_bytes())
     except FileNotFoundError as error:
-        raise DatasetError(f"There are no annotations at {path}: name a COCO instances file.") from error
+        raise DatasetError(
+            f"There are no annotations at {path}: name a COCO instances file, or make this one first, if the study "
+            "file's first lines say how."
+        ) from error
     except (OSError, ValueError) as error:
         raise DatasetError(f"{path} is not readable JSON ({error}): name a COCO instances file.") from error
     for section, fields in _FIELDS.items():
