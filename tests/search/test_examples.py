@@ -41,7 +41,8 @@ def test_the_engine_kind_of_the_example_keeps_the_contract(changed: Change, tmp_
     example = EXAMPLES / "engine"
     environment = changed(example / "kinds.patch", **{"objectives.engines": example / "onnx_runtime.py"})
     test = shutil.copy(example / "test_onnx_runtime.py", tmp_path)
-    words = ["-q", "-c", ROOT / "pyproject.toml", "--rootdir", tmp_path, "-p", "no:cacheprovider", test]
+    own = ["--rootdir", tmp_path, "--basetemp", tmp_path / "session", "-p", "no:cacheprovider"]
+    words = ["-q", "-c", ROOT / "pyproject.toml", *own, test]
     command = [sys.executable, "-m", "pytest", *map(str, words)]
     done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment, cwd=tmp_path)
     assert done.returncode == 0, done.stdout
