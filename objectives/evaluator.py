@@ -54,8 +54,12 @@ class Evaluator:
 
     def sample(self, engine: Path) -> Sample | None:
         """What the engine found in a few images when its accuracy was measured; None if it was not, or is not known."""
-        folder = self.device.store.find("accuracy", self.key(engine))
+        folder = self.known(engine)
         return Sample.load(folder) if folder else None
+
+    def known(self, engine: Path) -> Path | None:
+        """Where an engine's accuracy is kept; None if it was not measured."""
+        return self.device.store.find("accuracy", self.key(engine))
 
     def key(self, engine: Path) -> str:
         """Under which that is kept, as `accuracy`."""

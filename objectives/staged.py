@@ -94,7 +94,7 @@ class StagedScorer:
 
     def _raced(self, engine: Path, contest: Contest) -> tuple[PairedLatency, Rival | None, Accuracy | Standing]:
         scorer, options = self.scorer, self.scorer.options
-        reference, known = scorer.reference, scorer.store.find("accuracy", scorer.evaluator.key(engine))
+        reference, known = scorer.reference, scorer.evaluator.known(engine)
         images = scorer.pixels, scorer.dataset, scorer.head
         timing = scorer.kind.device_id(), self._budget, scorer.load
         raced = ((reference, options), (engine, options), images, timing, contest, known)

@@ -14,7 +14,6 @@ from .pictures import IMAGES
 from .subject import Subject
 
 _ITSELF_WITHIN = 0.01  # of an engine's own latency: what a look of some seconds may be off
-_DISTURBANCES = {"foreign_load", "cpu_throttled", "foreign_process", "throttled"}
 
 
 def agrees(subject: Subject, name: str) -> str:
@@ -42,8 +41,7 @@ def times_the_float_engine_against_itself(subject: Subject) -> str:
     timed = _timed(subject, "float")
     low, high = timed.ratio_ci
     if abs(timed.ratio - 1) > max(high - low, _ITSELF_WITHIN):
-        disturbed = _DISTURBANCES.intersection(timed.flags)
-        raise (Untried if disturbed else EngineError)(f"its ratio to itself is not 1: {_figures(timed)}.")
+        raise (Untried if timed.is_disturbed else EngineError)(f"its ratio to itself is not 1: {_figures(timed)}.")
     return (
         f"{_figures(timed)}, p90 {timed.candidate_p90_ms:.3f} ms, p99 {timed.candidate_p99_ms:.3f} ms, "
         f"first run {timed.candidate_cold_ms:.3f} ms"

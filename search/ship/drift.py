@@ -32,8 +32,7 @@ class EnginePair:
 
     def accuracies(self) -> tuple[Path, Path] | None:
         """The folders of what the engine and the reference scored; None unless both are there."""
-        keys = map(self.scorer.evaluator.key, (self.engine, self.reference))
-        one, other = (self.scorer.store.find("accuracy", key) for key in keys)
+        one, other = map(self.scorer.evaluator.known, (self.engine, self.reference))
         return (one, other) if one and other else None
 
     def drift(self) -> Drift | None:

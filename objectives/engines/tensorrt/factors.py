@@ -19,13 +19,15 @@ from ....spaces.tensors import constants_of_graph, readers_of_tensors
 _MOVES_VALUES = ("Transpose", "Reshape")  # what may stand between factor and Q: every value stays itself
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Scaled:
-    """A factor in front of a quantized operand: its Mul, what is multiplied, the Q, the DQ, and the products."""
+    """A factor in front of a quantized operand: its Mul, what is multiplied, the Q with its scale, DQ, and products."""
 
     mul: Any
     value: str
     factor: np.float32
+    reader: Any  # of the Mul's result: the Q, or what moves values before it
+    scale: Any
     quantize: Any
     dequantize: Any
     products: list[Any]
@@ -59,7 +61,7 @@ def _scaled(mul: Any, constants: dict[str, Any], readers: dict[str, list[Any]], 
     """What to move of this Mul; None if there is nothing, or if moving would change what somebody else reads."""
     factors = [name for name in mul.input if name in constants]
     values = [name for name in mul.input if name not in constants]
-    quantize = _only_reader(mul, readers, given)
+    reader = quantize = _only_reader(mul, readers, given)
     while quantize is not None and quantize.op_type in _MOVES_VALUES:
         quantize = _only_reader(quantize, readers, given)
     if len(factors) != 1 or len(values) != 1 or quantize is None or quantize.op_type != "QuantizeLinear":
@@ -70,7 +72,16 @@ def _scaled(mul: Any, constants: dict[str, Any], readers: dict[str, list[Any]], 
     products = readers.get(dequantize.output[0], [])
     if not products or any(each.op_type != "MatMul" or len(set(each.input)) < 2 for each in products):
         return None
-    return _Scaled(mul, values[0], np.float32(factor.item()), quantize, dequantize, products)
+    return _Scaled(
+        mul=mul,
+        value=values[0],
+        factor=np.float32(factor.item()),
+        reader=reader,
+        scale=_array(constants[quantize.input[1]]),
+        quantize=quantize,
+        dequantize=dequantize,
+        products=products,
+    )
 
 
 def _only_reader(node: Any, readers: dict[str, list[Any]], given: set[str]) -> Any:
@@ -84,24 +95,17 @@ def _move(graph: Any, found: _Scaled) -> None:
     import onnx
 
     name, factor = found.mul.output[0], f"{found.mul.name}_factor"
-    scale = _array(constants_of_graph(graph)[found.quantize.input[1]])
-    graph.initializer.append(onnx.numpy_helper.from_array(scale / found.factor, f"{name}_scale"))
+    graph.initializer.append(onnx.numpy_helper.from_array(found.scale / found.factor, f"{name}_scale"))
     graph.initializer.append(onnx.numpy_helper.from_array(np.asarray(found.factor), factor))
     found.quantize.input[1] = found.dequantize.input[1] = f"{name}_scale"
     for product in found.products:
         output, smaller = product.output[0], f"{product.output[0]}_smaller"
         product.output[0] = smaller
         scaling = onnx.helper.make_node("Mul", [smaller, factor], [output], name=f"{product.name}_scaling")
-        graph.node.insert(_index(graph, product) + 1, scaling)
-    for node in graph.node:
-        for i, read in enumerate(node.input):
-            if read == name:
-                node.input[i] = found.value
+        place = next(i for i, node in enumerate(graph.node) if smaller in node.output)
+        graph.node.insert(place + 1, scaling)
+    found.reader.input[0] = found.value
     graph.node.remove(found.mul)
-
-
-def _index(graph: Any, node: Any) -> int:
-    return next(i for i, each in enumerate(graph.node) if each.name == node.name)
 
 
 def _array(tensor: Any) -> Any:
