@@ -81,7 +81,7 @@ class CudaEngine(Engine):
             device = Device(0)
             device.set_current()
             self._device, self._stream = device, device.create_stream()
-            self._ports = {port.name: _Memory(port, device, self._stream) for port in (program.input, *program.outputs)}
+            self._ports = _memories((program.input, *program.outputs), device, self._stream)
             program.bind({name: memory.address for name, memory in self._ports.items()})
             self._start, self._end = (device.create_event(EventOptions(timing_enabled=True)) for _ in range(2))
             program.enqueue(int(self._stream.handle))  # whatever is compiled or allocated at first is so before capture
@@ -219,6 +219,18 @@ class _Memory:
     def close(self) -> None:
         self._on_device.close(self._stream)
         self._pinned.close()
+
+
+def _memories(ports: Iterable[Port], device: Any, stream: Any) -> dict[str, _Memory]:
+    made: dict[str, _Memory] = {}
+    try:
+        for port in ports:
+            made[port.name] = _Memory(port, device, stream)
+    except Exception:  # cuda-core 1.2 loses an error if a buffer is left to be freed while it is on its way
+        for memory in made.values():
+            memory.close()
+        raise
+    return made
 
 
 def _allocated(device: Any, size: int, stream: Any) -> Any:
