@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Literal
 
 from ...errors import StudyFileError
 from ...objectives.accuracy.head_kinds import head_of_model
@@ -23,7 +22,7 @@ def draft_study(
     study: Path,
     *,
     calibration: Path | None = None,
-    head: Literal["auto", "yolov8", "yolov5", "end2end"] = "auto",
+    head: str = "auto",
     force: bool = False,
 ) -> list[Path]:
     """Look at a model and its data, and write a commented study file that `run_study` runs as it is.
@@ -36,7 +35,7 @@ def draft_study(
         source: images with their true boxes.
         study: the study file to write; lists of images are written beside it, where they are needed.
         calibration: a folder or .txt list of calibration images; some are found if None.
-        head: the model's, where its outputs do not tell.
+        head: the model's, where its outputs do not tell: the name of one in `HEADS`.
         force: replace files that are there.
 
     Returns:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -34,8 +34,7 @@ def init(  # noqa: PLR0913, PLR0917 - one parameter an option
     ] = None,
     output: Annotated[Path, typer.Option("-o", "--output", help="Study file to write.")] = Path("study.yaml"),
     head: Annotated[
-        Literal["auto", "yolov8", "yolov5", "end2end"],
-        typer.Option(help="The model's head, where it is not recognised."),
+        str, typer.Option(help="The model's head, where it is not recognised; see `head` in docs/study-file.md.")
     ] = "auto",
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
 ) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from ...objectives.accuracy.head_kinds import HEADS
 from ...objectives.engines import engine_kind
 from ...objectives.objective import OBJECTIVES
 from ...objectives.store import Remote, Store
@@ -16,6 +17,7 @@ from ...spaces.calibration import METHODS
 from .engine_section import EngineSection, known_of
 
 VERSION = 1
+HEAD_NAMES = ("auto", *HEADS)
 SAMPLERS = ("auto", "tpe", "nsga2", "nsga3", "gp", "random")
 ELSEWHERE = r"([A-Za-z_]\w*\.)+[A-Za-z_]\w*|optunahub:[\w/-]+"  # a class by import path, a package of OptunaHub
 DEFAULT_CACHE = Path("~/.cache/qpareto")
@@ -193,7 +195,7 @@ class StudySpec(Section):
     name: str = Field(min_length=1, description="the study's name in its storage")
     model: Path = Field(description="an .onnx detector, or a .pt that Ultralytics exports")
     imgsz: Count = Field(640, description="image size that a .pt is exported at; an .onnx has its own")
-    head: Literal["auto", "yolov8", "yolov5", "end2end"] = Field("auto", description="how outputs become boxes")
+    head: str = Field("auto", description=f"how outputs become boxes: one of {', '.join(HEAD_NAMES)}")
     data: DataSpec
     space: SpaceSpec = SpaceSpec()
     engine: EngineSection = Field({}, validate_default=True)
@@ -217,6 +219,11 @@ class StudySpec(Section):
     cache_limit_gib: float | None = Field(
         None, gt=0, description="what the folder may grow to: what was unused the longest is removed; null: no limit"
     )
+
+    @field_validator("head")
+    @classmethod
+    def _known_head(cls, head: str) -> str:
+        return known_of((head,), HEAD_NAMES)[0]
 
     @field_validator("objectives")
     @classmethod

@@ -10,10 +10,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 import qpareto
 from command_line import IN_A_PROCESS
+from shapes_study import shapes_study
 from stand_in import StandIn, stand_in_spec, stand_in_worker
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,6 +54,26 @@ def test_the_engine_kind_of_the_example_keeps_the_contract(changed: Change, tmp_
     assert "skipped" not in done.stdout
 
 
+def test_the_head_of_the_example_finds_in_two_outputs_what_one_holds(
+    changed: Change, shapes: Path, tmp_path: Path
+) -> None:
+    environment = changed(
+        EXAMPLES / "head" / "heads.patch", **{"objectives.accuracy": EXAMPLES / "head" / "two_outputs.py"}
+    )
+    study = shapes_study(shapes, tmp_path, latency={"ci_width": 0.2, "max_seconds": 1.0, "max_wait_s": 0})
+    in_two(shapes / "model.onnx", tmp_path / "in-two.onnx")
+    found = []
+    for model in (shapes / "model.onnx", tmp_path / "in-two.onnx"):
+        words = ("--set", f"model={model}", "--mask", "all", "--calibration", "max:4", "--json")
+        command = [*IN_A_PROCESS, "measure", str(study), *words]
+        done = subprocess.run(command, check=False, capture_output=True, env=environment)
+        assert done.returncode == 0, done.stderr
+        found.append(json.loads(done.stdout))
+    one, two = found
+    assert two["map50_95"] == one["map50_95"] > 0.1
+    assert two["int8_layers"] == one["int8_layers"]
+
+
 def test_the_objective_of_the_example_is_searched_for(changed: Change, study_file: Path) -> None:
     environment = changed(EXAMPLES / "objective" / "small_objects.patch")
     words = ("--set", "objectives=[ap_small, latency_ms]", "--trials", "1", "--json")
@@ -69,6 +93,23 @@ def test_the_sampler_of_the_example_walks_one_switch_at_a_time(tmp_path: Path, m
     assert len(trials) >= 20
     apart = [min(_differences(trial, earlier) for earlier in trials[:i]) for i, trial in enumerate(trials) if i]
     assert apart.count(1) > len(apart) / 2
+
+
+def in_two(model: Path, to: Path) -> None:
+    """The detector with boxes and scores in two outputs, a box a row."""
+    whole = onnx.load(model)
+    output = whole.graph.output[0]
+    batch, rows, boxes = (size.dim_value for size in output.type.tensor_type.shape.dim)
+    parts = {"boxes": 4, "scores": rows - 4}
+    sizes = numpy_helper.from_array(np.array([*parts.values()]), "rows of each")
+    whole.graph.initializer.append(sizes)
+    columns = [f"{part} by column" for part in parts]
+    whole.graph.node.append(helper.make_node("Split", [output.name, sizes.name], columns, name="parts", axis=1))
+    del whole.graph.output[:]
+    for part, size in parts.items():
+        whole.graph.node.append(helper.make_node("Transpose", [f"{part} by column"], [part], name=part, perm=[0, 2, 1]))
+        whole.graph.output.append(helper.make_tensor_value_info(part, TensorProto.FLOAT, (batch, boxes, size)))
+    onnx.save(whole, to)
 
 
 def _differences(first: dict[str, object], second: dict[str, object]) -> int:
