@@ -11,6 +11,7 @@ from ...errors import StudyError
 from ...objectives.measurement import Measurement
 from .points import Point
 from .requirements import Finding, Requirements
+from .standing import surely_beats
 from .study_results import Results
 
 NEAREST = 3  # points that are told where none complies
@@ -142,11 +143,12 @@ class Answer:
 def answer(results: Results, requirements: Requirements, *, infeasible: Collection[int] = ()) -> Answer:
     """Whether any measured point complies, and which one to ship.
 
-    All points count: the front's, beaten ones, recipes, and those of another float type. Of those that comply, first
-    come those that do so beyond all their 95 % intervals; of these those that were confirmed; and of these the
-    fastest, or the most accurate where accuracy is not limited. Where no interval is clear of its limit, the most
-    probable takes the fastest's place: who ships wants to keep the promise more than to beat it. The reference comes
-    last: it keeps every limit on accuracy for certain, and gains nothing.
+    All points count: the front's, beaten ones, recipes, and those of another float type. One that another that complies
+    beats beyond doubt, the reference too, is not the one to ship. Of the others first come those that comply beyond
+    all their 95 % intervals; of these those that were confirmed; and of these the fastest, or the most accurate where
+    accuracy is not limited. Where no interval is clear of its limit, the most probable takes the fastest's place: who
+    ships wants to keep the promise more than to beat it. The reference comes last: it keeps every limit on accuracy for
+    certain, and gains nothing.
 
     Args:
         infeasible: numbers of trials that break a constraint of their study: they do not count.
@@ -161,15 +163,20 @@ def answer(results: Results, requirements: Requirements, *, infeasible: Collecti
     found = [_compliance(point, roles[point.trial], requirements) for point in points]
     _refuse_untold(found)
     _refuse_empty(points, requirements)
-    meeting = sorted((each for each in found if each.is_met), key=_merit)
+    meeting = [each for each in found if each.is_met]
     nearest = sorted(found, key=lambda each: (each.violations, -each.probability, each.point.trial))
     return Answer(
         requirements=requirements,
-        best=meeting[0] if meeting else None,
+        best=min(_unbeaten(meeting, results.objectives), key=_merit, default=None),
         nearest=() if meeting else tuple(nearest[:NEAREST]),
         measured=len(found),
         meeting=len(meeting),
     )
+
+
+def _unbeaten(found: Sequence[Compliance], objectives: Sequence[str]) -> list[Compliance]:
+    points = [each.point for each in found]
+    return [each for each in found if not any(surely_beats(point, each.point, objectives) for point in points)]
 
 
 def _merit(compliance: Compliance) -> tuple[float, ...]:

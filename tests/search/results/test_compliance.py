@@ -65,6 +65,17 @@ def keeps_surely(point: Point, drop: float, ratio: float) -> bool:
     return found.map50_95_change_ci[0] >= -drop - 1e-9 and found.latency_ratio_ci[1] <= ratio + 1e-9
 
 
+def beats(one: Point, other: Point) -> bool:
+    mine, theirs = deciding(one), deciding(other)
+    assert mine is not None
+    assert theirs is not None
+    if mine.map50_95 < theirs.map50_95 or mine.latency_ms > theirs.latency_ms:
+        return False
+    more_accurate = mine.map50_95_change_ci[0] > theirs.map50_95_change_ci[1]
+    faster = mine.latency_ratio_ci[1] < theirs.latency_ratio_ci[0]
+    return (more_accurate and mine.map50_95 > theirs.map50_95) or (faster and mine.latency_ms < theirs.latency_ms)
+
+
 def worst(point: Point, drop: float, ratio: float) -> float:
     found = deciding(point)
     if found is None:
@@ -95,7 +106,8 @@ def test_the_answer_is_what_looking_at_every_point_gives(study: Results, drop: f
     assert found.nearest == ()
     assert found.best.point in kept
     assert found.best.is_sure == (found.best.point in sure)
-    kept, sure = ([p for p in points if p != study.reference] for points in (kept, sure))
+    kept = [point for point in kept if not any(beats(other, point) for other in kept)]
+    kept, sure = ([p for p in points if p != study.reference and p in kept] for points in (kept, sure))
     assert (found.best.role == "reference") == (not kept)
     if kept and sure:
         assert found.best.point in sure
@@ -154,6 +166,13 @@ def test_the_reference_is_the_last_to_be_named() -> None:
     assert (found.point.title, found.role, found.is_sure) == ("3 bf16", "front", False)
     found = best_of(answer(study, Requirements.parse(["map_drop=0"])))
     assert (found.point.title, found.role) == ("0 float", "reference")
+
+
+def test_a_point_that_the_reference_beats_is_not_named() -> None:
+    reference = trial(0, measured(0.4, 1.0, int8_layers=()), baseline="float")
+    slower = trial(1, measured(0.396, 1.3))
+    found = answer(results_of(reference, slower), Requirements.parse(["map_drop=0.01"]))
+    assert (found.meeting, best_of(found).role) == (2, "reference")
 
 
 def test_confirmed_figures_decide_both_ways() -> None:
