@@ -17,6 +17,7 @@ from ..spaces.candidate import Candidate
 from ..spaces.layers import Layer
 from ..spaces.masks import LayerMask
 from ..spaces.model import DetectorModel
+from ..spaces.precision import INT8
 from . import steps
 from .accuracy.bootstrap import map_difference
 from .accuracy.dataset import Dataset
@@ -99,7 +100,7 @@ class Scorer:
             DatasetError: there are fewer calibration images than the choice asks for.
             QuantizationError: ModelOpt failed, or the effective mask is not the requested one.
         """
-        mask = candidate.mask - LayerMask.from_names(candidate.mask.layers, self.missing_kernels.known())
+        mask = candidate.mask.without(self.missing_kernels.known())
         if not mask:
             return structure_of_model(self.model, self.store).with_mask(mask)
         with self.device.beside_timing(on_host=True):
@@ -143,7 +144,7 @@ class Scorer:
                     onnx_path, quantized.graph_hash, options, self.store, proof=proof, build=self.build
                 )
             except NoKernelError as error:
-                raise self.missing_kernels.learned(error, tuple(quantized.mask)) or error from error
+                raise self.missing_kernels.learned(error, quantized.mask) or error from error
 
     def all_int8(self, choice: CalibrationChoice) -> Path:
         """The engine with every layer in INT8 that has an INT8 kernel here; learns which have none, a build each.
@@ -227,8 +228,8 @@ class Scorer:
             foreign_load=latency.foreign_load,
             readings=latency.readings,
             energy_mj=latency.energy_mj,
-            int8_ran=inspection.ran_in_int8(tuple(quantized.mask)) if inspection else None,
-            no_int8_kernel=tuple(candidate.mask - quantized.mask),
+            int8_ran=inspection.ran_in(INT8, tuple(quantized.mask)) if inspection else None,
+            no_int8_kernel=tuple(candidate.mask.without(quantized.mask)),
             reformats=len(inspection.reformats) if inspection else None,
             reformat_share=share,
             parity=asdict(parity) if parity else {},

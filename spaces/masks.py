@@ -1,59 +1,62 @@
-"""Masks: which layers are INT8; the others are float."""
+"""Masks: which layers run in which precision."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import total_ordering
 from pathlib import Path
 
 from ..errors import QParetoError
 from .layers import Layer
+from .precision import FLOAT, INT8, Precision
 
 
-@total_ordering
 @dataclass(frozen=True)
 class LayerMask:
-    """A set of INT8 layers out of a model's ordered layers. A value: hashable, ordered, printable.
+    """Which of a model's layers run in which precision. A value: hashable, printable; its items are quantized layers.
 
     Args:
-        layers: names of all layers that could be INT8, in graph order.
-        bits: bit i set means that layer i is INT8; 0 <= bits < 2**len(layers).
+        layers: names of all layers that can be quantized, in graph order.
+        precisions: what each of them runs in.
     """
 
     layers: tuple[str, ...]
-    bits: int
+    precisions: tuple[Precision, ...]
 
     def __post_init__(self) -> None:
         if len(set(self.layers)) != len(self.layers):
             raise ValueError("layer names must be distinct")
-        if not 0 <= self.bits < 1 << len(self.layers):
-            raise ValueError(f"bits must lie in 0..2**{len(self.layers)}-1, got {self.bits}")
+        if len(self.precisions) != len(self.layers):
+            raise ValueError(f"{len(self.layers)} layers cannot have {len(self.precisions)} precisions")
 
     @classmethod
     def none(cls, layers: Sequence[str]) -> LayerMask:
-        return cls(tuple(layers), 0)
+        return cls.of(layers, {})
 
     @classmethod
-    def all(cls, layers: Sequence[str]) -> LayerMask:
-        return cls(tuple(layers), (1 << len(layers)) - 1)
+    def all(cls, layers: Sequence[str], precision: Precision = INT8) -> LayerMask:
+        return cls.of(layers, dict.fromkeys(layers, precision))
 
     @classmethod
-    def from_names(cls, layers: Sequence[str], int8: Iterable[str]) -> LayerMask:
-        """The mask whose INT8 layers are the named ones.
+    def of(cls, layers: Sequence[str], precisions: Mapping[str, Precision]) -> LayerMask:
+        """The mask that gives the named layers these precisions; the others are float."""
+        return cls(tuple(layers), tuple(precisions.get(name, FLOAT) for name in layers))
+
+    @classmethod
+    def from_names(cls, layers: Sequence[str], names: Iterable[str], precision: Precision = INT8) -> LayerMask:
+        """The mask whose quantized layers are the named ones.
 
         Raises:
             QParetoError: a name is none of the layers.
         """
-        position = {name: i for i, name in enumerate(layers)}
-        names = set(int8)
-        if unknown := sorted(names - position.keys()):
+        chosen = dict.fromkeys(names, precision)
+        if unknown := sorted(chosen.keys() - set(layers)):
             raise QParetoError(
-                f"{len(unknown)} of the mask's names are no layer that can run in INT8, the first is '{unknown[0]}': "
-                "`qpareto layers` lists those that can."
+                f"{len(unknown)} of the mask's names are no layer that can run in {precision.title}, the first is "
+                f"'{unknown[0]}': `qpareto layers` lists those that can."
             )
-        return cls(tuple(layers), sum(1 << position[name] for name in names))
+        return cls.of(layers, chosen)
 
     @classmethod
     def from_blocks(cls, layers: Sequence[Layer], blocks: Iterable[str]) -> LayerMask:
@@ -78,7 +81,7 @@ class LayerMask:
             raise QParetoError(
                 f"The mask word '{word}' does not fit this model: {len(layers)} layers make a word of {digits} digits."
             )
-        return cls(tuple(layers), bits)
+        return cls.from_names(layers, [name for i, name in enumerate(layers) if bits >> i & 1])
 
     @classmethod
     def from_file(cls, layers: Sequence[str], path: Path) -> LayerMask:
@@ -90,54 +93,33 @@ class LayerMask:
         names = [re.sub(r"(^|\s)#.*", "", line).strip() for line in lines]
         return cls.from_names(layers, [name for name in names if name])
 
-    def to_file(self, path: Path) -> None:
-        path.write_text("".join(f"{name}\n" for name in self), encoding="utf-8")
-
     @property
     def word(self) -> str:
-        """The bits in hexadecimal, layer 0 in the last digit; as long for every mask of a model."""
-        return f"{self.bits:0{_word_length(len(self.layers))}x}"
+        """The INT8 layers as a hexadecimal number, layer 0 in its last bit; as long for every mask of a model."""
+        bits = sum(1 << i for i, precision in enumerate(self.precisions) if precision == INT8)
+        return f"{bits:0{_word_length(len(self.layers))}x}"
+
+    def by_layer(self) -> dict[str, Precision]:
+        """What each layer runs in, in graph order."""
+        return dict(zip(self.layers, self.precisions, strict=True))
+
+    def without(self, names: Collection[str]) -> LayerMask:
+        """The same mask, but these layers are float."""
+        return LayerMask.of(self.layers, {name: p for name, p in self.by_layer().items() if name not in names})
 
     def __iter__(self) -> Iterator[str]:
-        """The INT8 layers' names, in graph order."""
-        return (name for i, name in enumerate(self.layers) if self.bits >> i & 1)
+        """The quantized layers' names, in graph order."""
+        return (name for name, precision in self.by_layer().items() if precision != FLOAT)
 
     def __len__(self) -> int:
-        """How many layers are INT8."""
-        return self.bits.bit_count()
+        """How many layers are quantized."""
+        return len(self.precisions) - self.precisions.count(FLOAT)
 
     def __contains__(self, name: object) -> bool:
-        return name in self.layers and bool(self.bits >> self.layers.index(str(name)) & 1)
-
-    def __bool__(self) -> bool:
-        return self.bits != 0
-
-    def __or__(self, other: LayerMask) -> LayerMask:
-        return LayerMask(self.layers, self.bits | self._bits_of(other))
-
-    def __and__(self, other: LayerMask) -> LayerMask:
-        return LayerMask(self.layers, self.bits & self._bits_of(other))
-
-    def __sub__(self, other: LayerMask) -> LayerMask:
-        return LayerMask(self.layers, self.bits & ~self._bits_of(other))
-
-    def __xor__(self, other: LayerMask) -> LayerMask:
-        return LayerMask(self.layers, self.bits ^ self._bits_of(other))
-
-    def __invert__(self) -> LayerMask:
-        return LayerMask.all(self.layers) - self
-
-    def __lt__(self, other: LayerMask) -> bool:
-        """Order of the bits as a number, among masks of one model."""
-        return self.bits < self._bits_of(other)
+        return self.by_layer().get(str(name), FLOAT) != FLOAT
 
     def __str__(self) -> str:
         return self.word
-
-    def _bits_of(self, other: LayerMask) -> int:
-        if other.layers != self.layers:
-            raise ValueError("masks of two models cannot be combined or compared")
-        return other.bits
 
 
 def _word_length(n_layers: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,11 +12,10 @@ from .calibration import CalibrationChoice
 from .candidate import Candidate
 from .layers import Layer, matching
 from .masks import LayerMask
+from .precision import FLOAT, INT8, Precision
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
-
-FLOAT, INT8 = "float", "int8"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,15 +23,17 @@ class Space:
     """Which candidates a study may try.
 
     Args:
-        layers: names of all layers that can run in INT8, in graph order: what masks are told over.
+        layers: names of all layers that can be quantized, in graph order: what masks are told over.
         groups: parameter name -> the layers that it turns, in graph order; disjoint. Layers in no group stay float.
         methods, sizes: the calibration choices, at least one of each.
+        precision: what a group that is not float runs in.
     """
 
     layers: tuple[str, ...]
     groups: Mapping[str, tuple[str, ...]]
     methods: tuple[str, ...]
     sizes: tuple[int, ...]
+    precision: Precision = INT8
 
     def __post_init__(self) -> None:
         if not self.groups:
@@ -46,14 +47,14 @@ class Space:
 
     @property
     def searched(self) -> LayerMask:
-        """The mask with every searched layer INT8: the most that a candidate can have."""
-        return LayerMask.from_names(self.layers, [name for group in self.groups.values() for name in group])
+        """The mask with every searched layer quantized: the most that a candidate can have."""
+        return self._mask(self.groups)
 
     def distributions(self) -> dict[str, BaseDistribution]:
-        """Optuna's distributions: the calibration choice, and one float/int8 switch a group."""
+        """Optuna's distributions: the calibration choice, and one switch between float and `precision` a group."""
         from optuna.distributions import CategoricalDistribution
 
-        switch = CategoricalDistribution((FLOAT, INT8))
+        switch = CategoricalDistribution((FLOAT.name, self.precision.name))
         return {
             "calibration.method": CategoricalDistribution(self.methods),
             "calibration.size": CategoricalDistribution(self.sizes),
@@ -62,19 +63,19 @@ class Space:
 
     def candidate(self, params: Mapping[str, Any]) -> Candidate:
         """The candidate that a trial's parameters stand for; inverse of `params`."""
-        int8 = [name for group, names in self.groups.items() if params[group] == INT8 for name in names]
         choice = CalibrationChoice(params["calibration.method"], params["calibration.size"])
-        return Candidate(choice, LayerMask.from_names(self.layers, int8))
+        return Candidate(choice, self._mask([group for group in self.groups if params[group] == self.precision.name]))
 
     def params(self, candidate: Candidate) -> dict[str, Any]:
         """The parameters that stand for a candidate.
 
         Raises:
-            QParetoError: the candidate is not in the space: part of a group is INT8, a layer that stays float is,
+            QParetoError: the candidate is not in the space: part of a group is quantized, a layer that stays float is,
                 or its calibration choice is not offered.
         """
+        quantized = set(candidate.mask)
         switches = {
-            group: INT8 if all(name in candidate.mask for name in names) else FLOAT
+            group: (self.precision if quantized.issuperset(names) else FLOAT).name
             for group, names in self.groups.items()
         }
         choice = candidate.calibration
@@ -90,6 +91,10 @@ class Space:
         except QParetoError:
             return False
         return True
+
+    def _mask(self, groups: Iterable[str]) -> LayerMask:
+        names = [name for group in groups for name in self.groups[group]]
+        return LayerMask.from_names(self.layers, names, self.precision)
 
 
 def space_of_layers(

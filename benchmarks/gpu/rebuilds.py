@@ -91,7 +91,7 @@ class Bench:
     def graphs(self) -> dict[str, QuantizedModel]:
         """The mask's without the layers of which this record tells that they have no INT8 kernel, and the float one."""
         missing = {node for line in self.record.of(NO_KERNEL) for node in line["nodes"]}
-        mask = self.asked.mask - LayerMask.from_names(self.asked.mask.layers, missing)
+        mask = self.asked.mask.without(missing)
         return {
             MASK: self.scorer.quantize(Candidate(self.asked.calibration, mask)),
             FLOAT: self.scorer.reference_graph,

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from qpareto.spaces.space import INT8, Space
+from qpareto.spaces.precision import INT8
+from qpareto.spaces.space import Space
 from recording import OBJECTIVES, Line, Recording, candidate_of_line
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class RecordedProblem:
         """Switches as 0 or 1, then the calibration: its method's position, and the logarithm of its size, 0..1."""
         largest = np.log2(max(self.space.sizes))
         method = self.space.methods.index(params["calibration.method"])
-        switches = [float(params[switch] == INT8) for switch in self.space.groups]
+        switches = [float(params[switch] == INT8.name) for switch in self.space.groups]
         return np.array([*switches, method, np.log2(params["calibration.size"]) / max(largest, 1.0)])
 
 

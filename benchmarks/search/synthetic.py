@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from qpareto.spaces.space import INT8, Space
+from qpareto.spaces.precision import INT8
+from qpareto.spaces.space import Space
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -113,7 +114,7 @@ class SyntheticProblem:
 
     def truth(self, params: Mapping[str, Any]) -> tuple[float, float]:
         """mAP50-95 and latency ratio without noise."""
-        on = np.array([params[layer] == INT8 for layer in self.layers])
+        on = np.array([params[layer] == INT8.name for layer in self.layers])
         lost = float(self.losses[on].sum())
         lost = (lost + 0.2 * lost**2 / float(self.losses.sum())) * self._left_by_calibration(params)
         ends = self._edge_indices

@@ -1,4 +1,4 @@
-"""What really runs in an engine: which of its layers compute in INT8, and which only reformat.
+"""What really runs in an engine: what its layers compute in, and which only reformat.
 
 A library fuses the graph's nodes, may leave some in float against the mask, and puts layers of its own where a tensor
 changes its type, scale or layout. Each kind lists its engine's layers as `EngineLayer`; their summary, `Inspection`,
@@ -8,10 +8,11 @@ is kept beside the engine.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from ...spaces.precision import QUANTIZED, Precision
 
 INSPECTION = "inspection.json"  # in an engine's folder
 
@@ -23,13 +24,13 @@ class EngineLayer:
     Args:
         name: as the library calls it, unique in the engine.
         nodes: names of the graph's nodes that run in it; empty for what the library put in by itself.
-        int8: whether it computes on INT8 values, which a reformat never does; None where the engine does not tell.
+        precision: of the values that it computes on; float of a reformat, None where the engine does not tell.
         reformat: whether it only turns a tensor's type, scale or layout.
     """
 
     name: str
     nodes: tuple[str, ...]
-    int8: bool | None
+    precision: Precision | None
     reformat: bool
 
 
@@ -39,13 +40,13 @@ class Inspection:
 
     Args:
         layers: that the engine has.
-        int8: names of the graph's nodes that run inside an engine layer that computes in INT8.
+        nodes: by quantized precision, names of the graph's nodes that run in an engine layer that computes in it.
         reformats: names of engine layers that only turn a tensor's type, scale or layout; a float engine has some too.
-        opaque: engine layers that do not tell whether they compute in INT8.
+        opaque: engine layers that do not tell what they compute in.
     """
 
     layers: int
-    int8: tuple[str, ...]
+    nodes: Mapping[Precision, tuple[str, ...]]
     reformats: tuple[str, ...]
     opaque: int
 
@@ -54,17 +55,23 @@ class Inspection:
         found = list(layers)
         return cls(
             layers=len(found),
-            int8=tuple(dict.fromkeys(node for layer in found if layer.int8 for node in layer.nodes)),
+            nodes={
+                precision: tuple(dict.fromkeys(node for x in found if x.precision == precision for node in x.nodes))
+                for precision in QUANTIZED
+            },
             reformats=tuple(layer.name for layer in found if layer.reformat),
-            opaque=sum(layer.int8 is None for layer in found),
+            opaque=sum(layer.precision is None for layer in found),
         )
 
-    def ran_in_int8(self, names: Sequence[str]) -> int | None:
-        """How many of these layers ran in INT8; None where the engine does not tell."""
-        return None if self.opaque and not self.int8 else len(set(names) & set(self.int8))
+    def ran_in(self, precision: Precision, names: Sequence[str]) -> int | None:
+        """How many of these layers ran in a quantized precision; None where the engine does not tell."""
+        told = any(self.nodes.values()) or not self.opaque
+        return len(set(names) & set(self.nodes[precision])) if told else None
 
     def save(self, folder: Path) -> None:
-        (folder / INSPECTION).write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+        ran = {precision.name: nodes for precision, nodes in self.nodes.items()}
+        told = {"layers": self.layers, **ran, "reformats": self.reformats, "opaque": self.opaque}
+        (folder / INSPECTION).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> Inspection | None:
@@ -73,5 +80,9 @@ class Inspection:
             found = json.loads((folder / INSPECTION).read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
-        values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in found.items()}
-        return cls(**values)
+        return cls(
+            layers=found["layers"],
+            nodes={precision: tuple(found.get(precision.name, ())) for precision in QUANTIZED},
+            reformats=tuple(found["reformats"]),
+            opaque=found["opaque"],
+        )

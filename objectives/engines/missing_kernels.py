@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
 from pathlib import Path
 
 from ...errors import NoKernelError
+from ...spaces.masks import LayerMask
+from ...spaces.precision import INT8, Precision
 from ..store import content_key, disk_errors, write_whole
 from ..store.turn import turn
 from . import engine_kind
@@ -21,10 +22,11 @@ class MissingKernels:
     Args:
         options: how engines are built; what is learned is kept in their `shared_dir`, if they have one.
         model: the model's content hash, since another's layers may have the same names.
+        precision: what there is no kernel in.
     """
 
-    def __init__(self, options: EngineOptions, *, model: str) -> None:
-        self._kind = engine_kind(options.kind)
+    def __init__(self, options: EngineOptions, *, model: str, precision: Precision = INT8) -> None:
+        self._kind, self._precision = engine_kind(options.kind), precision
         self._path: Path | None = None
         self._known: dict[str, str] = {}
         if options.shared_dir is None or not self._kind.chooses_kernels or not self._kind.availability().can_build:
@@ -35,7 +37,7 @@ class MissingKernels:
             versions=self._kind.versions(),
             device=self._kind.device_name(),
         )
-        self._path = options.shared_dir / f"no-int8-kernel-{key}.json"
+        self._path = options.shared_dir / f"no-{precision.name}-kernel-{key}.json"
 
     def known(self) -> dict[str, str]:
         """Layer -> what the build said.
@@ -48,22 +50,22 @@ class MissingKernels:
                 self._known |= json.loads(self._path.read_text(encoding="utf-8"))
         return dict(self._known)
 
-    def learned(self, error: NoKernelError, int8: Collection[str]) -> NoKernelError | None:
-        """Keep which of a failed build's INT8 layers have no kernel.
+    def learned(self, error: NoKernelError, mask: LayerMask) -> NoKernelError | None:
+        """Keep which of a failed build's layers in this precision have no kernel.
 
         Returns:
-            The error with what follows from it; None if no INT8 layer was at fault.
+            The error with what follows from it; None if no such layer was at fault.
 
         Raises:
             DiskError: it cannot be kept.
         """
-        missing = [name for name in error.nodes if name in int8]
+        missing = [name for name in error.nodes if mask.by_layer().get(name) == self._precision]
         if not missing:
             return None
         self._keep(dict.fromkeys(missing, str(error)))
         return NoKernelError(
-            f"No INT8 kernel for {' and '.join(missing)} in {self._kind.name} on {self._kind.device_name()}: float "
-            f"from now on, in every candidate. {error}",
+            f"No {self._precision.title} kernel for {' and '.join(missing)} in {self._kind.name} on "
+            f"{self._kind.device_name()}: float from now on, in every candidate. {error}",
             nodes=error.nodes,
         )
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from statistics import median
+from typing import Any
 
+from ...spaces.precision import INT8
 from .inspection import EngineLayer
 
 
@@ -19,6 +21,11 @@ class LayerTime(EngineLayer):
     """
 
     ms: float
+
+    def as_json(self) -> dict[str, Any]:
+        """A JSON object; `precision` by its name, `int8` whether that is INT8, both null where it is not known."""
+        name = self.precision.name if self.precision else None
+        return asdict(self) | {"precision": name, "int8": self.precision == INT8 if self.precision else None}
 
 
 def profile_of_runs(layers: Iterable[EngineLayer], runs: Sequence[Mapping[str, float]]) -> tuple[LayerTime, ...]:
@@ -34,10 +41,10 @@ def profile_of_runs(layers: Iterable[EngineLayer], runs: Sequence[Mapping[str, f
     """
     known = {layer.name: layer for layer in layers}
     for name in dict.fromkeys(name for run in runs for name in run):
-        known.setdefault(name, EngineLayer(name=name, nodes=(), int8=None, reformat=False))
+        known.setdefault(name, EngineLayer(name=name, nodes=(), precision=None, reformat=False))
     times = ((layer, median(run.get(layer.name, 0.0) for run in runs)) for layer in known.values())
     return tuple(
-        LayerTime(name=layer.name, nodes=layer.nodes, int8=layer.int8, reformat=layer.reformat, ms=ms)
+        LayerTime(name=layer.name, nodes=layer.nodes, precision=layer.precision, reformat=layer.reformat, ms=ms)
         for layer, ms in times
         if ms > 0
     )

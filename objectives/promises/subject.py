@@ -11,6 +11,7 @@ from ...spaces.calibration import CalibrationChoice
 from ...spaces.candidate import Candidate
 from ...spaces.masks import LayerMask
 from ...spaces.model import DetectorModel
+from ...spaces.precision import INT8
 from ..accuracy.head_kinds import head_of_model
 from ..engines import EngineKind, EngineOptions
 from ..engines.build import engine_bytes, engine_from_onnx
@@ -120,12 +121,12 @@ def builds(subject: Subject, name: str) -> str:
         store=subject.store,
     )
     size = f"{engine_bytes(folder) / 2**20:.1f} MiB, {len(mask)} of {len(scorer.layers)} layers set to INT8"
-    if missing := ", ".join(subject.masks[name] - mask):
+    if missing := ", ".join(subject.masks[name].without(mask)):
         size += f", no INT8 kernel for {missing}"
     inspection = Inspection.load(folder)
     if inspection is None:
         return size
-    ran = inspection.ran_in_int8(tuple(mask))
+    ran = inspection.ran_in(INT8, tuple(mask))
     return f"{size}, {'untold' if ran is None else ran} run so, {len(inspection.reformats)} reformats"
 
 
@@ -141,7 +142,7 @@ def _built(subject: Subject, name: str, onnx_path: Path) -> tuple[LayerMask, Pat
             with scorer.device.building():
                 folder = engine_from_onnx(onnx_path, quantized.graph_hash, scorer.build_options(), subject.store)
         except NoKernelError as error:
-            if scorer.missing_kernels.learned(error, tuple(quantized.mask)) is None:
+            if scorer.missing_kernels.learned(error, quantized.mask) is None:
                 raise
         else:
             return quantized.mask, folder

@@ -5,6 +5,7 @@ docs/quantization.md tells the rule for the nodes around the layers, and why it 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 from ...errors import QuantizationError
 from ...spaces.masks import LayerMask
+from ...spaces.precision import FLOAT, Precision
 from .graph import DEQUANTIZE, QUANTIZE, QdqGraph, check_mask, graph_hash
 
 
@@ -40,39 +42,36 @@ class CalibratedModel:
             raise QuantizationError("ModelOpt quantized no layer of this model: it may hold only layers it refuses.")
 
     def with_mask(self, mask: LayerMask) -> QuantizedModel:
-        """The graph in which exactly the mask's layers run in INT8, checked to be so.
+        """The graph in which every layer runs in the mask's precision, checked to be so.
 
         Raises:
             QuantizationError: the mask names a layer that ModelOpt does not quantize, or the check fails.
         """
         if refused := sorted(set(mask) - set(self.layers)):
             raise QuantizationError(f"ModelOpt does not quantize '{refused[0]}': leave it out of the mask.")
-        int8 = frozenset(mask)
-        model = self._rewired(int8)
-        check_mask(QdqGraph(model), int8=int8, floats=set(self.layers) - int8)
+        precisions = dict.fromkeys(self.layers, FLOAT) | {name: mask.by_layer()[name] for name in mask}
+        model = self._rewired(precisions)
+        check_mask(QdqGraph(model), precisions)
         return QuantizedModel(model=model, graph_hash=graph_hash(model), mask=mask)
 
-    def _rewired(self, int8: frozenset[str]) -> Any:
+    def _rewired(self, precisions: Mapping[str, Precision]) -> Any:
         """Let every node that is not to read INT8 read the float tensor, then drop what nobody reads."""
         import onnx
 
         model = onnx.ModelProto()
         model.CopyFrom(self.graph.model)
         for node in model.graph.node:
-            if not self._reads_int8(node, int8):
+            if node.op_type not in (QUANTIZE, DEQUANTIZE) and self._read_by(node, precisions) == FLOAT:
                 for i, tensor in enumerate(node.input):
                     node.input[i] = self.graph.source_of_dequantized(tensor) or tensor
         _drop_unread(model.graph)
         return model
 
-    def _reads_int8(self, node: Any, int8: frozenset[str]) -> bool:
-        """A searched layer: if the mask says so. Any other node: if all its neighbouring layers are INT8."""
-        if node.op_type in (QUANTIZE, DEQUANTIZE):
-            return True
-        if node.name in self._searched:
-            return node.name in int8
-        around = self._neighbours.get(node.name)
-        return around is None or (bool(around) and around <= int8)
+    def _read_by(self, node: Any, precisions: Mapping[str, Precision]) -> Precision:
+        """Of a searched layer, what the mask says. Of any other node, what all its neighbouring layers run in."""
+        around = {node.name} if node.name in self._searched else self._neighbours.get(node.name, frozenset())
+        found = {precisions[name] for name in around}
+        return found.pop() if len(found) == 1 else FLOAT
 
     @cached_property
     def _searched(self) -> frozenset[str]:

@@ -18,6 +18,7 @@ from ...errors import DatasetError, QuantizationError
 from ...spaces.calibration import CalibrationChoice
 from ...spaces.layers import Layer, layers_of_model
 from ...spaces.model import DetectorModel
+from ...spaces.precision import INT8
 from ..isolation.child import run_in_child
 from ..libraries import onnxruntime_version
 from ..store import Store, content_key
@@ -184,7 +185,7 @@ def _quantize(source: Path, target: Path, feeds: CalibrationFeeds, *, method: st
 
     quantize(
         str(source),
-        quantize_mode="int8",
+        quantize_mode=INT8.name,
         calibration_data_reader=_reader(feeds),
         calibration_method=method,
         calibration_cache_path=str(cache) if cache else None,
@@ -221,7 +222,7 @@ def write_calibration_cache(path: Path, ranges: Mapping[str, float]) -> None:
     """Write symmetric INT8 ranges in TensorRT's text format: `tensor: scale`, a big-endian float32 in hexadecimal.
 
     Args:
-        ranges: activation tensor -> largest magnitude that INT8 is to represent; its scale is that over 127.
+        ranges: activation tensor -> largest magnitude that INT8 is to represent; its scale is that over INT8's limit.
     """
-    lines = [f"{name}: {np.array(limit / 127, '>f4').tobytes().hex()}\n" for name, limit in ranges.items()]
+    lines = [f"{name}: {np.array(limit / INT8.limit, '>f4').tobytes().hex()}\n" for name, limit in ranges.items()]
     path.write_text("TRT-8501-EntropyCalibration2\n" + "".join(lines), encoding="utf-8")

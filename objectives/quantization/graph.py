@@ -1,15 +1,16 @@
-"""Reading a Q/DQ graph: what each node reads, which layers really run in INT8, and the graph's canonical hash."""
+"""Reading a Q/DQ graph: what each node reads, which layers are quantized to what, and the graph's canonical hash."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
 from ...errors import QuantizationError
 from ...spaces.layers import LAYER_OPS
+from ...spaces.precision import FLOAT, Precision, precision_of_pair
 from ...spaces.tensors import readers_of_tensors
 
 QUANTIZE, DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
@@ -43,13 +44,14 @@ class QdqGraph:
             raise QuantizationError(f"'{dequantize.name}' has no QuantizeLinear before it: not a graph of ModelOpt's.")
         return str(quantize.input[0])
 
-    def is_quantized(self, node: Any) -> bool:
-        """Whether both operands of a layer come straight from DequantizeLinear."""
-        return all(self.source_of_dequantized(tensor) is not None for tensor in node.input[:2])
+    def precision_of(self, node: Any) -> Precision:
+        """What a layer runs in: what the pairs round to that both its operands come straight from, or else float."""
+        found = {self._precision_of_pair(tensor) for tensor in node.input[:2]}
+        return found.pop() if len(found) == 1 else FLOAT
 
     def quantized_layers(self) -> tuple[str, ...]:
         """Names of the layers whose weight and activation both pass through Q/DQ, in graph order."""
-        return tuple(node.name for node in self.nodes if node.op_type in LAYER_OPS and self.is_quantized(node))
+        return tuple(n.name for n in self.nodes if n.op_type in LAYER_OPS and self.precision_of(n) != FLOAT)
 
     def values_above(self, node: Any, *, until: Collection[str]) -> Iterator[Any]:
         """Nodes that a node's operands come from, back to the nodes named in `until`, which are left out.
@@ -66,27 +68,43 @@ class QdqGraph:
             yield above
             waiting.extend(above.input)
 
+    def _precision_of_pair(self, tensor: str) -> Precision:
+        """Float of a tensor that comes from no pair."""
+        from onnx import TensorProto
 
-def check_mask(graph: QdqGraph, *, int8: Collection[str], floats: Collection[str]) -> None:
+        if self.source_of_dequantized(tensor) is None:
+            return FLOAT
+        dequantize = self.producer[tensor]
+        zero = self.initializers.get(dequantize.input[2]) if len(dequantize.input) > 2 else None
+        rounded_to = TensorProto.DataType.Name(TensorProto.UINT8 if zero is None else zero.data_type)  # ONNX's default
+        if found := precision_of_pair(rounded_to):
+            return found
+        raise QuantizationError(f"'{dequantize.name}' comes from {rounded_to}, which is no precision of layers here.")
+
+
+def check_mask(graph: QdqGraph, precisions: Mapping[str, Precision]) -> None:
     """Hold the graph against the mask that it is to be: the effective mask equals the requested one.
 
-    An INT8 layer reads both operands straight from DequantizeLinear. A float layer reads neither from it, and no
-    Q/DQ pair stands anywhere between it and the searched layers before it.
+    A quantized layer reads both operands straight from pairs of its precision. A float layer reads neither from any,
+    and no Q/DQ pair stands anywhere between it and the searched layers before it.
+
+    Args:
+        precisions: what each searched layer is to run in.
 
     Raises:
         QuantizationError: the first layer for which this does not hold.
     """
-    searched = {*int8, *floats}
     named = {node.name: node for node in graph.nodes}
-    if missing := sorted(searched - named.keys()):
-        raise QuantizationError(f"The quantized graph lost the layer '{missing[0]}' of {len(searched)}.")
-    for name in int8:
-        if not graph.is_quantized(named[name]):
-            raise QuantizationError(f"The mask calls '{name}' INT8, but the graph does not quantize both its operands.")
-    for name in floats:
-        above = graph.values_above(named[name], until=searched)
+    if missing := sorted(precisions.keys() - named.keys()):
+        raise QuantizationError(f"The quantized graph lost the layer '{missing[0]}' of {len(precisions)}.")
+    for name, precision in precisions.items():
+        above = graph.values_above(named[name], until=precisions.keys()) if precision == FLOAT else ()
         if found := next((node for node in above if node.op_type in (QUANTIZE, DEQUANTIZE)), None):
             raise QuantizationError(f"The mask calls '{name}' float, but '{found.name}' stands before it.")
+        if graph.precision_of(named[name]) != precision:
+            raise QuantizationError(
+                f"The mask calls '{name}' {precision.title}, but the graph does not quantize both its operands to that."
+            )
 
 
 def graph_hash(model: Any) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...spaces.masks import LayerMask
+from ...spaces.precision import INT8
 from .apply_mask import CalibratedModel
 from .graph import DEQUANTIZE
 from .variants import GraphTensors
@@ -52,8 +53,8 @@ def least_error_range(counts: NDArray[np.int64], edges: NDArray[np.float64]) -> 
     centres, weights = ((edges[:-1] + edges[1:]) / 2)[held], counts[held].astype(np.float64)
 
     def squared_error(limit: float) -> float:
-        step = limit / 127
-        return float(weights @ (centres - step * np.minimum(np.round(centres / step), 127)) ** 2)
+        step = limit / INT8.limit
+        return float(weights @ (centres - step * np.minimum(np.round(centres / step), INT8.limit)) ** 2)
 
     return float(min(edges[min(127, len(edges) - 1) :], key=squared_error))
 

@@ -112,7 +112,7 @@ class Sensitivity:
         """The harm that a mask is expected to do: the sum over its layers.
 
         Raises:
-            KeyError: the mask has an INT8 layer whose sensitivity was not measured.
+            KeyError: the mask has a quantized layer whose sensitivity was not measured.
         """
         harm = dict(zip(self.layers, self.harm, strict=True))
         return float(sum(harm[name] for name in mask))
@@ -244,7 +244,7 @@ def _measure(
         layers=calibrated.layers,
         weights=together[:, 2],
         alone=judged(nothing, single)[..., :2],
-        without=judged(everything, [everything - one for one in single])[..., :2],
+        without=judged(everything, [everything.without(one) for one in single])[..., :2],
         together=together[:, :2],
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -39,7 +38,7 @@ def measure(  # noqa: PLR0913, PLR0917 - one parameter an option
         raise QParetoError("--profile only times layers: leave --build-only and --keep out.")
     if profile:
         times = profile_candidate(spec_of(study, overrides), mask=mask, calibration=calibration)
-        print_json([asdict(time) for time in times]) if as_json else show_profile(times)
+        print_json([time.as_json() for time in times]) if as_json else show_profile(times)
         return
 
     if build_only:

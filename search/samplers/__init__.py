@@ -8,7 +8,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ...spaces.space import FLOAT, INT8, Space
+from ...spaces.precision import FLOAT
+from ...spaces.space import Space
 from .stock import sampler_of_name
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class Proposer:
             ahead: how many candidates other workers are about to begin, which are left to them.
             floats: layers that cannot be INT8: a switch that turns only such ones is never proposed on.
         """
-        off = {group: FLOAT for group, names in self._space.groups.items() if set(names) <= set(floats)}
+        off = {group: FLOAT.name for group, names in self._space.groups.items() if set(names) <= set(floats)}
         inside = [trial for trial in trials if trial.params.keys() == self._distributions.keys()]
         self._mirror.follow(inside)  # the others (some baselines) teach nothing
         tried = {self._essence(trial.params) for trial in inside}
@@ -100,7 +101,8 @@ class Proposer:
     def _essence(self, params: Mapping[str, Any]) -> tuple[str, ...]:
         """What decides a candidate's engine: its switches, and its calibration unless they are all off."""
         switches = tuple(params[group] for group in self._space.groups)
-        return (*switches, params["calibration.method"], params["calibration.size"]) if INT8 in switches else switches
+        off = all(switch == FLOAT.name for switch in switches)
+        return switches if off else (*switches, params["calibration.method"], params["calibration.size"])
 
     def _fresh(self, seed: int, off: Mapping[str, str]) -> BaseSampler:
         if self._sampler != "auto":

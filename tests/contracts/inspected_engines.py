@@ -13,6 +13,7 @@ from qpareto.objectives.engines.inspection import Inspection
 from qpareto.objectives.engines.profile import LayerTime, reformat_share
 from qpareto.objectives.promises.built import Built, Promise
 from qpareto.objectives.promises.running import INSPECTED
+from qpareto.spaces.precision import INT8
 
 CONVS = ("stem", "inner", "boxes", "scores")  # of the SmallDetector, in graph order
 
@@ -32,7 +33,7 @@ class InspectedEngineContract(EngineContract):
     def test_all_layers_of_a_quantized_graph_ran_in_int8(self, engine_dir: Path) -> None:
         found = Inspection.load(engine_dir)
         assert found is not None
-        assert found.ran_in_int8(CONVS) == len(CONVS)
+        assert found.ran_in(INT8, CONVS) == len(CONVS)
         assert found.layers > len(found.reformats)
 
     def test_no_layer_of_a_float_graph_ran_in_int8(
@@ -41,7 +42,7 @@ class InspectedEngineContract(EngineContract):
         kind.build(float_onnx, tmp_path, options)
         found = Inspection.load(tmp_path)
         assert found is not None
-        assert found.ran_in_int8(CONVS) == 0
+        assert found.ran_in(INT8, CONVS) == 0
 
     @pytest.mark.parametrize("conv", CONVS)
     def test_the_one_float_layer_among_int8_layers_is_told(
@@ -50,7 +51,7 @@ class InspectedEngineContract(EngineContract):
         kind.build(read_floats(int8_onnx, conv), tmp_path, options)
         found = Inspection.load(tmp_path)
         assert found is not None
-        assert set(CONVS) - set(found.int8) == {conv}
+        assert set(CONVS) - set(found.nodes[INT8]) == {conv}
 
     @pytest.fixture
     def profile(self, kind: EngineKind, options: EngineOptions, engine_dir: Path) -> tuple[LayerTime, ...]:
@@ -66,9 +67,9 @@ class InspectedEngineContract(EngineContract):
     ) -> None:
         found = Inspection.load(engine_dir)
         assert found is not None
-        assert {node for layer in profile if layer.int8 for node in layer.nodes} <= set(found.int8)
+        assert {node for layer in profile if layer.precision == INT8 for node in layer.nodes} <= set(found.nodes[INT8])
         assert {layer.name for layer in profile if layer.reformat} <= set(found.reformats)
-        assert all(layer.int8 for layer in profile if not set(CONVS).isdisjoint(layer.nodes))
+        assert all(layer.precision == INT8 for layer in profile if not set(CONVS).isdisjoint(layer.nodes))
         assert 0 <= reformat_share(profile) < 1
 
     @pytest.mark.parametrize("promise", INSPECTED.values(), ids=INSPECTED)

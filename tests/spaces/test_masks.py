@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from qpareto.errors import QParetoError
 from qpareto.spaces.layers import Layer
 from qpareto.spaces.masks import LayerMask
+from qpareto.spaces.precision import FLOAT, INT8
 
 NAMES = tuple(f"layer{i}" for i in range(11))
 LAYERS = tuple(Layer(name=n, op="Conv", block=f"model.{i // 3}", macs=1, weights=1) for i, n in enumerate(NAMES))
-masks = st.integers(0, 2 ** len(NAMES) - 1).map(lambda bits: LayerMask(NAMES, bits))
+masks = st.sets(st.sampled_from(NAMES)).map(lambda names: LayerMask.from_names(NAMES, names))
 
 
 @given(masks)
@@ -24,28 +25,24 @@ def test_a_mask_is_read_back_from_its_word_and_from_its_names(mask: LayerMask) -
 
 
 @given(masks, masks)
-def test_set_operations_are_those_of_the_names(one: LayerMask, other: LayerMask) -> None:
+def test_a_mask_is_a_set_of_its_quantized_layers(one: LayerMask, other: LayerMask) -> None:
     a, b = set(one), set(other)
-    assert set(one | other) == a | b
-    assert set(one & other) == a & b
-    assert set(one - other) == a - b
-    assert set(one ^ other) == a ^ b
-    assert set(~one) == set(NAMES) - a
+    assert list(one.without(other)) == [name for name in NAMES if name in a - b]
     assert (len(one), bool(one)) == (len(a), bool(a))
     assert all((name in one) == (name in a) for name in NAMES)
 
 
 @given(st.lists(masks))
-def test_masks_are_ordered_and_hashable(found: list[LayerMask]) -> None:
-    assert [m.bits for m in sorted(found)] == sorted(m.bits for m in found)
-    assert len(set(found)) == len({m.bits for m in found})
+def test_masks_are_hashable(found: list[LayerMask]) -> None:
+    assert len(set(found)) == len({mask.word for mask in found})
 
 
-def test_a_mask_is_written_to_a_file_and_read_back(tmp_path: Path) -> None:
+def test_every_layer_of_a_mask_has_a_precision() -> None:
     mask = LayerMask.from_names(NAMES, ["layer1", "layer7"])
-    mask.to_file(tmp_path / "mask.txt")
-    assert (tmp_path / "mask.txt").read_text() == "layer1\nlayer7\n"
-    assert LayerMask.from_file(NAMES, tmp_path / "mask.txt") == mask
+    assert mask.by_layer() == dict.fromkeys(NAMES, FLOAT) | {"layer1": INT8, "layer7": INT8}
+    assert LayerMask.of(NAMES, mask.by_layer()) == mask
+    with pytest.raises(ValueError, match="11 layers cannot have 1 precisions"):
+        LayerMask(NAMES, (INT8,))
 
 
 def test_comments_and_empty_lines_of_a_mask_file_do_not_count(tmp_path: Path) -> None:
@@ -73,8 +70,3 @@ def test_what_is_no_mask_of_this_model_is_refused(tmp_path: Path) -> None:
     for call in calls:
         with pytest.raises(QParetoError):
             call()
-
-
-def test_masks_of_two_models_do_not_mix() -> None:
-    with pytest.raises(ValueError, match="two models"):
-        LayerMask.all(NAMES) | LayerMask.all(NAMES[1:])

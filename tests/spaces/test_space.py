@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -14,6 +16,7 @@ from qpareto.spaces.masks import LayerMask
 from qpareto.spaces.space import Space, space_of_layers
 
 NAMES = [f"/model.{block}/cv{i}/conv/Conv" for block in range(4) for i in range(3)]
+RECORDED = Path(__file__).resolve().parents[2] / "benchmarks" / "results" / "recorded"
 LAYERS = tuple(Layer(name=n, op="Conv", block=n.split("/")[1], macs=1, weights=1) for n in NAMES)
 
 
@@ -29,6 +32,29 @@ def test_every_candidate_of_the_space_is_read_back_from_its_parameters(data: st.
     assert space.params(candidate) == params
     assert space.accepts(candidate)
     assert not set(candidate.mask) & {name for name in NAMES if "model.2" in name}
+
+
+@pytest.mark.parametrize("name", ["yolo11n-coco-cpu", "yolov5n-coco-cpu"])
+def test_words_and_parameters_of_real_studies_are_read_and_written_as_they_were(name: str) -> None:
+    told = json.loads((RECORDED / f"{name}.json").read_text(encoding="utf-8"))
+    offered = {parameter: of["attributes"]["choices"] for parameter, of in told["space"].items()}
+    switches = [parameter for parameter in offered if not parameter.startswith("calibration.")]
+    space = Space(
+        layers=tuple(told["layers"]),
+        groups={switch: (layer,) for switch, layer in zip(switches, told["layers"], strict=True)},
+        methods=tuple(offered["calibration.method"]),
+        sizes=tuple(offered["calibration.size"]),
+    )
+    assert {parameter: list(of.choices) for parameter, of in space.distributions().items()} == offered  # type: ignore[attr-defined]
+    trials = [trial for trial in told["trials"] if " INT8 " in trial["attributes"]["candidate"]]
+    assert len(trials) == 38
+    for trial in trials:
+        written = trial["attributes"]["candidate"]
+        choice, word = written.split()[0], written.split()[-1]
+        mask = LayerMask.from_word(space.layers, word.upper())
+        candidate = Candidate(CalibrationChoice.parse(choice), mask)
+        params = {each: offered[each][chosen] for each, chosen in zip(offered, trial["params"], strict=True)}
+        assert (space.params(candidate), str(candidate), mask.word) == (params, written, word)
 
 
 def test_switches_are_numbered_in_network_order_and_named_shortly() -> None:

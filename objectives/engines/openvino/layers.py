@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ....spaces.precision import FLOAT, INT8
 from ..inspection import EngineLayer
 
 _QUANTIZE = "FakeQuantize"  # what a Q/DQ pair is in OpenVINO's graphs
@@ -23,6 +24,7 @@ _WITHOUT_BIAS = "/WithoutBiases"  # how the reader names a layer whose bias it s
 _MARK = "qpareto_layer"
 _NO_LAYERS = {"Const", "Input", "Output"}
 _REFORMATS = {"Reorder", "Convert"}
+_PRECISIONS = {"u8": INT8, "i8": INT8}  # by element type; any other is float
 _MAY_QUANTIZE = {"Subgraph", _QUANTIZE}  # Subgraph: any elementwise operations, compiled into one loop
 
 
@@ -75,8 +77,8 @@ def layers_of_compiled(compiled: Any, model: Any) -> tuple[EngineLayer, ...]:
             origins = told["originalLayersNames"].astype(str).replace(_WITHOUT_BIAS, "").split(",")
             fused = tuple(origin for origin in dict.fromkeys(origins) if origin in nodes)
             reformat = kind in _REFORMATS or (kind in _MAY_QUANTIZE and not fused)
-            int8 = not reformat and told["runtimePrecision"].astype(str) in ("u8", "i8")
-            layers.append(EngineLayer(name=name, nodes=fused, int8=int8, reformat=reformat))
+            ran = FLOAT if reformat else _PRECISIONS.get(told["runtimePrecision"].astype(str), FLOAT)
+            layers.append(EngineLayer(name=name, nodes=fused, precision=ran, reformat=reformat))
     return tuple(layers)
 
 

@@ -6,6 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from ....spaces.precision import FLOAT, QUANTIZED, Precision
 from ..inspection import EngineLayer
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def layers_of_engine(trt: Any, engine: tensorrt.ICudaEngine) -> tuple[EngineLaye
 def layers_from_json(text: str) -> tuple[EngineLayer, ...]:
     """What `EngineInspector.get_engine_information` gave.
 
-    With less than detailed verbosity layers are mere names: then reformats are known by their names, INT8 is not.
+    With less than detailed verbosity layers are mere names: then only reformats are known, by their names.
     Version 8.6 separates what it records of a layer's origin by control characters, which JSON does not allow.
     """
     told = json.loads(text, strict=False)["Layers"]
@@ -37,10 +38,10 @@ def layers_from_json(text: str) -> tuple[EngineLayer, ...]:
 def _layer(layer: dict[str, Any]) -> EngineLayer:
     name = layer["Name"]
     if layer.get("LayerType") == "NoOp":  # a reformat or reshape that needed no kernel
-        return EngineLayer(name=name, nodes=(), int8=False, reformat=False)
+        return EngineLayer(name=name, nodes=(), precision=FLOAT, reformat=False)
     if _is_reformat(layer):
-        return EngineLayer(name=name, nodes=(), int8=False, reformat=True)
-    return EngineLayer(name=name, nodes=_origins(layer), int8=_reads_int8(layer), reformat=False)
+        return EngineLayer(name=name, nodes=(), precision=FLOAT, reformat=True)
+    return EngineLayer(name=name, nodes=_origins(layer), precision=_precision(layer), reformat=False)
 
 
 def _is_reformat(layer: dict[str, Any]) -> bool:
@@ -50,12 +51,12 @@ def _is_reformat(layer: dict[str, Any]) -> bool:
     return "Reformat" in layer.get("LayerType", "") and layer.get("Origin") != "SLICE"
 
 
-def _reads_int8(layer: dict[str, Any]) -> bool | None:
-    """None of a mere name, and of a ForeignNode, whose many nodes have types of their own within."""
+def _precision(layer: dict[str, Any]) -> Precision | None:
+    """What it reads. None of a mere name, and of a ForeignNode, whose many nodes have types of their own within."""
     if "Inputs" not in layer or "ForeignNode" in layer["Name"]:
         return None
     types = [str(tensor.get("Format/Datatype", tensor.get("Format", ""))) for tensor in layer["Inputs"]]
-    return any("int8" in kind.lower() for kind in types)
+    return next((p for p in QUANTIZED if any(p.name in kind.lower() for kind in types)), FLOAT)
 
 
 def _origins(layer: dict[str, Any]) -> tuple[str, ...]:

@@ -72,7 +72,7 @@ def show_profile(times: Sequence[LayerTime]) -> None:
     whole_ms = sum(time.ms for time in times)
     rows = []
     for time in times:
-        kind = "reformat" if time.reformat else {True: "INT8", False: "float", None: "-"}[time.int8]
+        kind = "reformat" if time.reformat else time.precision.title if time.precision else "-"
         rows.append((f"{time.ms:.4f}", f"{time.ms / whole_ms:.1%}", kind, " + ".join(time.nodes) or time.name))
     console = terminal()
     console.print(on_terminal(Table([*figures("ms", "share"), *words("runs in", "layer")], rows)))

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from qpareto.objectives.engines.build import engine_bytes
-from qpareto.objectives.engines.inspection import EngineLayer, Inspection
+from qpareto.objectives.engines.inspection import INSPECTION, EngineLayer, Inspection
+from qpareto.spaces.precision import FLOAT, INT8
 
 LAYERS = (
-    EngineLayer(name="to int8", nodes=(), int8=False, reformat=True),
-    EngineLayer(name="stem + act", nodes=("stem", "act"), int8=True, reformat=False),
-    EngineLayer(name="again", nodes=("act",), int8=True, reformat=False),
-    EngineLayer(name="inner", nodes=("inner",), int8=False, reformat=False),
+    EngineLayer(name="to int8", nodes=(), precision=FLOAT, reformat=True),
+    EngineLayer(name="stem + act", nodes=("stem", "act"), precision=INT8, reformat=False),
+    EngineLayer(name="again", nodes=("act",), precision=INT8, reformat=False),
+    EngineLayer(name="inner", nodes=("inner",), precision=FLOAT, reformat=False),
 )
-OPAQUE = EngineLayer(name="black box", nodes=("boxes",), int8=None, reformat=False)
+OPAQUE = EngineLayer(name="black box", nodes=("boxes",), precision=None, reformat=False)
 
 
 def test_nodes_of_int8_layers_are_told_once_and_in_order() -> None:
     found = Inspection.of_layers(LAYERS)
-    assert found.int8 == ("stem", "act")
-    assert found.ran_in_int8(["stem", "inner", "elsewhere"]) == 1
+    assert found.nodes == {INT8: ("stem", "act")}
+    assert found.ran_in(INT8, ["stem", "inner", "elsewhere"]) == 1
 
 
 def test_reformats_and_layers_are_counted() -> None:
@@ -28,9 +30,9 @@ def test_reformats_and_layers_are_counted() -> None:
 
 
 def test_an_engine_of_opaque_layers_does_not_tell_but_one_among_others_does() -> None:
-    assert Inspection.of_layers([OPAQUE]).ran_in_int8(["boxes"]) is None
+    assert Inspection.of_layers([OPAQUE]).ran_in(INT8, ["boxes"]) is None
     found = Inspection.of_layers([*LAYERS, OPAQUE])
-    assert (found.opaque, found.ran_in_int8(["stem", "boxes"])) == (1, 1)
+    assert (found.opaque, found.ran_in(INT8, ["stem", "boxes"])) == (1, 1)
 
 
 def test_it_survives_its_file_which_is_no_part_of_the_engines_size(tmp_path: Path) -> None:
@@ -39,3 +41,12 @@ def test_it_survives_its_file_which_is_no_part_of_the_engines_size(tmp_path: Pat
     found.save(tmp_path)
     assert Inspection.load(tmp_path) == found
     assert engine_bytes(tmp_path) == 0
+
+
+def test_the_file_of_an_engine_that_an_earlier_version_built_is_read_and_written_alike(tmp_path: Path) -> None:
+    told = {"layers": 3, "int8": ["stem", "act"], "reformats": ["to int8"], "opaque": 0}
+    (tmp_path / INSPECTION).write_text(json.dumps(told))
+    found = Inspection.load(tmp_path)
+    assert found == Inspection(layers=3, nodes={INT8: ("stem", "act")}, reformats=("to int8",), opaque=0)
+    found.save(tmp_path)
+    assert json.loads((tmp_path / INSPECTION).read_text()) == told

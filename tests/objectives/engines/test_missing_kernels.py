@@ -14,8 +14,13 @@ from qpareto.objectives.engines.base import Availability
 from qpareto.objectives.engines.missing_kernels import MissingKernels
 from qpareto.objectives.engines.tensorrt.options import TensorRtOptions
 from qpareto.objectives.isolation.child import run_in_child
+from qpareto.spaces.masks import LayerMask
 
 ERROR = NoKernelError("It has no kernel here for w with conv with add.", nodes=("w", "conv", "add"))
+
+
+def mask(*int8: str) -> LayerMask:
+    return LayerMask.from_names(["conv", "other", "add"], int8)
 
 
 @pytest.fixture
@@ -35,7 +40,7 @@ def _kind_that_builds(monkeypatch: pytest.MonkeyPatch) -> EngineKind:
 
 def test_only_the_nodes_that_were_int8_layers_are_learned(options: TensorRtOptions) -> None:
     missing = MissingKernels(options, model="m")
-    told = missing.learned(ERROR, {"conv", "other"})
+    told = missing.learned(ERROR, mask("conv", "other"))
     assert told is not None
     assert str(told).startswith("No INT8 kernel for conv in tensorrt on NVIDIA H200: float from now on")
     assert missing.known() == {"conv": str(ERROR)}
@@ -43,26 +48,26 @@ def test_only_the_nodes_that_were_int8_layers_are_learned(options: TensorRtOptio
 
 def test_a_failure_of_no_int8_layer_teaches_nothing(options: TensorRtOptions) -> None:
     missing = MissingKernels(options, model="m")
-    assert missing.learned(ERROR, {"other"}) is None
+    assert missing.learned(ERROR, mask("other")) is None
     assert missing.known() == {}
 
 
 def test_what_one_process_learned_others_know_who_began_before(options: TensorRtOptions) -> None:
     one, other = MissingKernels(options, model="m"), MissingKernels(options, model="m")
-    one.learned(ERROR, {"conv"})
-    other.learned(ERROR, {"add"})
+    one.learned(ERROR, mask("conv"))
+    other.learned(ERROR, mask("add"))
     assert set(one.known()) == set(other.known()) == {"conv", "add"}
     assert set(MissingKernels(options, model="m").known()) == {"conv", "add"}
 
 
 @pytest.mark.parametrize("change", [{"batch": 8}, {"float_type": "fp32"}, {"optimization_level": 5}])
 def test_another_way_to_build_may_have_a_kernel(options: TensorRtOptions, change: dict[str, object]) -> None:
-    MissingKernels(options, model="m").learned(ERROR, {"conv"})
+    MissingKernels(options, model="m").learned(ERROR, mask("conv"))
     assert MissingKernels(dataclasses.replace(options, **change), model="m").known() == {}  # type: ignore[arg-type]
 
 
 def test_another_model_may_have_a_kernel_and_what_stays_fp32_changes_nothing(options: TensorRtOptions) -> None:
-    MissingKernels(options, model="m").learned(ERROR, {"conv"})
+    MissingKernels(options, model="m").learned(ERROR, mask("conv"))
     assert MissingKernels(options, model="n").known() == {}
     assert MissingKernels(dataclasses.replace(options, keep_fp32=("t",)), model="m").known()
 
@@ -70,7 +75,7 @@ def test_another_model_may_have_a_kernel_and_what_stays_fp32_changes_nothing(opt
 def test_without_a_folder_it_is_known_in_this_process_alone(options: TensorRtOptions) -> None:
     nowhere = dataclasses.replace(options, shared_dir=None)
     missing = MissingKernels(nowhere, model="m")
-    missing.learned(ERROR, {"conv"})
+    missing.learned(ERROR, mask("conv"))
     assert missing.known()
     assert not MissingKernels(nowhere, model="m").known()
 

@@ -6,9 +6,10 @@ import pytest
 
 from qpareto.objectives.engines.inspection import EngineLayer
 from qpareto.objectives.engines.profile import profile_of_runs, reformat_share
+from qpareto.spaces.precision import FLOAT, INT8
 
-BORDER = EngineLayer(name="to int8", nodes=(), int8=False, reformat=True)
-STEM = EngineLayer(name="stem + act", nodes=("stem", "act"), int8=True, reformat=False)
+BORDER = EngineLayer(name="to int8", nodes=(), precision=FLOAT, reformat=True)
+STEM = EngineLayer(name="stem + act", nodes=("stem", "act"), precision=INT8, reformat=False)
 LAYERS = (BORDER, STEM)
 
 
@@ -20,7 +21,7 @@ def test_a_layers_time_is_its_median_and_the_order_is_the_layers_own() -> None:
     ]
     border, stem = profile_of_runs(LAYERS, runs)
     assert (border.name, border.reformat, border.ms) == ("to int8", True, 1.5)
-    assert (stem.nodes, stem.int8, stem.ms) == (("stem", "act"), True, 4.0)
+    assert (stem.nodes, stem.precision, stem.ms) == (("stem", "act"), INT8, 4.0)
 
 
 def test_layers_that_never_ran_are_left_out() -> None:
@@ -30,7 +31,7 @@ def test_layers_that_never_ran_are_left_out() -> None:
 
 def test_a_layer_that_only_the_clock_knows_comes_last_and_tells_nothing() -> None:
     last = profile_of_runs(LAYERS, [{"unheard of": 1.0, "stem + act": 3.0}])[-1]
-    assert (last.name, last.nodes, last.int8, last.reformat, last.ms) == ("unheard of", (), None, False, 1.0)
+    assert (last.name, last.nodes, last.precision, last.reformat, last.ms) == ("unheard of", (), None, False, 1.0)
 
 
 def test_the_share_of_reformats_is_a_part_of_the_layers_time() -> None:

@@ -5,7 +5,7 @@ from qpareto.objectives.latency.gain import gains_of_profiles
 
 
 def time(ms: float, *nodes: str, reformat: bool = False) -> LayerTime:
-    return LayerTime(name=" + ".join(nodes) or "reformat", nodes=nodes, int8=None, reformat=reformat, ms=ms)
+    return LayerTime(name=" + ".join(nodes) or "reformat", nodes=nodes, precision=None, reformat=reformat, ms=ms)
 
 
 def test_a_layer_saves_the_difference_of_its_times() -> None:

@@ -11,6 +11,7 @@ import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from onnx import TensorProto
 
 from modelopts_own import own_graph
 from qpareto.errors import QuantizationError
@@ -21,6 +22,7 @@ from qpareto.objectives.store import Store
 from qpareto.spaces.calibration import CalibrationChoice
 from qpareto.spaces.masks import LayerMask
 from qpareto.spaces.model import DetectorModel, read_model
+from qpareto.spaces.precision import FLOAT, INT8
 
 
 @pytest.fixture(scope="module")
@@ -56,9 +58,9 @@ def quantized_on_the_way(model: Any, node: Any, layers: set[str]) -> bool:
 
 
 @settings(max_examples=40)
-@given(bits=st.integers(0, 2**7 - 1))
-def test_the_effective_mask_is_the_requested_one(calibrated: CalibratedModel, bits: int) -> None:
-    mask = LayerMask(calibrated.layers, bits)
+@given(bits=st.lists(st.booleans(), min_size=7, max_size=7))
+def test_the_effective_mask_is_the_requested_one(calibrated: CalibratedModel, bits: list[bool]) -> None:
+    mask = LayerMask.from_names(calibrated.layers, itertools.compress(calibrated.layers, bits))
     model = calibrated.with_mask(mask).model
     onnx.checker.check_model(model, full_check=True)
     for node in model.graph.node:
@@ -144,20 +146,36 @@ def test_a_changed_weight_attribute_or_scale_changes_the_hash(calibrated: Calibr
 
 
 def test_different_masks_have_different_graphs(calibrated: CalibratedModel) -> None:
-    masks = [LayerMask(calibrated.layers, bits) for bits in range(2**7)]
+    masks = [LayerMask.from_word(calibrated.layers, f"{bits:02x}") for bits in range(2**7)]
     assert len({calibrated.with_mask(mask).graph_hash for mask in masks}) == len(masks)
 
 
 def test_the_check_finds_a_mask_that_the_graph_does_not_keep(calibrated: CalibratedModel) -> None:
     half = LayerMask.from_names(calibrated.layers, calibrated.layers[:3])
     graph = QdqGraph(calibrated.with_mask(half).model)
-    check_mask(graph, int8=set(half), floats=set(~half))
+    check_mask(graph, half.by_layer())
     with pytest.raises(QuantizationError, match="INT8, but the graph"):
-        check_mask(graph, int8=set(calibrated.layers), floats=set())
+        check_mask(graph, dict.fromkeys(calibrated.layers, INT8))
     with pytest.raises(QuantizationError, match="stands before it"):
-        check_mask(graph, int8=set(), floats=set(calibrated.layers))
+        check_mask(graph, dict.fromkeys(calibrated.layers, FLOAT))
     with pytest.raises(QuantizationError, match="lost the layer"):
-        check_mask(graph, int8={"absent"}, floats=set())
+        check_mask(graph, {"absent": INT8})
+
+
+@pytest.mark.parametrize(("zero", "said"), [(TensorProto.UINT8, None), (TensorProto.INT4, "from INT4, which is no")])
+def test_what_a_layer_runs_in_is_what_its_pairs_round_to(
+    calibrated: CalibratedModel, zero: int, said: str | None
+) -> None:
+    model = onnx.ModelProto()
+    model.CopyFrom(calibrated.graph.model)
+    for weight in model.graph.initializer:
+        if weight.name.endswith("_zero_point"):
+            weight.data_type = zero
+    if said is None:
+        assert QdqGraph(model).quantized_layers() == calibrated.layers
+    else:
+        with pytest.raises(QuantizationError, match=said):
+            QdqGraph(model).quantized_layers()
 
 
 def test_a_layer_that_modelopt_does_not_quantize_is_refused(calibrated: CalibratedModel) -> None:

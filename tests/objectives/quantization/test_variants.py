@@ -43,8 +43,9 @@ def test_every_variant_gives_what_its_whole_graph_gives(
     calibrated: CalibratedModel, feeds: CalibrationFeeds, everything: bool
 ) -> None:
     names = calibrated.layers
+    single = [LayerMask.from_names(names, [name]) for name in names]
     base = LayerMask.all(names) if everything else LayerMask.none(names)
-    masks = [base ^ LayerMask.from_names(names, [name]) for name in names]
+    masks = [base.without(one) for one in single] if everything else single
     models = [calibrated.with_mask(mask).model for mask in masks]
     found = list(judge_variants(calibrated.with_mask(base).model, models, feeds, first_output))
     reference = plainly(calibrated.with_mask(LayerMask.none(names)).model, feeds)

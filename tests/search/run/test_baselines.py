@@ -30,7 +30,7 @@ def test_recipes_are_calibrated_as_their_authors_do_with_the_images_given() -> N
 
 
 def test_ultralytics_keeps_the_ends_of_its_heads_and_the_dfl_float() -> None:
-    assert tuple(~ultralytics_mask(LAYERS)) == FLOAT
+    assert tuple(LayerMask.all(LAYERS).without(ultralytics_mask(LAYERS))) == FLOAT
 
 
 def test_on_a_model_with_other_names_the_recipe_is_the_full_mask() -> None:

@@ -91,7 +91,8 @@ def test_a_switch_of_several_layers_stays_free_while_one_of_them_can_be_int8(stu
 
 
 def _first(space: Space, bits: Sequence[int]) -> list[dict[str, Any]]:
-    return [space.params(Candidate(space.calibrations[0], LayerMask(space.layers, each))) for each in bits]
+    masks = [LayerMask.from_word(space.layers, f"{each:03x}") for each in bits]
+    return [space.params(Candidate(space.calibrations[0], mask)) for mask in masks]
 
 
 @pytest.mark.parametrize("sampler", [*SAMPLERS, "optuna.samplers.QMCSampler"])

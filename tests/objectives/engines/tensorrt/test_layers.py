@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from qpareto.objectives.engines.tensorrt.layers import layers_from_json
+from qpareto.spaces.precision import FLOAT, INT8
 
 
 def layer(name: str, kind: str, reads: str, metadata: str = "") -> dict[str, Any]:
@@ -34,24 +35,24 @@ DETAILED = json.dumps(
 
 def test_a_layer_is_known_by_the_graphs_names_and_by_what_it_reads() -> None:
     found = {layer.name: layer for layer in layers_from_json(DETAILED)}
-    assert (found["stem + act"].nodes, found["stem + act"].int8) == (("stem", "act"), True)
-    assert (found["inner"].nodes, found["inner"].int8) == (("inner",), False)
-    assert (found["boxes + add"].nodes, found["boxes + add"].int8) == (("boxes", "add"), True)
+    assert (found["stem + act"].nodes, found["stem + act"].precision) == (("stem", "act"), INT8)
+    assert (found["inner"].nodes, found["inner"].precision) == (("inner",), FLOAT)
+    assert (found["boxes + add"].nodes, found["boxes + add"].precision) == (("boxes", "add"), INT8)
 
 
 def test_a_reformat_holds_no_node_and_computes_nothing_in_int8() -> None:
     layers = layers_from_json(DETAILED)
     assert [layer.reformat for layer in layers] == [True, False, False, True, False]
-    assert all(layer.nodes == () and layer.int8 is False for layer in layers if layer.reformat)
+    assert all(layer.nodes == () and layer.precision == FLOAT for layer in layers if layer.reformat)
 
 
 def test_mere_names_tell_the_reformats_and_leave_int8_open() -> None:
     text = json.dumps({"Layers": ["Reformatting CopyNode for Input Tensor 0 to a", "a + b"]})
     reformat, fused = layers_from_json(text)
-    assert (reformat.reformat, reformat.int8) == (True, False)
-    assert (fused.nodes, fused.reformat, fused.int8) == (("a", "b"), False, None)
+    assert (reformat.reformat, reformat.precision) == (True, FLOAT)
+    assert (fused.nodes, fused.reformat, fused.precision) == (("a", "b"), False, None)
 
 
 def test_a_foreign_node_does_not_tell() -> None:
     (opaque,) = layers_from_json(json.dumps({"Layers": [layer("{ForeignNode[stem...boxes]}", "Myelin", "Int8")]}))
-    assert opaque.int8 is None
+    assert opaque.precision is None
