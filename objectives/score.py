@@ -17,7 +17,6 @@ from ..spaces.candidate import Candidate
 from ..spaces.layers import Layer
 from ..spaces.masks import LayerMask
 from ..spaces.model import DetectorModel
-from ..spaces.precision import INT8
 from . import steps
 from .accuracy.bootstrap import map_difference
 from .accuracy.dataset import Dataset
@@ -228,7 +227,7 @@ class Scorer:
             foreign_load=latency.foreign_load,
             readings=latency.readings,
             energy_mj=latency.energy_mj,
-            int8_ran=inspection.ran_in(INT8, tuple(quantized.mask)) if inspection else None,
+            int8_ran=inspection.ran_as(quantized.mask) if inspection else None,
             no_int8_kernel=tuple(candidate.mask.without(quantized.mask)),
             reformats=len(inspection.reformats) if inspection else None,
             reformat_share=share,

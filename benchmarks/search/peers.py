@@ -41,7 +41,7 @@ from qpareto.objectives.score import Scorer
 from qpareto.objectives.store import content_key, write_whole
 from qpareto.search.run.prepare import check_runs, confirming, scorer_of_spec
 from qpareto.search.study_file.loading import load_study_file
-from qpareto.spaces.precision import INT8
+from qpareto.spaces.masks import LayerMask
 
 SUBSET_SIZE = 300  # NNCF's default
 PEERS: Mapping[str, Recipe] = {  # in the order of measuring: the quick ones first
@@ -112,7 +112,7 @@ class Bench:
         ran = Inspection.of_layers(scorer.clock.layer_times(engine, scorer.options))
         return {
             **scored(scorer, engine, scorer.clock.latency(engine, scorer.options)),
-            "int8_layers": ran.ran_in(INT8, [layer.name for layer in scorer.layers]),
+            "int8_layers": ran.ran_as(LayerMask.all([layer.name for layer in scorer.layers])),
             "layers": len(scorer.layers),
             "engine_bytes": engine_bytes(engine),
             **json.loads((engine / COST).read_text(encoding="utf-8")),

@@ -11,7 +11,6 @@ from ...spaces.calibration import CalibrationChoice
 from ...spaces.candidate import Candidate
 from ...spaces.masks import LayerMask
 from ...spaces.model import DetectorModel
-from ...spaces.precision import INT8
 from ..accuracy.head_kinds import head_of_model
 from ..engines import EngineKind, EngineOptions
 from ..engines.build import engine_bytes, engine_from_onnx
@@ -126,7 +125,7 @@ def builds(subject: Subject, name: str) -> str:
     inspection = Inspection.load(folder)
     if inspection is None:
         return size
-    ran = inspection.ran_in(INT8, tuple(mask))
+    ran = inspection.ran_as(mask)
     return f"{size}, {'untold' if ran is None else ran} run so, {len(inspection.reformats)} reformats"
 
 
