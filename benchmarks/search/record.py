@@ -83,11 +83,8 @@ class Bench:
             self.recording.add({"run": SPACE, **space, **asdict(graph), **facts, **made})
 
     def measure_baselines(self) -> None:
-        recipes = baselines(
-            self.space.layers,
-            size=max(self.space.sizes),
-            faster_float_type=self.scorer.kind.faster_float_type(self.scorer.options),
-        )
+        faster = self.scorer.kind.faster_float_type(self.scorer.options)
+        recipes = baselines(self.space, faster_float_type=faster)
         held = {line["name"] for line in self.recording.of_run(BASELINE)}
         for recipe in recipes:
             if recipe.name not in held:

@@ -118,7 +118,7 @@ class Pipeline:
         if not self.search.baselines:
             return ()
         faster = self.scorer.kind.faster_float_type(self.scorer.options)
-        return baselines(space.layers, size=max(space.sizes), faster_float_type=faster)
+        return baselines(space, faster_float_type=faster)
 
     def prior(self, space: Space) -> Prior:
         search = self.search
