@@ -22,12 +22,12 @@ def labelled_changes(scorer: Scorer, choice: CalibrationChoice) -> dict[str, Int
     Raises:
         QuantizationError, EngineError: a block cannot be quantized, built or run.
     """
-    reference = scorer.evaluator.accuracy(scorer.reference, scorer.options).matches
+    reference = scorer.evaluator.accuracy(scorer.reference()).matches
     blocks = tuple(dict.fromkeys(layer.block for layer in scorer.layers))
     changes = {}
     for i, block in enumerate(blocks, start=1):
-        _log.info("measuring %s in INT8, %d of %d, on %d images", block, i, len(blocks), len(scorer.dataset.images))
+        _log.info("measuring %s in INT8, %d of %d, on %d images", block, i, len(blocks), len(scorer.images))
         candidate = Candidate(choice, LayerMask.from_blocks(scorer.layers, [block]))
         engine = scorer.engine(scorer.quantize(candidate))
-        changes[block] = map_difference(scorer.evaluator.accuracy(engine, scorer.options).matches, reference)
+        changes[block] = map_difference(scorer.evaluator.accuracy(engine).matches, reference)
     return changes

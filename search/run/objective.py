@@ -109,7 +109,7 @@ class Pipeline:
         return self._staged is not None
 
     def reference_ms(self) -> float:
-        return self.scorer.reference_ms
+        return self.scorer.reference_ms()
 
     def in_unit(self, unit_ms: float) -> Pipeline:
         return replace(self, scorer=replace(self.scorer, unit_ms=unit_ms))
