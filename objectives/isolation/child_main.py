@@ -45,10 +45,10 @@ def _answer(request: BinaryIO) -> bytes:
         return pickle.dumps((True, function(*arguments, **named), None))
     except Exception as error:
         traceback.print_exc()
-        return pickle.dumps((False, _portable(error), traceback.format_exc() if _is_bug(error) else None))
+        return pickle.dumps((False, _portable(error), traceback.format_exc() if is_bug(error) else None))
 
 
-def _is_bug(error: Exception) -> bool:
+def is_bug(error: Exception) -> bool:
     """Whether a function of ours, or this script, did what no input excuses.
 
     A library raises the same errors in its own functions, of graphs that it does not take: they are the candidate's. So
