@@ -44,11 +44,6 @@ class Choice:
         if self.below is not None and self.max_map_drop is None:
             raise StudyError("--below names the baseline that --max-map-drop counts from: add that, or leave it out.")
 
-    @property
-    def is_by_name(self) -> bool:
-        """Whether it names an engine, which is then taken whatever it scores."""
-        return self.trial is not None or self.reference
-
     def refusal(self, point: Point, results: Results) -> str | None:
         """Why an engine is beyond doubt not what was asked for; None if it may be.
 
