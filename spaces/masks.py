@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import QParetoError
-from .layers import Layer
 from .precision import FLOAT, INT8, Precision
 
 
@@ -57,14 +56,6 @@ class LayerMask:
                 f"'{unknown[0]}': `qpareto layers` lists those that can."
             )
         return cls.of(layers, chosen)
-
-    @classmethod
-    def from_blocks(cls, layers: Sequence[Layer], blocks: Iterable[str]) -> LayerMask:
-        """The mask whose INT8 layers are those of the named blocks; a block without layers is refused."""
-        wanted = set(blocks)
-        if unknown := sorted(wanted - {layer.block for layer in layers}):
-            raise QParetoError(f"There is no block '{unknown[0]}': `qpareto layers` lists the blocks.")
-        return cls.from_names([x.name for x in layers], [x.name for x in layers if x.block in wanted])
 
     @classmethod
     def from_word(cls, layers: Sequence[str], word: str) -> LayerMask:

@@ -9,6 +9,7 @@ from ...objectives.score import Scorer
 from ...spaces.calibration import CalibrationChoice
 from ...spaces.candidate import Candidate
 from ...spaces.masks import LayerMask
+from ...spaces.precision import INT8
 
 _log = logging.getLogger(__name__)
 
@@ -27,7 +28,8 @@ def labelled_changes(scorer: Scorer, choice: CalibrationChoice) -> dict[str, Int
     changes = {}
     for i, block in enumerate(blocks, start=1):
         _log.info("measuring %s in INT8, %d of %d, on %d images", block, i, len(blocks), len(scorer.images))
-        candidate = Candidate(choice, LayerMask.from_blocks(scorer.layers, [block]))
+        precisions = {layer.name: INT8 for layer in scorer.layers if layer.block == block}
+        candidate = Candidate(choice, LayerMask.of([layer.name for layer in scorer.layers], precisions))
         engine = scorer.engine(scorer.quantize(candidate))
         changes[block] = map_difference(scorer.evaluator.accuracy(engine).matches, reference)
     return changes
