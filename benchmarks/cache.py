@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def _engine(model: Path, store: Store) -> Path:
-    return engine_from_onnx(model, file_hash(model), OpenVinoOptions(), store)
+    return engine_from_onnx(model, file_hash(model), OpenVinoOptions(), store).folder
 
 
 def _print(name: str, make: Make, repeats: int) -> None:

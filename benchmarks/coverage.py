@@ -88,15 +88,15 @@ def _add_timing(scorer: Scorer, candidate: Candidate, build: int, record: Path) 
     if _has(record, candidate, build):
         return
     engine = replace(scorer, build=FIRST_BUILD + build).engine(scorer.quantize(candidate))
-    timed = scorer.clock.latency(engine, scorer.options)
+    timed = scorer.clock().latency(engine)
     line = {
         "mask": candidate.mask.word,
         "int8": len(candidate.mask),
         "build": build,
         "ratio": timed.ratio,
         "own": timed.ratio_ci,
-        "told": scorer.spread.around(timed.ratio, timed.ratio_ci),
-        "spread": scorer.spread.deviation,
+        "told": scorer.spread().around(timed.ratio, timed.ratio_ci),
+        "spread": scorer.spread().deviation,
         "flags": timed.flags,
         **_provenance(scorer),
     }

@@ -28,10 +28,11 @@ from numpy.typing import NDArray
 
 from qpareto.objectives.accuracy.dataset import Dataset, ImageRecord, dataset_from_coco
 from qpareto.objectives.accuracy.evaluate import accuracy_of_engine
+from qpareto.objectives.accuracy.evaluation_set import EvaluationSet
 from qpareto.objectives.accuracy.head_kinds import HEADS, head_of_model
 from qpareto.objectives.accuracy.heads import SCORE_FLOOR, Head
 from qpareto.objectives.accuracy.images import Geometry, LetterboxedImages, letterboxed_images
-from qpareto.objectives.engines import Engine, engine_kind
+from qpareto.objectives.engines import Engine
 from qpareto.objectives.engines.build import engine_from_onnx
 from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
 from qpareto.objectives.store import Store, file_hash
@@ -85,8 +86,7 @@ def _record(model_path: Path, coco: Path, limit: int, file: Path) -> None:
     with tempfile.TemporaryDirectory() as cache:
         store, (_, _, height, width) = Store(Path(cache)), model.input_shape
         images = letterboxed_images([i.path for i in dataset.images], height=height, width=width, store=store)
-        folder = engine_from_onnx(model.path, file_hash(model.path), options, store)
-        with engine_kind(options.kind).load(folder, options) as engine:
+        with engine_from_onnx(model.path, file_hash(model.path), options, store).load() as engine:
             rows = range(len(images))
             outputs = [engine.infer(tensor_from_pixels(images.pixels[i : i + 1]))[head.output] for i in rows]
     facts = {
@@ -141,13 +141,13 @@ def _ratios(
     ratios: list[list[float]] = [[] for _ in threads]
     scores = set()
     with tempfile.TemporaryDirectory() as folder:
-        images = _images(Path(folder) / "pixels.npy", facts, count)
+        images = EvaluationSet(dataset=dataset, pixels=_images(Path(folder) / "pixels.npy", facts, count))
         for _ in range(repeats):
             alone = _alone(new_engine(), count)
             for n, values in zip(threads, ratios, strict=True):
                 engine = new_engine()
                 start = time.perf_counter()
-                scores.add(accuracy_of_engine(engine, images, dataset, head, threads=n).score.map50_95)
+                scores.add(accuracy_of_engine(engine, images, head, threads=n).score.map50_95)
                 values.append((time.perf_counter() - start) / alone)
     if len(scores) > 1:
         sys.exit(f"the evaluations differ: {scores}")

@@ -12,6 +12,7 @@ import argparse
 from pathlib import Path
 
 from qpareto.objectives.accuracy.sample import turns
+from qpareto.objectives.engines.ref import EngineRef
 from qpareto.objectives.promises.measuring import verdict_on_images
 from qpareto.objectives.score import Scorer
 from qpareto.search.run.prepare import scorer_of_spec, space_of_spec
@@ -23,17 +24,17 @@ def main() -> None:
     spec = load_study_file(options.study, options.set)
     scorer = scorer_of_spec(spec)
     calibration = space_of_spec(spec, scorer.layers).calibrations[-1]
-    engines = {"reference": scorer.reference, f"all INT8, {calibration}": scorer.all_int8(calibration)}
+    engines = {"reference": scorer.reference(), f"all INT8, {calibration}": scorer.all_int8(calibration)}
     batch = scorer.options.batch
-    print(f"{scorer.kind.device_name()}, {len(turns(len(scorer.pixels), batch))} inputs of batch {batch} against one\n")
+    print(f"{scorer.kind.device_name()}, {len(turns(len(scorer.images), batch))} inputs of batch {batch} against one\n")
     print("| engine | pairs | in turn over one | 95 % | its speed | disturbed by |")
     print("| --- | ---: | ---: | ---: | --- | --- |")
     for name, engine in engines.items():
         print(_row(name, engine, scorer, within=options.within))
 
 
-def _row(name: str, engine: Path, scorer: Scorer, *, within: float) -> str:
-    timed = scorer.clock.images_against_one(engine, scorer.options)
+def _row(name: str, engine: EngineRef, scorer: Scorer, *, within: float) -> str:
+    timed = scorer.clock().images_against_one(engine)
     low, high = timed.ratio_ci
     disturbed = ", ".join(timed.flags) or "nothing"
     told = f"| {name} | {timed.pairs} | {timed.ratio:.4f} | {low:.4f} to {high:.4f}"

@@ -73,11 +73,9 @@ def main() -> None:
 
 @contextmanager
 def _loaded(paths: tuple[Path, Path], options: EngineOptions, store: Store) -> Iterator[tuple[Engine, Engine]]:
-    kind = engine_kind(options.kind)
     with ExitStack() as stack:
         first, second = (
-            stack.enter_context(kind.load(engine_from_onnx(path, file_hash(path), options, store), options))
-            for path in paths
+            stack.enter_context(engine_from_onnx(path, file_hash(path), options, store).load()) for path in paths
         )
         images = np.random.default_rng(0).random(first.input_shape, dtype=np.float32)
         first.load_input(images)

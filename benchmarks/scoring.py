@@ -20,8 +20,9 @@ import numpy as np
 
 from qpareto.objectives.accuracy.dataset import dataset_from_coco
 from qpareto.objectives.accuracy.evaluate import accuracy_of_engine
+from qpareto.objectives.accuracy.evaluation_set import EvaluationSet
 from qpareto.objectives.accuracy.head_kinds import head_of_model
-from qpareto.objectives.accuracy.images import LetterboxedImages, letterboxed_images
+from qpareto.objectives.accuracy.images import LetterboxedImages
 from qpareto.objectives.engines import Engine, engine_kind
 from qpareto.objectives.engines.build import engine_from_onnx
 from qpareto.objectives.latency.telemetry import HostLoad
@@ -42,14 +43,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as cache:
         store = Store(Path(cache))
         _, _, height, width = model.input_shape
-        images = letterboxed_images([i.path for i in dataset.images], height=height, width=width, store=store)
-        with kind.load(engine_from_onnx(model.path, file_hash(model.path), options, store), options) as engine:
-            _infer_all(engine, images)
+        images = EvaluationSet.of_dataset(dataset, height=height, width=width, store=store)
+        with engine_from_onnx(model.path, file_hash(model.path), options, store).load() as engine:
+            _infer_all(engine, images.pixels)
             for repeat in range(arguments.repeats):
                 load.wait_until_quiet()
-                seconds, first = load.watched(lambda: _infer_all(engine, images))
+                seconds, first = load.watched(lambda: _infer_all(engine, images.pixels))
                 start = time.perf_counter()
-                accuracy, second = load.watched(lambda: accuracy_of_engine(engine, images, dataset, head))
+                accuracy, second = load.watched(lambda: accuracy_of_engine(engine, images, head))
                 whole.append(time.perf_counter() - start)
                 alone.append(seconds)
                 others.append(max(first or 0.0, second or 0.0))

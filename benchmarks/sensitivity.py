@@ -26,7 +26,7 @@ from qpareto.search.api import results
 from qpareto.search.run.prepare import scorer_of_spec
 from qpareto.search.study_file.loading import load_study_file
 from qpareto.spaces.calibration import CalibrationChoice
-from qpareto.spaces.masks import LayerMask
+from qpareto.spaces.masks import layers_of_word
 
 Floats = NDArray[np.float64]
 
@@ -49,7 +49,7 @@ def main() -> None:
         measured = point.measurement
         if measured.calibration and measured.float_type == spec.engine.float_type:
             sensitivity = found[CalibrationChoice.parse(measured.calibration).method]
-            harms.append(sensitivity.harm_of_mask(LayerMask.from_word(sensitivity.layers, measured.mask)))
+            harms.append(sensitivity.harm[layers_of_word(measured.mask)].sum())
             drops.append(-measured.map50_95_change)
     _print_foretold(np.array(harms), np.array(drops))
 

@@ -12,8 +12,8 @@ from .accuracy.heads import Head
 from .accuracy.images import LetterboxedImages
 from .accuracy.sample import Sample
 from .device import Device
-from .engines import EngineOptions
 from .engines.profile import LayerTime
+from .engines.ref import EngineRef
 from .latency.paired import LatencyBudget, PairedLatency
 from .latency.spread import BUILDS, PROCESSES, Spread
 from .latency.telemetry import HostLoad
@@ -27,22 +27,20 @@ class Clock:
     """Holds the device alone for each timing, which runs in a child process of its own.
 
     Args:
-        reference: the folder of the engine that latencies are ratios to.
-        options: how it was built.
+        reference: the engine that latencies are ratios to.
         pixels: images to run engines on.
         head: how to read what they give.
         budget, load: as of `Scorer`.
     """
 
     device: Device
-    reference: Path
-    options: EngineOptions
+    reference: EngineRef
     pixels: LetterboxedImages
     head: Head
     budget: LatencyBudget
     load: HostLoad
 
-    def latency(self, engine: Path, options: EngineOptions, *, sample: Sample | None = None) -> PairedLatency:
+    def latency(self, engine: EngineRef, *, sample: Sample | None = None) -> PairedLatency:
         """The engine timed against the reference.
 
         Args:
@@ -52,28 +50,35 @@ class Clock:
             EngineError: an engine does not load or run, takes too long, or finds something else when it is timed.
         """
         with self.device.alone():
-            engines = (self.reference, self.options), (engine, options)
-            images = self.pixels, self.head, sample
-            return self.device.run(steps.time, *engines, images, self.budget, self.load, log=f"latency-{engine.name}")
+            return self.device.run(
+                f"latency-{engine.name}",
+                steps.time,
+                *(self.reference, engine),
+                pixels=self.pixels,
+                head=self.head,
+                sample=sample,
+                budget=self.budget,
+                load=self.load,
+            )
 
-    def images_against_one(self, engine: Path, options: EngineOptions) -> PairedLatency:
+    def images_against_one(self, engine: EngineRef) -> PairedLatency:
         """The engine timed on all images in turn against itself on one of them: not 1 if its speed depends on them.
 
         Raises:
             EngineError: as `latency`.
         """
         with self.device.alone():
-            timed = (engine, options), self.pixels, self.budget, self.load
-            return self.device.run(steps.time_images_against_one, *timed, log=f"images-{engine.name}")
+            timed = engine, self.pixels, self.budget, self.load
+            return self.device.run(f"images-{engine.name}", steps.time_images_against_one, *timed)
 
-    def layer_times(self, engine: Path, options: EngineOptions) -> tuple[LayerTime, ...]:
+    def layer_times(self, engine: EngineRef) -> tuple[LayerTime, ...]:
         """What each layer of an engine takes.
 
         Raises:
             EngineError: the engine does not load or run, takes too long, or does not tell of its layers.
         """
         with self.device.alone():
-            return self.device.run(steps.profile, engine, options, self.pixels, log=f"profile-{engine.name}")
+            return self.device.run(f"profile-{engine.name}", steps.profile, engine, self.pixels)
 
     def reference_ms(self) -> float:
         """The reference's milliseconds, timed against itself.
@@ -85,18 +90,18 @@ class Clock:
         """
         if (found := self._kept("reference-ms")) is not None:
             return float(found)
-        timed = self.latency(self.reference, self.options)
+        timed = self.latency(self.reference)
         if not timed.flags:
             self._keep("reference-ms", repr(timed.reference_ms))
         return timed.reference_ms
 
-    def spread(self, build: Callable[[int], Path]) -> Spread:
+    def spread(self, build: Callable[[int], EngineRef]) -> Spread:
         """How far timings of one engine lie apart, in `PROCESSES` processes for each of `BUILDS` builds.
 
         Kept for later processes on this machine unless a timing was disturbed.
 
         Args:
-            build: gives the folder of that engine's build of a number from 0; called only if the spread is not known.
+            build: gives that engine's build of a number from 0; called only if the spread is not known.
 
         Raises:
             EngineError: as `latency`, and what `build` raises.
@@ -104,7 +109,7 @@ class Clock:
         if (found := self._kept("spread")) is not None:
             return Spread(**json.loads(found))
         engines = [build(number) for number in range(BUILDS)]
-        timed = [self.latency(engine, self.options) for engine in engines for _ in range(PROCESSES)]
+        timed = [self.latency(engine) for engine in engines for _ in range(PROCESSES)]
         spread = Spread.of_ratios([each.ratio for each in timed])
         if not any(each.is_disturbed for each in timed):
             self._keep("spread", json.dumps(asdict(spread)))

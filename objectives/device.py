@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import ParamSpec, TypeVar
 
 from ..errors import DeviceError
 from .engines import EngineKind, EngineOptions, availability, engine_kind
@@ -16,6 +16,7 @@ from .isolation.child import run_in_child
 from .isolation.lock import device_lock
 from .store import Store, disk_errors
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 _ANSWERS_WITHIN_S = 120.0  # a driver that hangs
@@ -52,8 +53,11 @@ class Device:
             boot = platform.node()
         return f"{self.kind.device_id()} {boot}"
 
-    def run(self, step: Callable[..., T], *arguments: Any, log: str) -> T:
+    def run(self, log: str, step: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
         """One step in a child process, within the time that a run may take.
+
+        Args:
+            log: name of the step's log, which is left among the store's.
 
         Raises:
             EngineError: it crashed or took too long.
@@ -63,6 +67,7 @@ class Device:
             return run_in_child(
                 step,
                 *arguments,
+                named=named,
                 timeout_s=self.options.run_timeout_s,
                 limit="engine.run_timeout_s",
                 log_path=self.store.root / "logs" / f"{log}.log",

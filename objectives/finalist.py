@@ -23,9 +23,9 @@ def measure_finalist(scorer: Scorer, candidate: Candidate, *, float_type: str | 
         QuantizationError, EngineError: as `Scorer.quantize` and `Scorer.measure`.
     """
     quantized = scorer.quantize(candidate)
-    engine, built = scorer.engine(quantized, float_type=float_type), scorer.build_options(float_type)
-    earlier = find_engine(quantized.graph_hash, built, scorer.store, build=scorer.build - 1) if scorer.build else None
-    scorer.evaluator.accuracy(engine, built)  # by which it is known again
+    engine, build = scorer.engine(quantized, float_type=float_type), scorer.build
+    earlier = find_engine(quantized.graph_hash, engine.options, scorer.store, build=build - 1) if build else None
+    scorer.evaluator.accuracy(engine)  # by which it is known again
     each = (earlier or engine, *[engine] * (TIMINGS - 1))
-    timed = [scorer.clock.latency(one, built, sample=scorer.evaluator.sample(one)) for one in each]
+    timed = [scorer.clock().latency(one, sample=scorer.evaluator.sample(one)) for one in each]
     return scorer.measure(candidate, quantized, float_type=float_type, latency=combined(timed))

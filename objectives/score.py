@@ -17,12 +17,10 @@ from ..spaces.candidate import Candidate
 from ..spaces.layers import Layer
 from ..spaces.masks import LayerMask
 from ..spaces.model import DetectorModel
-from ..spaces.precision import INT8
 from . import steps
 from .accuracy.bootstrap import map_difference
-from .accuracy.dataset import Dataset
+from .accuracy.evaluation_set import EvaluationSet
 from .accuracy.heads import Head
-from .accuracy.images import LetterboxedImages
 from .accuracy.output_error import OutputError
 from .accuracy.parity import Parity
 from .clock import Clock
@@ -33,11 +31,13 @@ from .engines.inspection import Inspection
 from .engines.missing_kernels import MissingKernels
 from .engines.options import HalfOptions
 from .engines.profile import reformat_share
+from .engines.ref import EngineRef
 from .evaluator import Evaluator
 from .latency.paired import LatencyBudget, PairedLatency
 from .latency.spread import Spread
 from .latency.telemetry import HostLoad
 from .measurement import Measurement
+from .once import once
 from .quantization.apply_mask import QuantizedModel
 from .quantization.batch import with_batch
 from .quantization.calibrate import CalibrationSet, calibrated_model, structure_of_model
@@ -54,7 +54,7 @@ class Scorer:
 
     Args:
         layers: those that can run in INT8, in graph order.
-        pixels: the evaluation images, letterboxed, in the data set's order.
+        images: those that engines are scored on.
         calibration: the calibration images in their seeded order.
         options: how engines are built and run; the reference has these too.
         budget: how long latency is measured.
@@ -67,8 +67,7 @@ class Scorer:
 
     model: DetectorModel
     layers: tuple[Layer, ...]
-    dataset: Dataset
-    pixels: LetterboxedImages
+    images: EvaluationSet
     head: Head
     calibration: CalibrationSet
     options: EngineOptions
@@ -118,8 +117,8 @@ class Scorer:
         with self.device.beside_timing(on_host=True):
             return sensitivity_of_layers(self.model, self.calibration, choice, self.store, error=error, count=images)
 
-    def engine(self, quantized: QuantizedModel, *, float_type: str | None = None) -> Path:
-        """The engine's folder, built unless somebody has.
+    def engine(self, quantized: QuantizedModel, *, float_type: str | None = None) -> EngineRef:
+        """The engine, built unless somebody has.
 
         Raises:
             NoKernelError: some of its INT8 layers have no INT8 kernel here; they are float from now on.
@@ -138,7 +137,7 @@ class Scorer:
             onnx_path, graph = Path(folder) / "quantized.onnx", Path(folder) / "searched.onnx"
             onnx_path.write_bytes(self.built_graph(quantized).SerializeToString())
             graph.write_bytes(quantized.model.SerializeToString())
-            proof = partial(steps.prove, images=self.pixels, head=self.head, graph=graph)
+            proof = partial(steps.prove, images=self.images.pixels, head=self.head, graph=graph)
             try:
                 return engine_from_onnx(
                     onnx_path, quantized.graph_hash, options, self.store, proof=proof, build=self.build
@@ -146,7 +145,7 @@ class Scorer:
             except NoKernelError as error:
                 raise self.missing_kernels.learned(error, quantized.mask) or error from error
 
-    def all_int8(self, choice: CalibrationChoice) -> Path:
+    def all_int8(self, choice: CalibrationChoice) -> EngineRef:
         """The engine with every layer in INT8 that has an INT8 kernel here; learns which have none, a build each.
 
         Raises:
@@ -192,14 +191,12 @@ class Scorer:
         Raises:
             EngineError: an engine does not build, load or run, takes too long, or is not timed as it was scored.
         """
-        options = self._options(float_type)
         engine = self.engine(quantized, float_type=float_type)
-        accuracy = self.evaluator.accuracy(engine, options)
-        reference = self.evaluator.accuracy(self.reference, self.options)
+        accuracy, reference = (self.evaluator.accuracy(each) for each in (engine, self.reference()))
         change, low, high = map_difference(accuracy.matches, reference.matches)
-        latency = latency or self.clock.latency(engine, options, sample=accuracy.sample)
-        inspection, parity = Inspection.load(engine), Parity.load(engine)
-        share = reformat_share(self.clock.layer_times(engine, options)) if self.profile else None
+        latency = latency or self.clock().latency(engine, sample=accuracy.sample)
+        inspection, parity = Inspection.load(engine.folder), Parity.load(engine.folder)
+        share = reformat_share(self.clock().layer_times(engine)) if self.profile else None
         return Measurement(
             map50_95=accuracy.score.map50_95,
             map50=accuracy.score.map50,
@@ -209,7 +206,7 @@ class Scorer:
             ap_medium=accuracy.score.ap_medium,
             ap_large=accuracy.score.ap_large,
             ap_by_class=accuracy.score.per_class,
-            latency_ms=latency.ratio * self.reference_ms,
+            latency_ms=latency.ratio * self.reference_ms(),
             latency_median_ms=latency.candidate_ms,
             latency_p90_ms=latency.candidate_p90_ms,
             latency_p90_bound_ms=latency.candidate_p90_bound_ms,
@@ -218,9 +215,9 @@ class Scorer:
             latency_p99_bound_ms=latency.candidate_p99_bound_ms,
             latency_cold_ms=latency.candidate_cold_ms,
             latency_ratio=latency.ratio,
-            latency_ratio_ci=self.spread.around(latency.ratio, latency.ratio_ci, timings=latency.timings),
+            latency_ratio_ci=self.spread().around(latency.ratio, latency.ratio_ci, timings=latency.timings),
             latency_own_ci=latency.ratio_ci,
-            latency_spread=self.spread.deviation,
+            latency_spread=self.spread().deviation,
             latency_timings=latency.timings,
             reference_ms=latency.reference_ms,
             pairs=latency.pairs,
@@ -228,51 +225,50 @@ class Scorer:
             foreign_load=latency.foreign_load,
             readings=latency.readings,
             energy_mj=latency.energy_mj,
-            int8_ran=inspection.ran_in(INT8, tuple(quantized.mask)) if inspection else None,
+            int8_ran=inspection.ran_as(quantized.mask) if inspection else None,
             no_int8_kernel=tuple(candidate.mask.without(quantized.mask)),
             reformats=len(inspection.reformats) if inspection else None,
             reformat_share=share,
             parity=asdict(parity) if parity else {},
-            engine_bytes=engine_bytes(engine),
+            engine_bytes=engine_bytes(engine.folder),
             mask=quantized.mask.word,
             int8_layers=tuple(quantized.mask),
             calibration=str(candidate.calibration) if quantized.mask else None,
-            float_type=options.float_type,
-            batch=options.batch,
-            threads=options.cpu_threads,
-            engine=options.kind,
+            float_type=engine.options.float_type,
+            batch=engine.options.batch,
+            threads=engine.options.cpu_threads,
+            engine=engine.options.kind,
             device=self.kind.device_name(),
-            images=len(self.dataset.images),
+            images=len(self.images),
             versions=self.versions,
             model_hash=self.model.content_hash,
-            dataset_hash=self.dataset.content_hash,
+            dataset_hash=self.images.dataset.content_hash,
             graph_hash=quantized.graph_hash,
             seconds=self._spent(),  # last: what stands above may be measured for it
         )
 
-    @property
-    def reference(self) -> Path:
-        """The folder of the reference engine: the one with an empty mask."""
-        return self.engine(self.reference_graph)
+    def reference(self) -> EngineRef:
+        """The reference engine, the one with an empty mask, built unless somebody has."""
+        return self.engine(self.reference_graph())
 
-    @cached_property
+    @once
     def reference_graph(self) -> QuantizedModel:
         """The graph without INT8."""
         nothing = LayerMask.none([layer.name for layer in self.layers])
         return self.quantize(Candidate(CalibrationChoice("max", 1), nothing))
 
-    @cached_property
+    @once
     def reference_ms(self) -> float:
         """The reference's milliseconds: the unit in which latencies are told; see `Clock.reference_ms`."""
-        return self.clock.reference_ms() if self.unit_ms is None else self.unit_ms
+        return self.clock().reference_ms() if self.unit_ms is None else self.unit_ms
 
-    @cached_property
+    @once
     def spread(self) -> Spread:
-        """How far timings of one engine lie apart on this machine: see `latency/spread.py`."""
-        clock = replace(self, build=0).clock  # whatever this one builds: it is known once
+        """How far timings of one engine lie apart here, timed unless it is known: see `latency/spread.py`."""
+        clock = replace(self, build=0).clock()  # whatever this one builds: it is known once
         return clock.spread(lambda number: replace(self, build=number).least_like_the_reference())
 
-    def least_like_the_reference(self) -> Path:
+    def least_like_the_reference(self) -> EngineRef:
         """The engine with all layers in INT8, or the reference if that cannot be had, which is logged.
 
         Raises:
@@ -282,16 +278,14 @@ class Scorer:
             return self.all_int8(CalibrationChoice("max", len(self.calibration.hashes)))
         except (QuantizationError, EngineError) as error:
             _log.warning("The reference is timed against itself to see how far timings lie apart. %s", error)
-            return self.reference
+            return self.reference()
 
-    @cached_property
     def clock(self) -> Clock:
-        """What times engines against the reference."""
+        """What times engines against the reference, which is built unless somebody has."""
         return Clock(
             device=self.device,
-            reference=self.reference,
-            options=self.options,
-            pixels=self.pixels,
+            reference=self.reference(),
+            pixels=self.images.pixels,
             head=self.head,
             budget=self.budget,
             load=self.load,
@@ -300,7 +294,7 @@ class Scorer:
     @cached_property
     def evaluator(self) -> Evaluator:
         """What scores engines on the evaluation images."""
-        return Evaluator(device=self.device, dataset=self.dataset, pixels=self.pixels, head=self.head)
+        return Evaluator(device=self.device, images=self.images, head=self.head)
 
     def _spent(self) -> dict[str, float]:
         """Seconds by step since this was last asked."""
@@ -308,16 +302,13 @@ class Scorer:
         self.seconds.clear()
         return told
 
-    def _options(self, float_type: str | None) -> EngineOptions:
-        return replace(self.options, float_type=float_type) if float_type else self.options
-
     def build_options(self, float_type: str | None = None) -> EngineOptions:
         """How engines are built: with what FP16 cannot hold well, which is decided once for all masks.
 
         Raises:
             QuantizationError: AutoCast failed.
         """
-        options = self._options(float_type)
+        options = replace(self.options, float_type=float_type) if float_type else self.options
         if not isinstance(options, HalfOptions) or options.float_type != "fp16" or not options.range_guard:
             return options
         with self.device.beside_timing(on_host=True):

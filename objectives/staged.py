@@ -18,6 +18,7 @@ from .accuracy.bootstrap import Interval
 from .accuracy.coco import Accuracy
 from .accuracy.race import Race, Rival, Standing, Stopped
 from .accuracy.raced import Contest
+from .engines.ref import EngineRef
 from .latency.paired import LatencyBudget, PairedLatency
 from .measurement import Measurement
 from .quantization.apply_mask import QuantizedModel
@@ -89,23 +90,28 @@ class StagedScorer:
         if found.graph_hash not in self._known:
             candidate = found.candidate([layer.name for layer in self.scorer.layers])
             engine = self.scorer.engine(self.scorer.quantize(candidate))
-            self._known[found.graph_hash] = self.scorer.evaluator.folder(engine, self.scorer.options)
+            self._known[found.graph_hash] = self.scorer.evaluator.folder(engine)
         return self._known[found.graph_hash]
 
-    def _raced(self, engine: Path, contest: Contest) -> tuple[PairedLatency, Rival | None, Accuracy | Standing]:
-        scorer, options = self.scorer, self.scorer.options
-        reference, known = scorer.reference, scorer.evaluator.known(engine)
-        images = scorer.pixels, scorer.dataset, scorer.head
-        timing = scorer.kind.device_id(), self._budget, scorer.load
-        raced = ((reference, options), (engine, options), images, timing, contest, known)
-        return scorer.device.run(steps.race, *raced, log=f"race-{engine.name}")
+    def _raced(self, engine: EngineRef, contest: Contest) -> tuple[PairedLatency, Rival | None, Accuracy | Standing]:
+        return self.scorer.device.run(
+            f"race-{engine.name}",
+            steps.race,
+            *(self.scorer.reference(), engine),
+            images=self.scorer.images,
+            head=self.scorer.head,
+            budget=self._budget,
+            load=self.scorer.load,
+            contest=contest,
+            known=self.scorer.evaluator.known(engine),
+        )
 
     def _stopped(self, standing: Standing, rival: Rival, latency: PairedLatency) -> Stopped:
         return Stopped(
             standing=standing,
             rival=rival.trial,
             rival_map50_95=rival.map50_95,
-            latency_ms=latency.ratio * self.scorer.reference_ms,
+            latency_ms=latency.ratio * self.scorer.reference_ms(),
             latency_ratio=latency.ratio,
             latency_ratio_ci=latency.ratio_ci,
             race=self.race,

@@ -13,17 +13,17 @@ from numpy.typing import NDArray
 
 from .accuracy.bootstrap import Interval
 from .accuracy.coco import Accuracy
-from .accuracy.dataset import Dataset
 from .accuracy.evaluate import accuracy_of_engine, threads_beside
+from .accuracy.evaluation_set import EvaluationSet
 from .accuracy.heads import Detections, Head
 from .accuracy.images import LetterboxedImages
 from .accuracy.parity import parity_of_engine
 from .accuracy.race import Rival, Standing
 from .accuracy.raced import Contest
 from .accuracy.sample import Sample, sample_of_turns, turns
-from .engines import Engine, EngineKind, EngineOptions, engine_kind
-from .engines.build import load_engine
+from .engines import Engine, EngineKind
 from .engines.profile import LayerTime
+from .engines.ref import EngineRef
 from .isolation.lock import device_lock
 from .latency.gpu_watch import watch_of_present_gpu
 from .latency.paired import LatencyBudget, PairedLatency, paired_latency
@@ -48,29 +48,22 @@ def prove(
     parity_of_engine(engine, graph or onnx_path, images, head).save(folder)
 
 
-def check_parity(
-    engine: Path, options: EngineOptions, onnx_path: Path, folder: Path, pixels: LetterboxedImages, head: Head
-) -> None:
+def check_parity(engine: EngineRef, onnx_path: Path, folder: Path, *, images: LetterboxedImages, head: Head) -> None:
     """As `prove`, of an engine that was built elsewhere."""
-    with load_engine(engine, options) as loaded:
-        prove(loaded, onnx_path, folder, images=pixels, head=head)
+    with engine.load() as loaded:
+        prove(loaded, onnx_path, folder, images=images, head=head)
 
 
-def evaluate(
-    engine: Path, options: EngineOptions, pixels: LetterboxedImages, dataset: Dataset, head: Head, folder: Path
-) -> None:
+def evaluate(engine: EngineRef, images: EvaluationSet, head: Head, folder: Path) -> None:
     """Leave an engine's accuracy in the folder."""
-    with load_engine(engine, options) as loaded:
-        threads = threads_beside(engine_kind(options.kind))
-        accuracy_of_engine(loaded, pixels, dataset, head, threads=threads).save(folder)
+    with engine.load() as loaded:
+        accuracy_of_engine(loaded, images, head, threads=threads_beside(engine.kind)).save(folder)
 
 
-def detections(
-    engine: Path, options: EngineOptions, pixels: LetterboxedImages, head: Head, images: Sequence[int]
-) -> list[Detections]:
+def detections(engine: EngineRef, pixels: LetterboxedImages, head: Head, images: Sequence[int]) -> list[Detections]:
     """What an engine finds in the images at these indices, in pixels of the originals."""
     found = []
-    with load_engine(engine, options) as loaded:
+    with engine.load() as loaded:
         for image in images:
             outputs = loaded.infer(tensor_from_pixels(pixels.pixels[[image] * loaded.input_shape[0]]))
             (first,) = head.detections([output[:1] for output in outputs])
@@ -78,41 +71,47 @@ def detections(
     return found
 
 
-def time(
-    reference: tuple[Path, EngineOptions],
-    candidate: tuple[Path, EngineOptions],
-    images: tuple[LetterboxedImages, Head, Sample | None],
+def time(  # noqa: PLR0913 - all but the engines by name
+    reference: EngineRef,
+    candidate: EngineRef,
+    *,
+    pixels: LetterboxedImages,
+    head: Head,
+    sample: Sample | None,
     budget: LatencyBudget,
     load: HostLoad,
 ) -> PairedLatency:
     """Time both engines on the same real images in turn; on a GPU the candidate's energy is measured after that.
 
     Args:
-        images: with how to read what an engine gives, and what the candidate found when it was scored, if known.
+        head: how to read what an engine gives.
+        sample: what the candidate found when it was scored, if known.
 
     Raises:
         EngineError: the candidate finds something else when it is timed.
     """
-    pixels, head, sample = images
-    with _loaded(*reference, pixels) as one, _loaded(*candidate, pixels) as other:
-        timed = _timed(one, other, engine_kind(candidate[1].kind), budget, load)
+    with _loaded(reference, pixels) as one, _loaded(candidate, pixels) as other:
+        timed = _timed(one, other, candidate.kind, budget, load)
         _refuse_another(other, pixels, head, sample)
         return timed
 
 
 def time_images_against_one(
-    engine: tuple[Path, EngineOptions], pixels: LetterboxedImages, budget: LatencyBudget, load: HostLoad
+    engine: EngineRef, pixels: LetterboxedImages, budget: LatencyBudget, load: HostLoad
 ) -> PairedLatency:
     """Time an engine on all the images of a timing against itself on the first input of these, again and again."""
-    with _loaded(*engine, pixels, inputs=1) as one, _loaded(*engine, pixels) as other:
-        return _timed(one, other, engine_kind(engine[1].kind), budget, load)
+    with _loaded(engine, pixels, inputs=1) as one, _loaded(engine, pixels) as other:
+        return _timed(one, other, engine.kind, budget, load)
 
 
-def race(
-    reference: tuple[Path, EngineOptions],
-    candidate: tuple[Path, EngineOptions],
-    images: tuple[LetterboxedImages, Dataset, Head],
-    timing: tuple[str, LatencyBudget, HostLoad],
+def race(  # noqa: PLR0913 - all but the engines by name
+    reference: EngineRef,
+    candidate: EngineRef,
+    *,
+    images: EvaluationSet,
+    head: Head,
+    budget: LatencyBudget,
+    load: HostLoad,
     contest: Contest,
     known: Path | None,
 ) -> tuple[PairedLatency, Rival | None, Accuracy | Standing]:
@@ -121,7 +120,6 @@ def race(
     Timing comes first, while the process is fresh. The device is held here, so waiting for it counts as running.
 
     Args:
-        timing: the device's id, with the budget and what it is watched by.
         known: the folder of the candidate's accuracy, where it was found before: then no image is scored.
 
     Returns:
@@ -130,21 +128,22 @@ def race(
     Raises:
         EngineError: the candidate found something else when it was timed than when it was scored.
     """
-    kind, (pixels, dataset, head), (device, budget, load) = engine_kind(candidate[1].kind), images, timing
+    kind, device = candidate.kind, candidate.kind.device_id()
     with ExitStack() as stack:
         with device_lock(device, exclusive=True):
-            loaded = stack.enter_context(_loaded(*candidate, pixels))
-            with _loaded(*reference, pixels) as one:
+            loaded = stack.enter_context(_loaded(candidate, images.pixels))
+            with _loaded(reference, images.pixels) as one:
                 timed = _timed(one, loaded, kind, budget, load)
         ratio = Interval(timed.ratio, *timed.ratio_ci)
         rival = None if timed.is_disturbed else contest.race.rival(contest.front, ratio)
         with device_lock(device, exclusive=False):
             found = (
-                contest.accuracy_of_engine(loaded, pixels, dataset, head, rival=rival, threads=threads_beside(kind))
+                contest.accuracy_of_engine(loaded, images, head, rival=rival, threads=threads_beside(kind))
                 if known is None
                 else Accuracy.load(known)
             )
-            _refuse_another(loaded, pixels, head, found.sample if isinstance(found, Accuracy) else None)
+            sample = found.sample if isinstance(found, Accuracy) else None
+            _refuse_another(loaded, images.pixels, head, sample)
         return timed, rival, found
 
 
@@ -158,22 +157,20 @@ def _timed(
     return replace(timed, energy_mj=watch.energy_mj(candidate))
 
 
-def profile(engine: Path, options: EngineOptions, pixels: LetterboxedImages) -> tuple[LayerTime, ...]:
+def profile(engine: EngineRef, pixels: LetterboxedImages) -> tuple[LayerTime, ...]:
     """Time every layer of an engine on real images."""
-    return engine_kind(options.kind).profile(engine, options, next(_inputs(pixels, options.batch)))
+    return engine.kind.profile(engine.folder, engine.options, next(_inputs(pixels, engine.options.batch)))
 
 
 @contextmanager
-def _loaded(
-    folder: Path, options: EngineOptions, pixels: LetterboxedImages, *, inputs: int | None = None
-) -> Iterator[Engine]:
+def _loaded(engine: EngineRef, pixels: LetterboxedImages, *, inputs: int | None = None) -> Iterator[Engine]:
     """With the images of a timing, in the same order for all engines; with the first inputs alone if so many are told.
 
     Each engine has a copy of its own: of a shared one the engine that runs second would find part in a cache.
     """
-    with load_engine(folder, options) as engine:
-        engine.load_inputs(islice(_inputs(pixels, engine.input_shape[0]), inputs))
-        yield engine
+    with engine.load() as loaded:
+        loaded.load_inputs(islice(_inputs(pixels, loaded.input_shape[0]), inputs))
+        yield loaded
 
 
 def _inputs(pixels: LetterboxedImages, batch: int) -> Iterator[NDArray[np.float32]]:

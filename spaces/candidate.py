@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from .calibration import CalibrationChoice
 from .masks import LayerMask
+from .precision import FLOAT
 
 
 @dataclass(frozen=True)
@@ -18,4 +20,6 @@ class Candidate:
     def __str__(self) -> str:
         if not self.mask:
             return "float"
-        return f"{self.calibration} {len(self.mask)}/{len(self.mask.layers)} INT8 {self.mask}"
+        counts = Counter(precision.title for precision in self.mask.precisions if precision != FLOAT)
+        told = ", ".join(f"{count}/{len(self.mask.layers)} {title}" for title, count in counts.items())
+        return f"{self.calibration} {told} {self.mask}"

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import QParetoError
-from .layers import Layer
 from .precision import FLOAT, INT8, Precision
 
 
@@ -59,14 +58,6 @@ class LayerMask:
         return cls.of(layers, chosen)
 
     @classmethod
-    def from_blocks(cls, layers: Sequence[Layer], blocks: Iterable[str]) -> LayerMask:
-        """The mask whose INT8 layers are those of the named blocks; a block without layers is refused."""
-        wanted = set(blocks)
-        if unknown := sorted(wanted - {layer.block for layer in layers}):
-            raise QParetoError(f"There is no block '{unknown[0]}': `qpareto layers` lists the blocks.")
-        return cls.from_names([x.name for x in layers], [x.name for x in layers if x.block in wanted])
-
-    @classmethod
     def from_word(cls, layers: Sequence[str], word: str) -> LayerMask:
         """The mask that prints as this word; inverse of `word`.
 
@@ -76,12 +67,12 @@ class LayerMask:
         digits = _word_length(len(layers))
         if not re.fullmatch(r"[0-9a-fA-F]+", word):
             raise QParetoError(f"'{word}' is no mask word: a word has {digits} hexadecimal digits.")
-        bits = int(word, 16)
-        if len(word) != digits or bits >= 1 << len(layers):
+        chosen = layers_of_word(word)
+        if len(word) != digits or max(chosen, default=0) >= len(layers):
             raise QParetoError(
                 f"The mask word '{word}' does not fit this model: {len(layers)} layers make a word of {digits} digits."
             )
-        return cls.from_names(layers, [name for i, name in enumerate(layers) if bits >> i & 1])
+        return cls.from_names(layers, [layers[i] for i in chosen])
 
     @classmethod
     def from_file(cls, layers: Sequence[str], path: Path) -> LayerMask:
@@ -120,6 +111,12 @@ class LayerMask:
 
     def __str__(self) -> str:
         return self.word
+
+
+def layers_of_word(word: str) -> list[int]:
+    """Which layers a mask's word quantizes, counted from 0 in graph order."""
+    bits = int(word, 16)
+    return [i for i in range(bits.bit_length()) if bits >> i & 1]
 
 
 def _word_length(n_layers: int) -> int:

@@ -48,7 +48,12 @@ class Space:
     @property
     def searched(self) -> LayerMask:
         """The mask with every searched layer quantized: the most that a candidate can have."""
-        return self._mask(self.groups)
+        return self.mask_of(self.groups)
+
+    def mask_of(self, groups: Iterable[str]) -> LayerMask:
+        """The mask whose quantized layers are those of the named groups."""
+        names = [name for group in groups for name in self.groups[group]]
+        return LayerMask.from_names(self.layers, names, self.precision)
 
     def distributions(self) -> dict[str, BaseDistribution]:
         """Optuna's distributions: the calibration choice, and one switch between float and `precision` a group."""
@@ -64,7 +69,7 @@ class Space:
     def candidate(self, params: Mapping[str, Any]) -> Candidate:
         """The candidate that a trial's parameters stand for; inverse of `params`."""
         choice = CalibrationChoice(params["calibration.method"], params["calibration.size"])
-        return Candidate(choice, self._mask([group for group in self.groups if params[group] == self.precision.name]))
+        return Candidate(choice, self.mask_of([group for group in self.groups if params[group] == self.precision.name]))
 
     def params(self, candidate: Candidate) -> dict[str, Any]:
         """The parameters that stand for a candidate.
@@ -91,10 +96,6 @@ class Space:
         except QParetoError:
             return False
         return True
-
-    def _mask(self, groups: Iterable[str]) -> LayerMask:
-        names = [name for group in groups for name in self.groups[group]]
-        return LayerMask.from_names(self.layers, names, self.precision)
 
 
 def space_of_layers(

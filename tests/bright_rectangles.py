@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qpareto.errors import EngineError
-from qpareto.objectives.accuracy.dataset import Dataset, dataset_from_coco
+from qpareto.objectives.accuracy.dataset import dataset_from_coco
+from qpareto.objectives.accuracy.evaluation_set import EvaluationSet
 from qpareto.objectives.accuracy.head_kinds import EndToEndHead
-from qpareto.objectives.accuracy.images import LetterboxedImages, letterboxed_images
 from qpareto.objectives.engines import Engine
 from qpareto.objectives.store import Store
 
@@ -61,7 +61,7 @@ class BrightRectangle(Engine):
         pass
 
 
-def rectangles_in(folder: Path, count: int) -> tuple[Dataset, LetterboxedImages]:
+def rectangles_in(folder: Path, count: int) -> EvaluationSet:
     """Images of different shapes, each with a white rectangle where the truth has a box."""
     rng = np.random.default_rng(0)
     images, annotations = [], []
@@ -77,5 +77,4 @@ def rectangles_in(folder: Path, count: int) -> tuple[Dataset, LetterboxedImages]
     content = {"images": images, "annotations": annotations, "categories": [{"id": 0, "name": "rectangle"}]}
     (folder / "instances.json").write_text(json.dumps(content))
     dataset = dataset_from_coco(folder, folder / "instances.json")
-    paths = [image.path for image in dataset.images]
-    return dataset, letterboxed_images(paths, height=64, width=64, store=Store(folder / "store"))
+    return EvaluationSet.of_dataset(dataset, height=64, width=64, store=Store(folder / "store"))

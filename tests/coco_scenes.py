@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
+from qpareto.objectives.accuracy.coco import Accuracy, score_matches
 from qpareto.objectives.accuracy.dataset import Dataset, ImageRecord
 from qpareto.objectives.accuracy.heads import Detections
+from qpareto.objectives.accuracy.matcher import Matcher
 
 Box = tuple[float, float, float, float]  # left, top, width, height
 
@@ -71,6 +73,12 @@ def detections_of(found: Sequence[Found]) -> Detections:
     return Detections(
         boxes, np.array([f.score for f in ordered], np.float32), np.array([f.class_index for f in ordered], np.intp)
     )
+
+
+def score_detections(dataset: Dataset, detections: Sequence[Detections]) -> Accuracy:
+    """Our figures of detections, one `Detections` an image in the data set's order, in original pixels."""
+    matcher = Matcher(dataset)
+    return score_matches(dataset, [matcher.match(i, found) for i, found in enumerate(detections)])
 
 
 def pycocotools_eval(scene: Scene) -> tuple[list[float], Any]:

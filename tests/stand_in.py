@@ -66,7 +66,7 @@ class StandIn:
         return replace(self, unit_ms=unit_ms)
 
     def recipes(self, space: Space) -> Sequence[Baseline]:
-        return baselines(space.layers, size=max(space.sizes), faster_float_type=None) if self.recipes_too else ()
+        return baselines(space, faster_float_type=None) if self.recipes_too else ()
 
     def prior(self, space: Space) -> Prior:
         del space

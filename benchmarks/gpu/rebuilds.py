@@ -35,6 +35,7 @@ from qpareto.objectives.accuracy.sample import IMAGES
 from qpareto.objectives.device import Device
 from qpareto.objectives.engines import EngineOptions
 from qpareto.objectives.engines.build import build_engine
+from qpareto.objectives.engines.ref import EngineRef
 from qpareto.objectives.isolation.child import run_in_child
 from qpareto.objectives.quantization.apply_mask import QuantizedModel
 from qpareto.objectives.score import Scorer
@@ -94,7 +95,7 @@ class Bench:
         mask = self.asked.mask.without(missing)
         return {
             MASK: self.scorer.quantize(Candidate(self.asked.calibration, mask)),
-            FLOAT: self.scorer.reference_graph,
+            FLOAT: self.scorer.reference_graph(),
         }
 
     def key(self, build: Build) -> str:
@@ -198,11 +199,19 @@ class Bench:
         assert engine is not None
         assert reference is not None
         options = replace(scorer.options, run_timeout_s=max(1.0, min(scorer.options.run_timeout_s, self.left_s)))
-        images = scorer.pixels, scorer.head, None
-        timed = ((reference, options), (engine, options), images, scorer.budget, scorer.load)
+        engines = EngineRef(reference, options), EngineRef(engine, options)
         with self.device.alone():
             start = time.monotonic()
-            found = Device(options, store).run(steps.time, *timed, log=f"time-{key}")
+            found = Device(options, store).run(
+                f"time-{key}",
+                steps.time,
+                *engines,
+                pixels=scorer.images.pixels,
+                head=scorer.head,
+                sample=None,
+                budget=scorer.budget,
+                load=scorer.load,
+            )
         told = {"case": timing.case, "number": timing.number, "engine": key, "seconds": time.monotonic() - start}
         told |= {"reference": json.loads((reference / BUILT).read_text())["token"], "ratio": found.ratio}
         told |= {"ratio_ci": found.ratio_ci, "ms": found.candidate_ms, "reference_ms": found.reference_ms}

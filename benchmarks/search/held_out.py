@@ -26,8 +26,8 @@ def change_of_line(line: Line, scorer: Scorer, space: Space) -> tuple[float, flo
     quantized = scorer.quantize(candidate_of_line(line, space))
     if quantized.graph_hash != line["graph_hash"]:
         raise ValueError(f"the mask {line['mask']} makes another graph than was recorded: record anew")
-    found = scorer.evaluator.accuracy(scorer.engine(quantized), scorer.options)
-    return map_difference(found.matches, scorer.evaluator.accuracy(scorer.reference, scorer.options).matches)
+    found = scorer.evaluator.accuracy(scorer.engine(quantized))
+    return map_difference(found.matches, scorer.evaluator.accuracy(scorer.reference()).matches)
 
 
 def main() -> None:
@@ -46,7 +46,7 @@ def main() -> None:
     front = front_of_lines(measured(recording.of_run(arguments.run)))
     lines = {name: line for name, line in recording.baselines.items() if line["float_type"] == recording.float_type}
     lines |= {f"{arguments.run}, {line['mask']}": line for line in front}
-    print(f"{len(searched.dataset.images)} images searched on, {len(scorer.dataset.images)} that no search saw\n")
+    print(f"{len(searched.images)} images searched on, {len(scorer.images)} that no search saw\n")
     print("| | latency ratio | change where it was searched | change on images that no search saw |")
     print("| --- | ---: | --- | --- |")
     for name, line in lines.items():

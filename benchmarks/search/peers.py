@@ -33,6 +33,7 @@ from qpareto.objectives.accuracy.image_files import list_images
 from qpareto.objectives.engines import engine_kind
 from qpareto.objectives.engines.build import engine_bytes
 from qpareto.objectives.engines.inspection import Inspection
+from qpareto.objectives.engines.ref import EngineRef
 from qpareto.objectives.finalist import TIMINGS
 from qpareto.objectives.isolation.child import run_in_child
 from qpareto.objectives.isolation.lock import device_lock
@@ -41,7 +42,7 @@ from qpareto.objectives.score import Scorer
 from qpareto.objectives.store import content_key, write_whole
 from qpareto.search.run.prepare import check_runs, confirming, scorer_of_spec
 from qpareto.search.study_file.loading import load_study_file
-from qpareto.spaces.precision import INT8
+from qpareto.spaces.masks import LayerMask
 
 SUBSET_SIZE = 300  # NNCF's default
 PEERS: Mapping[str, Recipe] = {  # in the order of measuring: the quick ones first
@@ -73,28 +74,28 @@ class Bench:
     again: Scorer | None
     timeout_s: float
 
-    def engine(self, recipe: Recipe, *, build: int = 0) -> Path:
-        """The engine's folder in the study's cache, made unless it is there.
+    def engine(self, recipe: Recipe, *, build: int = 0) -> EngineRef:
+        """The engine in the study's cache, made unless it is there.
 
         Args:
             build: engines of another number are made anew.
         """
         scorer = self.scorer
         material = Material(
-            ir=scorer.reference / "engine.xml",
+            ir=scorer.reference().folder / "engine.xml",
             calibration=scorer.calibration.pixels,
             subset_size=len(scorer.calibration.hashes),
-            pixels=scorer.pixels,
-            dataset=scorer.dataset,
+            pixels=scorer.images.pixels,
+            dataset=scorer.images.dataset,
             head=scorer.head,
             head_block=scorer.layers[-1].block,
             device=scorer.kind.device_id(),
         )
         key = content_key(
             recipe=asdict(recipe),
-            reference=scorer.reference.name,
+            reference=scorer.reference().name,
             calibration=scorer.calibration.hashes,
-            scored=[scorer.pixels.content_hash, scorer.dataset.content_hash],
+            scored=[scorer.images.pixels.content_hash, scorer.images.dataset.content_hash],
             versions=versions_of(scorer),
             **({"build": build} if build else {}),
         )
@@ -104,18 +105,18 @@ class Bench:
         def fill(folder: Path) -> None:
             run_in_child(make_engine, material, recipe, folder, timeout_s=self.timeout_s, log_path=log_path)
 
-        return scorer.store.make("peers", key, fill)
+        return EngineRef(scorer.store.make("peers", key, fill), scorer.options)
 
     def searched(self, recipe: Recipe) -> Row:
         """What the engine scores as a study's search would measure it, and what making it took."""
         scorer, engine = self.scorer, self.engine(recipe)
-        ran = Inspection.of_layers(scorer.clock.layer_times(engine, scorer.options))
+        ran = Inspection.of_layers(scorer.clock().layer_times(engine))
         return {
-            **scored(scorer, engine, scorer.clock.latency(engine, scorer.options)),
-            "int8_layers": ran.ran_in(INT8, [layer.name for layer in scorer.layers]),
+            **scored(scorer, engine, scorer.clock().latency(engine)),
+            "int8_layers": ran.ran_as(LayerMask.all([layer.name for layer in scorer.layers])),
             "layers": len(scorer.layers),
-            "engine_bytes": engine_bytes(engine),
-            **json.loads((engine / COST).read_text(encoding="utf-8")),
+            "engine_bytes": engine_bytes(engine.folder),
+            **json.loads((engine.folder / COST).read_text(encoding="utf-8")),
         }
 
     def confirmed(self, recipe: Recipe) -> Row | None:
@@ -124,7 +125,7 @@ class Bench:
             return None
         scorer, engine = self.again, self.engine(recipe, build=1)
         timed = [self.engine(recipe), *[engine] * (TIMINGS - 1)]
-        return scored(scorer, engine, combined([scorer.clock.latency(each, scorer.options) for each in timed]))
+        return scored(scorer, engine, combined([scorer.clock().latency(each) for each in timed]))
 
 
 @dataclass(frozen=True)
@@ -215,9 +216,9 @@ def versions_of(scorer: Scorer) -> dict[str, str]:
     return {**scorer.versions, "nncf": version("nncf")}
 
 
-def scored(scorer: Scorer, engine: Path, latency: PairedLatency) -> Row:
+def scored(scorer: Scorer, engine: EngineRef, latency: PairedLatency) -> Row:
     """What an engine scores against the reference, by the names that a measurement has for it."""
-    accuracy, reference = (scorer.evaluator.accuracy(each, scorer.options) for each in (engine, scorer.reference))
+    accuracy, reference = map(scorer.evaluator.accuracy, (engine, scorer.reference()))
     change, *change_ci = map_difference(accuracy.matches, reference.matches)
     return {
         "map50_95": accuracy.score.map50_95,
@@ -225,13 +226,13 @@ def scored(scorer: Scorer, engine: Path, latency: PairedLatency) -> Row:
         "map50_95_change": change,
         "map50_95_change_ci": change_ci,
         "latency_ratio": latency.ratio,
-        "latency_ratio_ci": scorer.spread.around(latency.ratio, latency.ratio_ci, timings=latency.timings),
+        "latency_ratio_ci": scorer.spread().around(latency.ratio, latency.ratio_ci, timings=latency.timings),
         "latency_own_ci": latency.ratio_ci,
         "latency_timings": latency.timings,
-        "latency_ms": latency.ratio * scorer.reference_ms,
+        "latency_ms": latency.ratio * scorer.reference_ms(),
         "flags": latency.flags,
         "timing_foreign_load": latency.foreign_load,
-        "images": len(scorer.dataset.images),
+        "images": len(scorer.images),
     }
 
 

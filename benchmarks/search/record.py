@@ -73,21 +73,18 @@ class Bench:
                         f"--set 'space.calibration.{name}={json.dumps(told[name])}', or name another file."
                     )
         if not self.recording.of_run(SPACE):
-            facts = {"device": self.scorer.kind.device_name(), "reference_ms": self.scorer.reference_ms}
+            facts = {"device": self.scorer.kind.device_name(), "reference_ms": self.scorer.reference_ms()}
             made = {
                 "versions": self.scorer.versions,
                 "engine": {"kind": self.scorer.kind.name, "recipe": self.scorer.kind.recipe},
                 "date": str(datetime.now(UTC).date()),
-                "images": len(self.scorer.dataset.images),
+                "images": len(self.scorer.images),
             }
             self.recording.add({"run": SPACE, **space, **asdict(graph), **facts, **made})
 
     def measure_baselines(self) -> None:
-        recipes = baselines(
-            self.space.layers,
-            size=max(self.space.sizes),
-            faster_float_type=self.scorer.kind.faster_float_type(self.scorer.options),
-        )
+        faster = self.scorer.kind.faster_float_type(self.scorer.options)
+        recipes = baselines(self.space, faster_float_type=faster)
         held = {line["name"] for line in self.recording.of_run(BASELINE)}
         for recipe in recipes:
             if recipe.name not in held:
@@ -162,7 +159,7 @@ def main() -> None:
     scorer = scorer_of_spec(spec)
     check_runs(scorer)
     space = space_of_spec(spec, scorer.layers)
-    scorer = replace(scorer, unit_ms=scorer.reference_ms)
+    scorer = replace(scorer, unit_ms=scorer.reference_ms())
     recording = Recording.opened(arguments.out)
     warm, listed = (_candidates(path, space) for path in (arguments.warm, arguments.listed))
     bench = Bench(scorer, space, spec.search.seed, recording, warm, listed)

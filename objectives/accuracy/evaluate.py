@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from ..engines.base import Engine, EngineKind
 from ..tensors import tensor_from_pixels
 from .coco import Accuracy, score_matches
-from .dataset import Dataset
+from .evaluation_set import EvaluationSet
 from .heads import Detections, Head
-from .images import LetterboxedImages
 from .matcher import Matcher, Matches
 from .sample import Sampling
 
@@ -36,23 +35,21 @@ def threads_beside(kind: EngineKind) -> int:
     return 1 if kind.runs_on_host_cpu else 2
 
 
-def accuracy_of_engine(
-    engine: Engine, images: LetterboxedImages, dataset: Dataset, head: Head, *, threads: int = 1
-) -> Accuracy:
-    """Run an engine on every image of a data set and score what it finds.
+def accuracy_of_engine(engine: Engine, images: EvaluationSet, head: Head, *, threads: int = 1) -> Accuracy:
+    """Run an engine on every image and score what it finds.
 
     Args:
-        images, dataset, threads: as for `matches_of_engine`.
+        images, threads: as for `matches_of_engine`.
 
     Raises:
         EngineError: the engine failed.
     """
-    order, sampling = range(len(dataset.images)), Sampling(len(dataset.images))
+    order, sampling = range(len(images)), Sampling(len(images))
     matches = []
-    for image, seen in enumerate(matches_of_engine(engine, images, dataset, head, order=order, threads=threads)):
+    for image, seen in enumerate(matches_of_engine(engine, images, head, order=order, threads=threads)):
         matches.append(seen.matches)
         sampling.note(image, seen.found)
-    return replace(score_matches(dataset, matches), sample=sampling.sample())
+    return replace(score_matches(images.dataset, matches), sample=sampling.sample())
 
 
 class Seen(NamedTuple):
@@ -63,16 +60,15 @@ class Seen(NamedTuple):
 
 
 def matches_of_engine(
-    engine: Engine, images: LetterboxedImages, dataset: Dataset, head: Head, *, order: Sequence[int], threads: int = 1
+    engine: Engine, images: EvaluationSet, head: Head, *, order: Sequence[int], threads: int = 1
 ) -> Generator[Seen, None, None]:
-    """Run an engine on images of a data set, and match what it finds, in the given order.
+    """Run an engine on images, and match what it finds, in the given order.
 
     While the engine infers, some threads prepare the next images and as many match those before. The last batch is
     filled up with its last image, whose repeats are not matched. Who has seen enough closes the iterator.
 
     Args:
-        images: letterboxed from the data set's images, in its order and to the engine's size.
-        dataset: its categories in the model's order (`Dataset.for_model`).
+        images: letterboxed to the engine's size.
         order: indices of images, at least one.
         threads: how many prepare, and how many match, at least 1. Memory holds inputs of 2 * batch + `threads` images
             and outputs of 3 * batch + 4 * `threads` at most, however many images there are.
@@ -81,14 +77,14 @@ def matches_of_engine(
         EngineError: the engine failed.
     """
     batch, _, height, width = engine.input_shape
-    pixels, wanted = images.pixels, (len(dataset.images), height, width, 3)
+    pixels, wanted = images.pixels.pixels, (len(images), height, width, 3)
     if pixels.shape != wanted:
         raise ValueError(f"the images are {pixels.shape}, but the engine and the data set want {wanted}")
-    matcher = Matcher(dataset)
+    matcher = Matcher(images.dataset)
 
     def matched(image: int, outputs: Sequence[Floats]) -> Seen:
         (found,) = head.detections(outputs)
-        return Seen(found, matcher.match(image, found.on_image(images.geometry[image])))
+        return Seen(found, matcher.match(image, found.on_image(images.pixels.geometry[image])))
 
     waiting: deque[Future[Seen]] = deque()
     with ThreadPoolExecutor(threads) as before, ThreadPoolExecutor(threads) as after:

@@ -13,8 +13,8 @@ from ..engines.base import Engine
 from .coco import Accuracy, MatchTable, score_matches
 from .dataset import Dataset
 from .evaluate import matches_of_engine
+from .evaluation_set import EvaluationSet
 from .heads import Head
-from .images import LetterboxedImages
 from .matcher import Matches
 from .race import Race, Rival, Standing, looks, race_order, standing_on_part
 from .sample import Sampling
@@ -40,17 +40,16 @@ class Contest:
     def accuracy_of_engine(
         self,
         engine: Engine,
-        images: LetterboxedImages,
-        dataset: Dataset,
+        images: EvaluationSet,
         head: Head,
         *,
         rival: Rival | None,
         threads: int = 1,
     ) -> Accuracy | Standing:
-        """Run an engine on the images of a data set until it is dominated, or else on all of them.
+        """Run an engine on images until it is dominated, or else on all of them.
 
         Args:
-            images, dataset, threads: as for `matches_of_engine`.
+            images, threads: as for `matches_of_engine`.
             rival: None: nobody stops it.
 
         Returns:
@@ -59,21 +58,21 @@ class Contest:
         Raises:
             EngineError: the engine failed.
         """
-        order = self._order(len(dataset.images))
+        order = self._order(len(images))
         against = rival.matches() if rival else None
         found: list[Matches] = []
         sampling = Sampling(len(order))
-        ahead = matches_of_engine(engine, images, dataset, head, order=order.tolist(), threads=threads)
+        ahead = matches_of_engine(engine, images, head, order=order.tolist(), threads=threads)
         with closing(ahead):
             for seen, image in zip(ahead, order.tolist(), strict=True):
                 found.append(seen.matches)
                 sampling.note(image, seen.found)
                 if against is not None and len(found) in looks(len(order)):
                     part = order[: len(found)]
-                    standing = standing_on_part(_matches_of_part(dataset, found, part), against, part)
+                    standing = standing_on_part(_matches_of_part(images.dataset, found, part), against, part)
                     if self.race.is_dominated(standing):
                         return standing
-        return replace(score_matches(dataset, _in_data_set_order(found, order)), sample=sampling.sample())
+        return replace(score_matches(images.dataset, _in_data_set_order(found, order)), sample=sampling.sample())
 
     def _order(self, images: int) -> NDArray[np.intp]:
         return race_order(images, seed=self.seed)

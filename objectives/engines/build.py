@@ -6,12 +6,12 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from ...errors import EngineError
 from ..isolation.child import run_in_child
-from ..store import Store, content_key, disk_errors, is_whole, touch
+from ..store import Store, content_key, disk_errors
 from . import engine_kind
 from .base import Engine
 from .options import EngineOptions
+from .ref import EngineRef
 
 Proof = Callable[[Engine, Path, Path], None]  # the loaded engine, its graph, its folder; to be pickled
 
@@ -24,8 +24,8 @@ def engine_from_onnx(
     *,
     proof: Proof | None = None,
     build: int = 0,
-) -> Path:
-    """The folder of the engine, built if nobody has built it yet, and built again if it is damaged.
+) -> EngineRef:
+    """The engine, built if nobody has built it yet, and built again if it is damaged.
 
     Args:
         onnx_path: the quantized graph.
@@ -54,7 +54,7 @@ def engine_from_onnx(
         )
         log_path.unlink()
 
-    return store.make("engines", key, fill)
+    return EngineRef(store.make("engines", key, fill), options)
 
 
 def build_engine(onnx_path: Path, engine_dir: Path, options: EngineOptions, proof: Proof | None = None) -> None:
@@ -67,26 +67,13 @@ def build_engine(onnx_path: Path, engine_dir: Path, options: EngineOptions, proo
                 proof(engine, onnx_path, engine_dir)
 
 
-def find_engine(graph_hash: str, options: EngineOptions, store: Store, *, build: int = 0) -> Path | None:
-    """The folder of an engine that somebody has built; None if nobody has, or its files are not what was built.
+def find_engine(graph_hash: str, options: EngineOptions, store: Store, *, build: int = 0) -> EngineRef | None:
+    """An engine that somebody has built; None if nobody has, or its files are not what was built.
 
     Libraries load many a damaged engine without a word, and it runs, wrongly: the store sets such a one aside.
     """
-    return store.find("engines", _key(graph_hash, options, build))
-
-
-def load_engine(engine_dir: Path, options: EngineOptions) -> Engine:
-    """Load what `engine_from_onnx` found or built, sure that it is what was built.
-
-    Raises:
-        EngineError: it is not, or this device cannot run it.
-    """
-    if not _is_there(engine_dir):
-        raise EngineError(
-            f"The engine in {engine_dir} is not what was built there: something changed or cut its files. It is built "
-            "again when next needed; if this happens again, check the disk, or name another cache (--set cache=FOLDER)."
-        )
-    return engine_kind(options.kind).load(engine_dir, options)
+    folder = store.find("engines", _key(graph_hash, options, build))
+    return None if folder is None else EngineRef(folder, options)
 
 
 def engine_bytes(engine_dir: Path) -> int:
@@ -104,11 +91,3 @@ def _key(graph_hash: str, options: EngineOptions, build: int) -> str:
         build=build,
         device=kind.device_name(),  # an engine is proven to build, and often tuned, on the device that built it
     )
-
-
-def _is_there(engine_dir: Path) -> bool:
-    try:
-        touch(engine_dir)  # in use: not to be evicted between the steps of a trial
-        return is_whole(engine_dir)
-    except FileNotFoundError:
-        return False

@@ -8,10 +8,11 @@ is kept beside the engine.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...spaces.masks import LayerMask
 from ...spaces.precision import QUANTIZED, Precision
 
 INSPECTION = "inspection.json"  # in an engine's folder
@@ -63,10 +64,12 @@ class Inspection:
             opaque=sum(layer.precision is None for layer in found),
         )
 
-    def ran_in(self, precision: Precision, names: Sequence[str]) -> int | None:
-        """How many of these layers ran in a quantized precision; None where the engine does not tell."""
-        told = any(self.nodes.values()) or not self.opaque
-        return len(set(names) & set(self.nodes[precision])) if told else None
+    def ran_as(self, mask: LayerMask) -> int | None:
+        """How many of a mask's quantized layers ran in its precision; None where the engine does not tell."""
+        if self.opaque and not any(self.nodes.values()):
+            return None
+        ran = {(name, precision) for precision, names in self.nodes.items() for name in names}
+        return len(ran & mask.by_layer().items())
 
     def save(self, folder: Path) -> None:
         ran = {precision.name: nodes for precision, nodes in self.nodes.items()}

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,7 +29,12 @@ class BugInChildError(Exception):
 
 
 def run_in_child(
-    function: Callable[..., T], *args: Any, timeout_s: float, limit: str | None = None, log_path: Path
+    function: Callable[..., T],
+    *args: Any,
+    named: Mapping[str, Any] | None = None,
+    timeout_s: float,
+    limit: str | None = None,
+    log_path: Path,
 ) -> T:
     """Call a function in a fresh Python process and return its result.
 
@@ -38,7 +43,7 @@ def run_in_child(
 
     Args:
         function: of an importable module, not of `__main__`; its name tells users which step failed.
-        args: anything that can be pickled.
+        args, named: its arguments, by position and by name: anything that can be pickled.
         timeout_s: seconds until it is killed.
         limit: the study file's key of that time limit, if it has one.
         log_path: gets everything that the child prints, native libraries included; left in place.
@@ -51,7 +56,7 @@ def run_in_child(
     """
     if function.__module__ == "__main__":
         raise ValueError(f"{function.__qualname__} is defined in __main__, which a child process does not import")
-    request = pickle.dumps(sys.path) + pickle.dumps((function, args))
+    request = pickle.dumps(sys.path) + pickle.dumps((function, args, named or {}))
     step = f"The step '{function.__name__.strip('_').replace('_', ' ')}'"
     child = started(_SCRIPT, log_path, answers=True)
     try:

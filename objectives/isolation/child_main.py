@@ -1,7 +1,8 @@
 """The script that a child process runs: one function, one answer. `child.py` starts it and reads the answer.
 
 It imports nothing of this package, whose folder it cannot know before it has been told the parent's search path.
-Standard input: two pickles, the search path and (function, arguments). Standard output: one pickle, the answer.
+Standard input: two pickles, the search path and (function, arguments, those by name). Standard output: one pickle,
+the answer.
 Whatever the function prints, native libraries included, goes to standard error, which is the log.
 """
 
@@ -40,14 +41,14 @@ def _answer(request: BinaryIO) -> bytes:
     """
     sys.path[:] = pickle.load(request)
     try:
-        function, arguments = pickle.load(request)
-        return pickle.dumps((True, function(*arguments), None))
+        function, arguments, named = pickle.load(request)
+        return pickle.dumps((True, function(*arguments, **named), None))
     except Exception as error:
         traceback.print_exc()
-        return pickle.dumps((False, _portable(error), traceback.format_exc() if _is_bug(error) else None))
+        return pickle.dumps((False, _portable(error), traceback.format_exc() if is_bug(error) else None))
 
 
-def _is_bug(error: Exception) -> bool:
+def is_bug(error: Exception) -> bool:
     """Whether a function of ours, or this script, did what no input excuses.
 
     A library raises the same errors in its own functions, of graphs that it does not take: they are the candidate's. So

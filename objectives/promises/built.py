@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engines import Engine, EngineKind, EngineOptions
+from ..engines.ref import EngineRef
 from ..store import Store
 from ..tensors import tensor_from_pixels
 
@@ -34,6 +35,10 @@ class Built:
     pixels: Path
     store: Store
     rounding: float = 0.01
+
+    @property
+    def ref(self) -> EngineRef:
+        return EngineRef(self.folder, self.options)
 
     def load(self) -> Engine:
         return self.kind.load(self.folder, self.options)

@@ -23,8 +23,8 @@ def agrees(subject: Subject, name: str) -> str:
     with disk_errors(folder.parent):
         folder.mkdir(exist_ok=True)
     with scorer.device.beside_timing():
-        compared = (built.folder, built.options, built.onnx_path, folder, scorer.pixels, scorer.head)
-        scorer.device.run(steps.check_parity, *compared, log=what)
+        images, head = scorer.images.pixels, scorer.head
+        scorer.device.run(what, steps.check_parity, built.ref, built.onnx_path, folder, images=images, head=head)
     found = Parity.load(folder)
     assert found is not None  # the step leaves it
     return (
@@ -50,8 +50,7 @@ def times_the_float_engine_against_itself(subject: Subject) -> str:
 
 def times_images_against_one(subject: Subject) -> str:
     """Told and not judged: an engine may well take longer on some images. Then it is to be timed on a study's own."""
-    built = subject.built("float")
-    timed = subject.scorer.clock.images_against_one(built.folder, built.options)
+    timed = subject.scorer.clock().images_against_one(subject.built("float").ref)
     return f"its speed {verdict_on_images(timed)}: {_figures(timed)}"
 
 
@@ -92,8 +91,7 @@ def reads_the_gpu(subject: Subject) -> str:
 
 def scores_images(subject: Subject) -> str:
     """The scores themselves mean nothing: the boxes are made up."""
-    built = subject.built("INT8")
-    accuracy = subject.scorer.evaluator.accuracy(built.folder, built.options)
+    accuracy = subject.scorer.evaluator.accuracy(subject.built("INT8").ref)
     score = accuracy.score.map50_95
     expect(0.0 <= score <= 1.0, f"mAP50-95 is {score}.")
     return f"{IMAGES} images"
@@ -101,8 +99,7 @@ def scores_images(subject: Subject) -> str:
 
 def _timed(subject: Subject, name: str) -> PairedLatency:
     subject.built("float")  # what it is timed against
-    built = subject.built(name)
-    timed = subject.scorer.clock.latency(built.folder, built.options)
+    timed = subject.scorer.clock().latency(subject.built(name).ref)
     subject.timings[name] = timed
     return timed
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..accuracy.dataset import Dataset, ImageRecord
+from ..accuracy.evaluation_set import EvaluationSet
 from ..accuracy.images import Geometry, LetterboxedImages
 from ..store import disk_errors, file_hash
 
@@ -15,7 +16,7 @@ IMAGES = 8
 _RECTANGLES = 6  # an image
 
 
-def made_up_images(folder: Path, *, height: int, width: int, classes: int) -> tuple[LetterboxedImages, Dataset]:
+def made_up_images(folder: Path, *, height: int, width: int, classes: int) -> EvaluationSet:
     """Images of one size, and their rectangles as boxes of made-up classes: scores on them mean nothing.
 
     Args:
@@ -45,7 +46,7 @@ def made_up_images(folder: Path, *, height: int, width: int, classes: int) -> tu
         ),
         content_hash=key,
     )
-    return drawn, dataset
+    return EvaluationSet(dataset=dataset, pixels=drawn)
 
 
 def _image(random: np.random.Generator, height: int, width: int, boxes: NDArray[np.int_]) -> NDArray[np.uint8]:

@@ -11,11 +11,11 @@ from ...spaces.calibration import CalibrationChoice
 from ...spaces.candidate import Candidate
 from ...spaces.masks import LayerMask
 from ...spaces.model import DetectorModel
-from ...spaces.precision import INT8
 from ..accuracy.head_kinds import head_of_model
 from ..engines import EngineKind, EngineOptions
 from ..engines.build import engine_bytes, engine_from_onnx
 from ..engines.inspection import Inspection
+from ..engines.ref import EngineRef
 from ..latency.paired import LatencyBudget, PairedLatency
 from ..latency.telemetry import HostLoad
 from ..quantization.calibrate import CalibrationSet, quantizable_layers
@@ -64,14 +64,13 @@ class Subject:
         """
         head = head_of_model(self.model.output_shapes, self.model.class_names, self.model.metadata)
         *_, height, width = self.model.input_shape
-        images, dataset = made_up_images(self.store.root, height=height, width=width, classes=head.classes or 1)
+        images = made_up_images(self.store.root, height=height, width=width, classes=head.classes or 1)
         return Scorer(
             model=self.model,
             layers=quantizable_layers(self.model, self.store),
-            dataset=dataset,
-            pixels=images,
+            images=images,
             head=head,
-            calibration=CalibrationSet(pixels=images.path, hashes=tuple(f"made up {i}" for i in range(IMAGES))),
+            calibration=CalibrationSet(pixels=images.pixels.path, hashes=tuple(f"made up {i}" for i in range(IMAGES))),
             options=self.options,
             budget=BUDGET,
             store=self.store,
@@ -110,28 +109,28 @@ def builds(subject: Subject, name: str) -> str:
     """
     scorer = subject.scorer
     onnx_path = subject.store.root / "graphs" / f"{name}.onnx"
-    mask, folder = _built(subject, name, onnx_path)
+    mask, engine = _built(subject, name, onnx_path)
     subject.engines[name] = Built(
         kind=subject.kind,
-        options=scorer.build_options(),
-        folder=folder,
+        options=engine.options,
+        folder=engine.folder,
         onnx_path=onnx_path,
         input_shape=scorer.model.input_shape,
-        pixels=scorer.pixels.path,
+        pixels=scorer.images.pixels.path,
         store=subject.store,
     )
-    size = f"{engine_bytes(folder) / 2**20:.1f} MiB, {len(mask)} of {len(scorer.layers)} layers set to INT8"
+    size = f"{engine_bytes(engine.folder) / 2**20:.1f} MiB, {len(mask)} of {len(scorer.layers)} layers set to INT8"
     if missing := ", ".join(subject.masks[name].without(mask)):
         size += f", no INT8 kernel for {missing}"
-    inspection = Inspection.load(folder)
+    inspection = Inspection.load(engine.folder)
     if inspection is None:
         return size
-    ran = inspection.ran_in(INT8, tuple(mask))
+    ran = inspection.ran_as(mask)
     return f"{size}, {'untold' if ran is None else ran} run so, {len(inspection.reformats)} reformats"
 
 
-def _built(subject: Subject, name: str, onnx_path: Path) -> tuple[LayerMask, Path]:
-    """The engine of a mask, less the layers that turn out to have no INT8 kernel here: its mask, and its folder."""
+def _built(subject: Subject, name: str, onnx_path: Path) -> tuple[LayerMask, EngineRef]:
+    """The engine of a mask, less the layers that turn out to have no INT8 kernel here: its mask, and the engine."""
     scorer = subject.scorer
     while True:
         quantized = scorer.quantize(Candidate(CALIBRATION, subject.masks[name]))
@@ -140,9 +139,9 @@ def _built(subject: Subject, name: str, onnx_path: Path) -> tuple[LayerMask, Pat
             onnx_path.write_bytes(quantized.model.SerializeToString())
         try:
             with scorer.device.building():
-                folder = engine_from_onnx(onnx_path, quantized.graph_hash, scorer.build_options(), subject.store)
+                engine = engine_from_onnx(onnx_path, quantized.graph_hash, scorer.build_options(), subject.store)
         except NoKernelError as error:
             if scorer.missing_kernels.learned(error, quantized.mask) is None:
                 raise
         else:
-            return quantized.mask, folder
+            return quantized.mask, engine

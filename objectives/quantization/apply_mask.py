@@ -49,7 +49,8 @@ class CalibratedModel:
         """
         if refused := sorted(set(mask) - set(self.layers)):
             raise QuantizationError(f"ModelOpt does not quantize '{refused[0]}': leave it out of the mask.")
-        precisions = dict.fromkeys(self.layers, FLOAT) | {name: mask.by_layer()[name] for name in mask}
+        asked = mask.by_layer()
+        precisions = {name: asked.get(name, FLOAT) for name in self.layers}
         model = self._rewired(precisions)
         check_mask(QdqGraph(model), precisions)
         return QuantizedModel(model=model, graph_hash=graph_hash(model), mask=mask)

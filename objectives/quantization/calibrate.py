@@ -20,6 +20,7 @@ from ...spaces.layers import Layer, layers_of_model
 from ...spaces.model import DetectorModel
 from ...spaces.precision import INT8
 from ..isolation.child import run_in_child
+from ..isolation.child_main import is_bug
 from ..libraries import onnxruntime_version
 from ..store import Store, content_key
 from ..tensors import tensor_from_pixels
@@ -134,6 +135,8 @@ def _calibrate(model: DetectorModel, pixels: Path, choice: CalibrationChoice, fo
         else:
             _quantize_with_own_ranges(scratch / "model.onnx", target, feeds, method=choice.method)
     except Exception as error:  # the border to ModelOpt and ONNX Runtime, which raise whatever they met
+        if is_bug(error):
+            raise
         raise QuantizationError(
             f"ModelOpt could not calibrate with {choice} ({type(error).__name__}: {error})."
         ) from error

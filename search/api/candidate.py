@@ -43,10 +43,10 @@ def build_candidate(
     seconds = time.monotonic() - start
     if keep is not None:
         with disk_errors(keep.absolute().parent):
-            shutil.copytree(engine, keep / "engine")
+            shutil.copytree(engine.folder, keep / "engine")
             (keep / "quantized.onnx").write_bytes(scorer.built_graph(quantized).SerializeToString())
     return {
-        "engine_bytes": engine_bytes(engine),
+        "engine_bytes": engine_bytes(engine.folder),
         "seconds": round(seconds, 3),
         "mask": candidate.mask.word,
         "int8_layers": list(candidate.mask),
@@ -87,7 +87,7 @@ def profile_candidate(spec: StudySpec, *, mask: str, calibration: str | None = N
     """
     scorer, candidate = _scorer_and_candidate(spec, mask, calibration)
     check_runs(scorer)
-    return scorer.clock.layer_times(scorer.engine(scorer.quantize(candidate)), scorer.options)
+    return scorer.clock().layer_times(scorer.engine(scorer.quantize(candidate)))
 
 
 def _scorer_and_candidate(spec: StudySpec, mask: str, calibration: str | None) -> tuple[Scorer, Candidate]:

@@ -91,7 +91,7 @@ def _work(
     search, space = spec.search, space_of_spec(spec, scorer.layers)
     check_sampler(search.sampler, options=search.sampler_options, switches=len(space.groups))
     identity = identity_of_study(scorer, space)
-    _ = scorer.reference  # an engine that cannot be built here is told before there is a study
+    scorer.reference()  # an engine that cannot be built here is told before there is a study
     study = open_study(spec, identity=identity)
     objective = Pipeline(scorer=scorer, search=search, objectives=study.objectives)
     told = listener or Silence()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ...spaces.calibration import CalibrationChoice
 from ...spaces.candidate import Candidate
 from ...spaces.masks import LayerMask
+from ...spaces.space import Space
 
 # What Ultralytics 8.4 keeps float in its INT8 export on TensorRT: the last convolutions of its heads, and the DFL.
 # Read in its public exporter; it calibrates with `max`.
@@ -30,21 +31,19 @@ class Baseline:
     float_type: str | None = None
 
 
-def baselines(layers: Sequence[str], *, size: int, faster_float_type: str | None) -> tuple[Baseline, ...]:
-    """The recipes, the reference first.
+def baselines(space: Space, *, faster_float_type: str | None) -> tuple[Baseline, ...]:
+    """The recipes, the reference first, each calibrated on as many images as the space offers.
 
     Args:
-        layers: names of all layers that can run in INT8, in graph order.
-        size: calibration images each recipe is given.
         faster_float_type: a float type of the device that the study does not use, or None.
     """
-    everything, nothing = LayerMask.all(layers), LayerMask.none(layers)
-    largest, entropy = CalibrationChoice("max", size), CalibrationChoice("entropy", size)
+    everything, nothing = LayerMask.all(space.layers, space.precision), LayerMask.none(space.layers)
+    largest, entropy = (CalibrationChoice(method, max(space.sizes)) for method in ("max", "entropy"))
     found = [
         Baseline(name="float", candidate=Candidate(largest, nothing)),
         Baseline(name="modelopt-max", candidate=Candidate(largest, everything)),
         Baseline(name="modelopt-entropy", candidate=Candidate(entropy, everything)),
-        Baseline(name="ultralytics", candidate=Candidate(largest, ultralytics_mask(layers))),
+        Baseline(name="ultralytics", candidate=Candidate(largest, ultralytics_mask(space.layers))),
     ]
     if faster_float_type is not None:
         found.append(

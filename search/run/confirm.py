@@ -48,9 +48,7 @@ def confirm_points(spec: StudySpec, study: SearchStudy, scorer: Scorer, waiting:
     again = confirming(spec, scorer if unit_ms is None else replace(scorer, unit_ms=unit_ms))
     names = [layer.name for layer in scorer.layers]
     for i, point in enumerate(waiting, start=1):
-        _log.info(
-            "confirming trial %s, %d of %d, on %d images", point.title, i, len(waiting), len(again.dataset.images)
-        )
+        _log.info("confirming trial %s, %d of %d, on %d images", point.title, i, len(waiting), len(again.images))
         candidate, float_type = point.measurement.candidate(names), point.measurement.float_type
         try:
             study.confirm(point.trial, measure_finalist(again, candidate, float_type=float_type))

@@ -111,11 +111,11 @@ def _gains(scorer: Scorer, choice: CalibrationChoice, names: Sequence[str]) -> d
     """Milliseconds that each layer saves; kept, since a repeat would differ by noise and the proposals with it."""
     try:
         everything = scorer.all_int8(choice)
-        reference = scorer.reference
+        reference = scorer.reference()
 
         def fill(folder: Path) -> None:
-            of_float = scorer.clock.layer_times(reference, scorer.options)
-            gains = gains_of_profiles(of_float, scorer.clock.layer_times(everything, scorer.options), names)
+            of_float, of_int8 = map(scorer.clock().layer_times, (reference, everything))
+            gains = gains_of_profiles(of_float, of_int8, names)
             (folder / "gains.json").write_text(json.dumps(gains), encoding="utf-8")
 
         key = content_key(engines=[reference.name, everything.name], made_by=GAINS)

@@ -9,6 +9,7 @@ from ...objectives.score import Scorer
 from ...spaces.calibration import CalibrationChoice
 from ...spaces.candidate import Candidate
 from ...spaces.masks import LayerMask
+from ...spaces.precision import INT8
 
 _log = logging.getLogger(__name__)
 
@@ -22,12 +23,13 @@ def labelled_changes(scorer: Scorer, choice: CalibrationChoice) -> dict[str, Int
     Raises:
         QuantizationError, EngineError: a block cannot be quantized, built or run.
     """
-    reference = scorer.evaluator.accuracy(scorer.reference, scorer.options).matches
+    reference = scorer.evaluator.accuracy(scorer.reference()).matches
     blocks = tuple(dict.fromkeys(layer.block for layer in scorer.layers))
     changes = {}
     for i, block in enumerate(blocks, start=1):
-        _log.info("measuring %s in INT8, %d of %d, on %d images", block, i, len(blocks), len(scorer.dataset.images))
-        candidate = Candidate(choice, LayerMask.from_blocks(scorer.layers, [block]))
+        _log.info("measuring %s in INT8, %d of %d, on %d images", block, i, len(blocks), len(scorer.images))
+        precisions = {layer.name: INT8 for layer in scorer.layers if layer.block == block}
+        candidate = Candidate(choice, LayerMask.of([layer.name for layer in scorer.layers], precisions))
         engine = scorer.engine(scorer.quantize(candidate))
-        changes[block] = map_difference(scorer.evaluator.accuracy(engine, scorer.options).matches, reference)
+        changes[block] = map_difference(scorer.evaluator.accuracy(engine).matches, reference)
     return changes

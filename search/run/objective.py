@@ -109,7 +109,7 @@ class Pipeline:
         return self._staged is not None
 
     def reference_ms(self) -> float:
-        return self.scorer.reference_ms
+        return self.scorer.reference_ms()
 
     def in_unit(self, unit_ms: float) -> Pipeline:
         return replace(self, scorer=replace(self.scorer, unit_ms=unit_ms))
@@ -118,7 +118,7 @@ class Pipeline:
         if not self.search.baselines:
             return ()
         faster = self.scorer.kind.faster_float_type(self.scorer.options)
-        return baselines(space.layers, size=max(space.sizes), faster_float_type=faster)
+        return baselines(space, faster_float_type=faster)
 
     def prior(self, space: Space) -> Prior:
         search = self.search

@@ -10,6 +10,7 @@ from typing import Any
 
 from ...errors import DatasetError, StudyFileError
 from ...objectives.accuracy.dataset import Dataset, dataset_from_coco, dataset_from_yolo, hashes_of, refuse_overlap
+from ...objectives.accuracy.evaluation_set import EvaluationSet
 from ...objectives.accuracy.head_kinds import head_of_model
 from ...objectives.accuracy.image_files import BadImages, ImageFile, check_images, list_images, some_of
 from ...objectives.accuracy.images import letterboxed_images
@@ -59,18 +60,17 @@ def scorer_of_spec(spec: StudySpec, *, calibration_size: int | None = None) -> S
     _, _, height, width = model.input_shape
     size = calibration_size or max(spec.space.calibration.sizes)
     calibration = _calibration_set(spec, dataset, store, size=size, height=height, width=width)
-    pixels = letterboxed_images([image.path for image in dataset.images], height=height, width=width, store=store)
+    images = EvaluationSet.of_dataset(dataset, height=height, width=width, store=store)
     options = engine_options(spec)
     if options.batch != model.input_shape[0]:
         with Device(options, store).beside_timing(on_host=True):
-            most = calibration.pixels if len(calibration.hashes) > len(pixels) else pixels.path
+            most = calibration.pixels if len(calibration.hashes) > len(images) else images.pixels.path
             prove_batch(model, most, options.batch, store)
     return Scorer(
         model=model,
-        dataset=dataset,
+        images=images,
         calibration=calibration,
         layers=quantizable_layers(model, store),
-        pixels=pixels,
         head=head,
         options=options,
         budget=LatencyBudget(ci_width=spec.latency.ci_width, max_seconds=spec.latency.max_seconds),
@@ -127,7 +127,7 @@ def identity_of_study(scorer: Scorer, space: Space) -> dict[str, Any]:
     """What all measurements of a study share: with anything else its figures would not compare."""
     return {
         "model": scorer.model.content_hash,
-        "dataset": scorer.dataset.content_hash,
+        "dataset": scorer.images.dataset.content_hash,
         "calibration images": content_key(hashes=scorer.calibration.hashes),
         "space": content_key(groups=dict(space.groups), methods=space.methods, sizes=space.sizes),
         "engine": scorer.options.identity(),
@@ -150,11 +150,11 @@ def confirming(spec: StudySpec, scorer: Scorer) -> Scorer:
     dataset = found.for_model(scorer.model.class_names, scorer.head.classes)
     _tell_skipped(dataset.skipped, dataset.name)
     paths = [image.path for image in dataset.images]
-    refuse_overlap(paths, hashes_of(scorer.dataset), what="confirmation", other="evaluation")
+    refuse_overlap(paths, hashes_of(scorer.images.dataset), what="confirmation", other="evaluation")
     refuse_overlap(paths, scorer.calibration.hashes, what="confirmation", other="calibration")
     _, _, height, width = scorer.model.input_shape
-    pixels = letterboxed_images(paths, height=height, width=width, store=scorer.store)
-    return replace(scorer, dataset=dataset, pixels=pixels, build=scorer.build + 1)
+    images = EvaluationSet.of_dataset(dataset, height=height, width=width, store=scorer.store)
+    return replace(scorer, images=images, build=scorer.build + 1)
 
 
 def dataset_of_spec(

@@ -11,15 +11,14 @@ HiGHS solves it to proof (`scipy.optimize.milp`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...spaces.calibration import CalibrationChoice
 from ...spaces.candidate import Candidate
-from ...spaces.masks import LayerMask
 from ...spaces.space import Space
 from .encoding import Graph
 
@@ -81,14 +80,10 @@ def candidates_of_masks(space: Space, masks: Bools) -> tuple[Candidate, ...]:
     return tuple(
         Candidate(
             CalibrationChoice(space.methods[i % len(space.methods)], max(space.sizes)),
-            LayerMask.from_names(space.layers, [name for group in _turned(space, mask) for name in group]),
+            space.mask_of(compress(space.groups, mask.tolist())),
         )
         for i, mask in enumerate(masks)
     )
-
-
-def _turned(space: Space, mask: Bools) -> Sequence[tuple[str, ...]]:
-    return [group for group, on in zip(space.groups.values(), mask.tolist(), strict=True) if on]
 
 
 def predicted_front(expected: Expectation, count: int) -> Bools:

@@ -8,7 +8,7 @@ from pathlib import Path
 from ...objectives.accuracy.coco import Accuracy
 from ...objectives.accuracy.contact_sheet import Column, contact_sheet, save_picture
 from ...objectives.accuracy.drift import Counts, Drift, PartDrift, drift_of
-from ...objectives.engines import EngineOptions
+from ...objectives.engines.ref import EngineRef
 from ...objectives.score import Scorer
 from ..table import Table, figures, words
 from ..wording import accuracy, change, interval
@@ -19,16 +19,11 @@ CHANGED_IMAGES = 6
 
 @dataclass(frozen=True, kw_only=True)
 class EnginePair:
-    """An engine and the reference: folders of the cache that is the scorer's store.
-
-    Args:
-        options: the engine's.
-    """
+    """An engine and the reference, of the cache that is the scorer's store."""
 
     scorer: Scorer
-    engine: Path
-    reference: Path
-    options: EngineOptions
+    engine: EngineRef
+    reference: EngineRef
 
     def accuracies(self) -> tuple[Path, Path] | None:
         """The folders of what the engine and the reference scored; None unless both are there."""
@@ -40,7 +35,7 @@ class EnginePair:
         if (kept := self.accuracies()) is None:
             return None
         one, other = map(Accuracy.load, kept)
-        return drift_of(one, other, self.scorer.dataset)
+        return drift_of(one, other, self.scorer.images.dataset)
 
     def draw(self, drift: Drift, path: Path, *, jpeg_quality: int = 95) -> None:
         """The images that changed most, or the first ones where none did: both engines are run on them.
@@ -51,12 +46,9 @@ class EnginePair:
         """
         scorer = self.scorer
         images = ([image.index for image in drift.images] or [*range(drift.images_seen)])[:CHANGED_IMAGES]
-        engines = {
-            "reference": (self.reference, scorer.build_options()),
-            "this engine": (self.engine, self.options),
-        }
-        sides = [Column(title=name, found=scorer.evaluator.detections(*of, images)) for name, of in engines.items()]
-        sheet = contact_sheet(scorer.dataset, images, sides, confidence=drift.confidence.reference_best)
+        engines = {"reference": self.reference, "this engine": self.engine}
+        sides = [Column(title=name, found=scorer.evaluator.detections(of, images)) for name, of in engines.items()]
+        sheet = contact_sheet(scorer.images.dataset, images, sides, confidence=drift.confidence.reference_best)
         save_picture(sheet, path, jpeg_quality=jpeg_quality)
 
 

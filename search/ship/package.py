@@ -14,6 +14,7 @@ from typing import Any
 from ... import __version__
 from ...errors import StudyError
 from ...objectives.engines import EngineOptions
+from ...objectives.engines.ref import EngineRef
 from ...objectives.libraries import onnxruntime_distribution
 from ...objectives.measurement import Measurement
 from ...objectives.quantization.apply_mask import QuantizedModel
@@ -93,12 +94,13 @@ def write_package(package: Package, measurement: Measurement, story: Story) -> M
     scorer = package.scorer
     quantized = scorer.quantize(package.candidate)
     _refuse_another(package, quantized, measurement)
+    engine = scorer.engine(quantized, float_type=package.float_type)
     built = BuiltEngine(
-        folder=scorer.engine(quantized, float_type=package.float_type),
-        options=_portable(scorer.build_options(package.float_type)),
+        folder=engine.folder,
+        options=_portable(engine.options),
         model=scorer.model,
         head=scorer.head,
-        class_names=scorer.model.class_names or scorer.dataset.category_names,
+        class_names=scorer.model.class_names or scorer.images.dataset.category_names,
         graph=scorer.built_graph(quantized),
         graph_hash=quantized.graph_hash,
     )
@@ -146,7 +148,7 @@ def _manifest(
             recipe=scorer.kind.recipe,
             options=built.options,
             reference_options=_portable(scorer.build_options()),
-            reference_graph_hash=graph_hash(scorer.built_graph(scorer.reference_graph)),
+            reference_graph_hash=graph_hash(scorer.built_graph(scorer.reference_graph())),
             files=files,
         ),
         timing=TimingFacts(
@@ -189,7 +191,7 @@ def _calibration_facts(package: Package, built: BuiltEngine) -> CalibrationFacts
 
 
 def _data_facts(package: Package) -> DataFacts:
-    data, dataset = package.data, package.scorer.dataset
+    data, dataset = package.data, package.scorer.images.dataset
     return DataFacts(
         name=dataset.name,
         images_seen=len(dataset.images),
@@ -203,7 +205,7 @@ def _data_facts(package: Package) -> DataFacts:
 
 
 def _pair(scorer: Scorer, built: BuiltEngine) -> EnginePair:
-    return EnginePair(scorer=scorer, engine=built.folder, reference=scorer.reference, options=built.options)
+    return EnginePair(scorer=scorer, engine=EngineRef(built.folder, built.options), reference=scorer.reference())
 
 
 def _portable(options: EngineOptions) -> EngineOptions:

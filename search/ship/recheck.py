@@ -15,13 +15,14 @@ from ...errors import VerificationError
 from ...objectives import steps
 from ...objectives.accuracy.bootstrap import Interval, map_difference
 from ...objectives.accuracy.dataset import Dataset
+from ...objectives.accuracy.evaluation_set import EvaluationSet
 from ...objectives.accuracy.head_kinds import HEADS
 from ...objectives.accuracy.heads import Head
-from ...objectives.accuracy.images import LetterboxedImages, letterboxed_images
 from ...objectives.accuracy.parity import IMAGES, Parity
 from ...objectives.device import Device
 from ...objectives.engines import EngineOptions
 from ...objectives.engines.build import engine_from_onnx
+from ...objectives.engines.ref import EngineRef
 from ...objectives.evaluator import Evaluator
 from ...objectives.latency.paired import DISTURBANCES, LatencyBudget
 from ...objectives.latency.telemetry import HostLoad
@@ -56,19 +57,10 @@ class CheckedPackage:
 
     def parity(self) -> str:
         """Whether the engine finds what its graph finds, on the first few images."""
-        pixels, _ = self._images(limit=IMAGES)
+        pixels, onnx_path = self._images(limit=IMAGES).pixels, self.folder / _QUANTIZED
         out = self.scratch / "parity"
         out.mkdir()
-        self._device.run(
-            steps.check_parity,
-            self._engine,
-            self._options,
-            self.folder / _QUANTIZED,
-            out,
-            pixels,
-            self._head,
-            log="parity",
-        )
+        self._device.run("parity", steps.check_parity, self._engine, onnx_path, out, images=pixels, head=self._head)
         found = Parity.load(out)
         assert found is not None  # the step leaves it
         return (
@@ -79,7 +71,7 @@ class CheckedPackage:
     def accuracy(self) -> str:
         """MAP on the same images, the change's interval as its own: the reference is evaluated too."""
         then = self.manifest.measurement
-        found, reference = (self._evaluator.accuracy(*engine) for engine in (self._this, self._reference))
+        found, reference = map(self._evaluator.accuracy, (self._engine, self._reference))
         now = _around(found.score.map50_95, map_difference(found.matches, reference.matches))
         before = _around(then.map50_95, Interval(then.map50_95_change, *then.map50_95_change_ci))
         told = f"mAP50-95 {accuracy(now.value)} on {then.images} images, {accuracy(before.value)} in the manifest"
@@ -95,11 +87,17 @@ class CheckedPackage:
         """The ratio to the reference, both timed here in the same breath."""
         then, timing = self.manifest.measurement, self.manifest.timing
         budget = LatencyBudget(ci_width=timing.ci_width, max_seconds=timing.max_seconds)
-        pixels, _ = self._all_images
         with self._device.alone():
-            images = pixels, self._head, self._evaluator.sample(self._engine)
-            arguments = (self._reference, self._this, images, budget, HostLoad(max_wait_s=timing.max_wait_s))
-            timed = self._device.run(steps.time, *arguments, log="latency")
+            timed = self._device.run(
+                "latency",
+                steps.time,
+                *(self._reference, self._engine),
+                pixels=self._evaluator.images.pixels,
+                head=self._head,
+                sample=self._evaluator.sample(self._engine),
+                budget=budget,
+                load=HostLoad(max_wait_s=timing.max_wait_s),
+            )
         figures = self.manifest.figures or then  # the study's figures that count hold the interval by all that it timed
         before = Interval(figures.latency_ratio, *figures.latency_ratio_ci)
         now = Interval(timed.ratio, *timed.ratio_ci)
@@ -135,20 +133,16 @@ class CheckedPackage:
         model = self.manifest.model
         return HEADS[model.head](model.head_output, model.head_classes)
 
-    @property
-    def _this(self) -> tuple[Path, EngineOptions]:
-        return self._engine, self._options
-
     @cached_property
-    def _engine(self) -> Path:
+    def _engine(self) -> EngineRef:
         """As it was built."""
         engine = self.scratch / "engine"
         engine.mkdir()
         restore(self.manifest.engine.files, self.folder, engine)
-        return engine
+        return EngineRef(engine, self._options)
 
     @cached_property
-    def _reference(self) -> tuple[Path, EngineOptions]:
+    def _reference(self) -> EngineRef:
         """Built here, from the quantized graph without its Q/DQ pairs.
 
         Raises:
@@ -165,37 +159,30 @@ class CheckedPackage:
         onnx_path = self.scratch / "reference.onnx"
         onnx_path.write_bytes(graph.model.SerializeToString())
         with self._device.beside_timing():
-            engine = engine_from_onnx(onnx_path, graph.graph_hash, facts.reference_options, self._store)
-        return engine, facts.reference_options
+            return engine_from_onnx(onnx_path, graph.graph_hash, facts.reference_options, self._store)
 
     @cached_property
-    def _all_images(self) -> tuple[LetterboxedImages, Dataset]:
-        """Those that were measured on.
+    def _evaluator(self) -> Evaluator:
+        """On the images that were measured on.
 
         Raises:
             VerificationError: they are others.
         """
         facts = self.manifest.data
-        pixels, dataset = self._images(limit=facts.limit)
-        if dataset.content_hash != facts.hash:
+        images = self._images(limit=facts.limit)
+        if images.dataset.content_hash != facts.hash:
             raise VerificationError(
                 f"These are not the {facts.images_seen} images of {facts.name}, with their boxes, that were measured "
                 "on: name those with --images and --annotations, or with --data."
             )
-        return pixels, dataset
+        return Evaluator(device=self._device, images=images, head=self._head)
 
-    def _images(self, *, limit: int | None) -> tuple[LetterboxedImages, Dataset]:
+    def _images(self, *, limit: int | None) -> EvaluationSet:
         model = self.manifest.model
         found = self.find_images(self.manifest.data, self._store, limit)
         dataset = found.for_model(model.class_names, model.head_classes)
         _, _, height, width = model.input_shape
-        paths = [image.path for image in dataset.images]
-        return letterboxed_images(paths, height=height, width=width, store=self._store), dataset
-
-    @cached_property
-    def _evaluator(self) -> Evaluator:
-        pixels, dataset = self._all_images
-        return Evaluator(device=self._device, dataset=dataset, pixels=pixels, head=self._head)
+        return EvaluationSet.of_dataset(dataset, height=height, width=width, store=self._store)
 
 
 def _around(value: float, change: Interval) -> Interval:

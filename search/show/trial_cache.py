@@ -7,6 +7,7 @@ from pathlib import Path
 from ...errors import EngineError
 from ...objectives.accuracy.drift import Drift
 from ...objectives.engines.build import find_engine
+from ...objectives.engines.ref import EngineRef
 from ...objectives.measurement import Measurement
 from ...objectives.score import Scorer
 from ...objectives.store import content_key
@@ -28,8 +29,8 @@ class TrialCache:
         packed: bytes = self._scorer.built_graph(self._scorer.quantize(candidate)).SerializeToString()
         return packed
 
-    def engine(self, found: Measurement) -> Path | None:
-        """The folder of a trial's engine; None if it is not there any more, or never was on this machine."""
+    def engine(self, found: Measurement) -> EngineRef | None:
+        """A trial's engine; None if it is not there any more, or never was on this machine."""
         return self._find(found.graph_hash, found.float_type)
 
     def accuracies(self, found: Measurement) -> tuple[Path, Path] | None:
@@ -66,12 +67,11 @@ class TrialCache:
         return (drawn / SHEET).read_bytes()
 
     def _pair(self, found: Measurement) -> EnginePair | None:
-        engine, reference = self.engine(found), self._find(self._scorer.reference_graph.graph_hash)
+        engine, reference = self.engine(found), self._find(self._scorer.reference_graph().graph_hash)
         if engine is None or reference is None:
             return None
-        options = self._scorer.build_options(found.float_type)
-        return EnginePair(scorer=self._scorer, engine=engine, reference=reference, options=options)
+        return EnginePair(scorer=self._scorer, engine=engine, reference=reference)
 
-    def _find(self, graph_hash: str, float_type: str | None = None) -> Path | None:
+    def _find(self, graph_hash: str, float_type: str | None = None) -> EngineRef | None:
         scorer = self._scorer
         return find_engine(graph_hash, scorer.build_options(float_type), scorer.store, build=scorer.build)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from ...objectives.measurement import Measurement
+from ...spaces.masks import layers_of_word
 from ..results.points import Point
 from ..results.study_results import Results, results_of_study
 from ..study.expected import Expected, expected_of_study
@@ -51,7 +51,7 @@ class StudyView:
         """Names of the layers that masks are over, in the network's order; None for one that was never INT8."""
         found: dict[int, str] = {}
         for point in self.results.points:
-            found |= dict(zip(bits_of(point.measurement), point.measurement.int8_layers, strict=True))
+            found |= dict(zip(layers_of_word(point.measurement.mask), point.measurement.int8_layers, strict=True))
         return [found.get(i) for i in range(max(found, default=-1) + 1)]
 
 
@@ -75,9 +75,3 @@ def view_of_study(study: SearchStudy, *, name: str | None = None) -> StudyView:
         trials=trials,
         expected=expected_of_study(study),
     )
-
-
-def bits_of(measurement: Measurement) -> list[int]:
-    """Which of the model's layers, counted in the network's order, the mask puts into INT8."""
-    bits = int(measurement.mask, 16)
-    return [i for i in range(bits.bit_length()) if bits >> i & 1]

@@ -13,6 +13,7 @@ from qpareto.objectives.engines.inspection import Inspection
 from qpareto.objectives.engines.profile import LayerTime, reformat_share
 from qpareto.objectives.promises.built import Built, Promise
 from qpareto.objectives.promises.running import INSPECTED
+from qpareto.spaces.masks import LayerMask
 from qpareto.spaces.precision import INT8
 
 CONVS = ("stem", "inner", "boxes", "scores")  # of the SmallDetector, in graph order
@@ -33,7 +34,7 @@ class InspectedEngineContract(EngineContract):
     def test_all_layers_of_a_quantized_graph_ran_in_int8(self, engine_dir: Path) -> None:
         found = Inspection.load(engine_dir)
         assert found is not None
-        assert found.ran_in(INT8, CONVS) == len(CONVS)
+        assert found.ran_as(LayerMask.all(CONVS)) == len(CONVS)
         assert found.layers > len(found.reformats)
 
     def test_no_layer_of_a_float_graph_ran_in_int8(
@@ -42,7 +43,7 @@ class InspectedEngineContract(EngineContract):
         kind.build(float_onnx, tmp_path, options)
         found = Inspection.load(tmp_path)
         assert found is not None
-        assert found.ran_in(INT8, CONVS) == 0
+        assert found.ran_as(LayerMask.all(CONVS)) == 0
 
     @pytest.mark.parametrize("conv", CONVS)
     def test_the_one_float_layer_among_int8_layers_is_told(

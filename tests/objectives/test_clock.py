@@ -10,6 +10,7 @@ import pytest
 from qpareto.errors import EngineError
 from qpareto.objectives import clock, steps
 from qpareto.objectives.clock import Clock
+from qpareto.objectives.engines.ref import EngineRef
 from qpareto.objectives.latency.paired import PairedLatency
 from qpareto.objectives.latency.spread import BUILDS, PROCESSES
 from qpareto.objectives.score import Scorer
@@ -35,41 +36,41 @@ def scorer(shapes: Path, tmp_path: Path) -> Scorer:
 
 
 @pytest.fixture
-def timed(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+def timed(monkeypatch: pytest.MonkeyPatch) -> list[EngineRef]:
     """The engines that were timed; none counts as disturbed, as on a machine of its own."""
-    engines: list[Path] = []
+    engines: list[EngineRef] = []
     latency = Clock.latency
 
-    def counted(self: Clock, engine: Path, *arguments: object) -> PairedLatency:
+    def counted(self: Clock, engine: EngineRef, *arguments: object) -> PairedLatency:
         engines.append(engine)
-        return replace(latency(self, engine, *arguments), flags=())  # type: ignore[arg-type]
+        return replace(latency(self, engine, *arguments), flags=())
 
     monkeypatch.setattr(Clock, "latency", counted)
     return engines
 
 
 def test_the_spread_is_of_two_builds_in_processes_of_their_own_and_is_found_once(
-    scorer: Scorer, timed: list[Path], monkeypatch: pytest.MonkeyPatch
+    scorer: Scorer, timed: list[EngineRef], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(clock, "PROCESSES", PROCESSES)
     monkeypatch.setattr(steps, "TIMING", steps.TIMING + 1)  # as if none had been found yet
-    first = scorer.spread
+    first = scorer.spread()
     assert len(timed) == first.timings == BUILDS * PROCESSES
     assert len(set(timed)) == BUILDS
-    assert scorer.reference.name not in {engine.name for engine in timed}
+    assert scorer.reference().name not in {engine.name for engine in timed}
     assert 0 < first.deviation < 1
-    assert replace(scorer).spread == first
+    assert replace(scorer).spread() == first
     assert len(timed) == BUILDS * PROCESSES
 
 
 def test_where_no_engine_with_all_layers_in_int8_can_be_had_the_reference_is_timed_against_itself(
     scorer: Scorer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(self: Scorer, choice: CalibrationChoice) -> Path:
+    def fail(self: Scorer, choice: CalibrationChoice) -> EngineRef:
         raise EngineError(f"The engine of {choice} does not compute its graph.")
 
     monkeypatch.setattr(Scorer, "all_int8", fail)
-    assert scorer.least_like_the_reference() == scorer.reference
+    assert scorer.least_like_the_reference() == scorer.reference()
     assert caplog.messages[-1].endswith("lie apart. The engine of max:4 does not compute its graph.")
 
 
@@ -78,14 +79,14 @@ def test_a_measurement_tells_the_interval_of_a_new_timing_and_its_own(scorer: Sc
     found = scorer.measure(candidate, scorer.quantize(candidate))
     assert found.latency_own_ci is not None
     assert found.latency_ratio_ci[0] <= found.latency_own_ci[0] <= found.latency_own_ci[1] <= found.latency_ratio_ci[1]
-    assert found.latency_spread == scorer.spread.deviation
+    assert found.latency_spread == scorer.spread().deviation
 
 
 def test_what_was_kept_of_the_reference_is_read_if_it_was_timed_in_this_way_and_else_measured_anew(
-    scorer: Scorer, timed: list[Path], monkeypatch: pytest.MonkeyPatch
+    scorer: Scorer, timed: list[EngineRef], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(steps, "TIMING", steps.TIMING + 2)  # of which no other test keeps anything
-    of_reference = scorer.clock
+    of_reference = scorer.clock()
 
     def fill(folder: Path) -> None:
         (folder / "ms.txt").write_text("12.5", encoding="ascii")
@@ -99,11 +100,11 @@ def test_what_was_kept_of_the_reference_is_read_if_it_was_timed_in_this_way_and_
 
 
 def test_what_one_image_kept_is_not_what_many_in_turn_are_told_in(scorer: Scorer) -> None:
-    of_one_image = content_key(reference=scorer.clock.reference.name, machine=scorer.clock.device.this_very())
-    assert scorer.clock._key != of_one_image
+    of_one_image = content_key(reference=scorer.clock().reference.name, machine=scorer.clock().device.this_very())
+    assert scorer.clock()._key != of_one_image
 
 
 def test_an_engine_on_many_images_is_timed_against_itself_on_one(scorer: Scorer) -> None:
-    found = scorer.clock.images_against_one(scorer.reference, scorer.options)
+    found = scorer.clock().images_against_one(scorer.reference())
     assert 0.2 < found.ratio < 5
     assert found.ratio_ci[0] <= found.ratio <= found.ratio_ci[1]

@@ -11,6 +11,7 @@ import pytest
 from qpareto.errors import EngineError
 from qpareto.objectives.accuracy.coco import Accuracy
 from qpareto.objectives.accuracy.dataset import dataset_from_coco
+from qpareto.objectives.accuracy.evaluation_set import EvaluationSet
 from qpareto.objectives.accuracy.head_kinds import head_of_model
 from qpareto.objectives.accuracy.images import letterboxed_images
 from qpareto.objectives.accuracy.race import Race, Stopped
@@ -46,8 +47,7 @@ def scorer(shapes: Path) -> Scorer:
     return Scorer(
         model=model,
         layers=quantizable_layers(model, store),
-        dataset=dataset,
-        pixels=letterboxed_images([i.path for i in dataset.images], height=height, width=width, store=store),
+        images=EvaluationSet.of_dataset(dataset, height=height, width=width, store=store),
         head=head,
         calibration=CalibrationSet(pixels=calibration.path, hashes=tuple(map(file_hash, paths))),
         options=OpenVinoOptions(threads=1),
@@ -81,7 +81,7 @@ def test_a_measurement_tells_the_seconds_of_what_was_done_since_the_one_before(s
     assert all(0.1 < seconds < 600 for seconds in first.values())
     assert anew.measure(candidate, anew.quantize(candidate)).seconds.keys() == {"time"}
     forget(anew, candidate)
-    slow = anew.measure(in_float(scorer), anew.reference_graph)
+    slow = anew.measure(in_float(scorer), anew.reference_graph())
     raced = StagedScorer(scorer=anew, race=Race(), seed=0)
     found = raced.measure(candidate, anew.quantize(candidate), {7: timed_at(slow, 5.0)})
     assert isinstance(found, Measurement)
@@ -136,7 +136,7 @@ def test_who_is_not_dominated_is_measured_in_full_as_without_a_race_to_the_last_
     scorer: Scorer, measured: dict[str, Measurement], own: str, rivals: str, ratio: float
 ) -> None:
     candidate = in_int8(scorer) if own == "INT8" else in_float(scorer)
-    unraced = scorer.evaluator.accuracy(scorer.engine(scorer.quantize(candidate)), scorer.options)
+    unraced = scorer.evaluator.accuracy(scorer.engine(scorer.quantize(candidate)))
     forget(scorer, candidate)
     found = staged(scorer, candidate, {7: timed_at(measured[rivals], ratio)})
     assert isinstance(found, Measurement)
@@ -152,7 +152,7 @@ def test_who_is_not_dominated_is_measured_in_full_as_without_a_race_to_the_last_
 def test_whose_accuracy_is_known_is_not_raced_and_needs_no_timing_if_it_is_dominated(
     scorer: Scorer, measured: dict[str, Measurement]
 ) -> None:
-    scorer.evaluator.accuracy(scorer.engine(scorer.quantize(in_int8(scorer))), scorer.options)
+    scorer.evaluator.accuracy(scorer.engine(scorer.quantize(in_int8(scorer))))
     before = logs_of_full_timings(scorer)
     found = staged(scorer, in_int8(scorer), {7: timed_at(measured["float"], 0.01)})
     assert isinstance(found, Stopped)
@@ -164,7 +164,7 @@ def test_whose_accuracy_is_known_is_not_raced_and_needs_no_timing_if_it_is_domin
 def known_as(scorer: Scorer, candidate: Candidate, sample: Sample | None) -> None:
     """Keep a candidate's accuracy with this sample in the place of its own."""
     engine = scorer.engine(scorer.quantize(candidate))
-    accuracy = replace(scorer.evaluator.accuracy(engine, scorer.options), sample=sample)
+    accuracy = replace(scorer.evaluator.accuracy(engine), sample=sample)
     scorer.store.discard("accuracy", scorer.evaluator.key(engine))
     scorer.store.make("accuracy", scorer.evaluator.key(engine), accuracy.save)
 
@@ -174,7 +174,7 @@ def test_who_is_timed_otherwise_than_it_was_scored_fails_in_full_and_in_a_race(
 ) -> None:
     candidate = in_int8(scorer)
     forget(scorer, candidate)
-    sample = scorer.evaluator.accuracy(scorer.engine(scorer.quantize(candidate)), scorer.options).sample
+    sample = scorer.evaluator.accuracy(scorer.engine(scorer.quantize(candidate))).sample
     assert sample is not None
     assert len(sample.found) == 8
     assert any(len(found.scores) for found in sample.found.values())

@@ -8,12 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qpareto.errors import QParetoError
-from qpareto.spaces.layers import Layer
 from qpareto.spaces.masks import LayerMask
 from qpareto.spaces.precision import FLOAT, INT8
 
 NAMES = tuple(f"layer{i}" for i in range(11))
-LAYERS = tuple(Layer(name=n, op="Conv", block=f"model.{i // 3}", macs=1, weights=1) for i, n in enumerate(NAMES))
 masks = st.sets(st.sampled_from(NAMES)).map(lambda names: LayerMask.from_names(NAMES, names))
 
 
@@ -50,15 +48,10 @@ def test_comments_and_empty_lines_of_a_mask_file_do_not_count(tmp_path: Path) ->
     assert list(LayerMask.from_file(NAMES, tmp_path / "mask.txt")) == ["layer3"]
 
 
-def test_a_mask_from_blocks_has_all_their_layers() -> None:
-    assert list(LayerMask.from_blocks(LAYERS, ["model.1"])) == ["layer3", "layer4", "layer5"]
-
-
 def test_what_is_no_mask_of_this_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
     calls: list[Callable[[], LayerMask]] = [
         lambda: LayerMask.from_names(NAMES, ["layer99"]),
-        lambda: LayerMask.from_blocks(LAYERS, ["model.99"]),
         lambda: LayerMask.from_word(NAMES, "xyz"),
         lambda: LayerMask.from_word(NAMES, "fff"),
         lambda: LayerMask.from_word(NAMES, "1"),

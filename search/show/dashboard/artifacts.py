@@ -51,7 +51,7 @@ class TrialFiles:
         files = [self._file(record, "quantized.onnx", "application/octet-stream", lambda: cache.onnx(found))]
         engine = cache.engine(found)
         if engine is not None and found.engine_bytes <= 64 << 20:
-            files.append(self._file(record, "engine.zip", "application/zip", lambda: _zipped(engine)))
+            files.append(self._file(record, "engine.zip", "application/zip", lambda: _zipped(engine.folder)))
         accuracies = cache.accuracies(found)
         if accuracies is not None:
             files.append(self._file(record, "precision-recall.svg", "image/svg+xml", lambda: _curves(accuracies)))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from itertools import groupby
 from typing import Any
 
+from ....spaces.masks import layers_of_word
 from ...wording import speedup
-from ..view import StudyView, bits_of
+from ..view import StudyView
 from .look import BLUE, FAINT, axis, layout
 
 ROW_PX, MOST_ROWS = 20, 40
@@ -19,7 +20,7 @@ def masks_figure(view: StudyView) -> Any:
 
     names, front = view.layers(), view.feasible_front[:MOST_ROWS]
     told = [name or f"layer {i}, never INT8" for i, name in enumerate(names)]
-    chosen = [set(bits_of(point.measurement)) for point in front]
+    chosen = [set(layers_of_word(point.measurement.mask)) for point in front]
     figure = go.Figure(
         go.Heatmap(
             z=[[int(i in bits) for i in range(len(names))] for bits in chosen],

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from coco_scenes import Found, Scene, Truth, pycocotools_eval, scene_of, scenes
+from coco_scenes import Found, Scene, Truth, pycocotools_eval, scene_of, scenes, score_detections
 from qpareto.objectives.accuracy.bootstrap import Interval
-from qpareto.objectives.accuracy.coco import MatchTable, score_detections
+from qpareto.objectives.accuracy.coco import MatchTable
 from qpareto.objectives.accuracy.race import (
     HALVES,
     Race,

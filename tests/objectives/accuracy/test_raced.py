@@ -11,9 +11,8 @@ from bright_rectangles import HEAD, BrightRectangle, rectangles_in
 from qpareto.errors import EngineError
 from qpareto.objectives.accuracy.bootstrap import Interval
 from qpareto.objectives.accuracy.coco import Accuracy
-from qpareto.objectives.accuracy.dataset import Dataset
 from qpareto.objectives.accuracy.evaluate import accuracy_of_engine
-from qpareto.objectives.accuracy.images import LetterboxedImages
+from qpareto.objectives.accuracy.evaluation_set import EvaluationSet
 from qpareto.objectives.accuracy.race import Race, Rival, Standing, race_order, standing_on_part
 from qpareto.objectives.accuracy.raced import Contest
 
@@ -36,17 +35,16 @@ class CarelessRectangle(BrightRectangle):
 class Track:
     """The pictures, and a rival that finds every rectangle."""
 
-    dataset: Dataset
-    images: LetterboxedImages
+    images: EvaluationSet
     perfect: Rival
     contest: Contest
 
     def race(self, engine: BrightRectangle, rival: Rival | None, *, threads: int = 1) -> Accuracy | Standing:
-        return self.contest.accuracy_of_engine(engine, self.images, self.dataset, HEAD, rival=rival, threads=threads)
+        return self.contest.accuracy_of_engine(engine, self.images, HEAD, rival=rival, threads=threads)
 
 
-def rival_of(engine: BrightRectangle, dataset: Dataset, images: LetterboxedImages, folder: Path) -> Rival:
-    found = accuracy_of_engine(engine, images, dataset, HEAD)
+def rival_of(engine: BrightRectangle, images: EvaluationSet, folder: Path) -> Rival:
+    found = accuracy_of_engine(engine, images, HEAD)
     found.save(folder)
     ratio = Interval(0.5, 0.5, 0.5)
     return Rival(trial=3, map50_95=found.score.map50_95, latency_ratio=ratio, accuracy=folder)
@@ -54,9 +52,9 @@ def rival_of(engine: BrightRectangle, dataset: Dataset, images: LetterboxedImage
 
 @pytest.fixture(scope="module")
 def track(tmp_path_factory: pytest.TempPathFactory) -> Track:
-    dataset, images = rectangles_in(tmp_path_factory.mktemp("rectangles"), IMAGES)
-    perfect = rival_of(BrightRectangle(1), dataset, images, tmp_path_factory.mktemp("perfect"))
-    return Track(dataset, images, perfect, Contest(race=Race(), front=(perfect,), seed=5))
+    images = rectangles_in(tmp_path_factory.mktemp("rectangles"), IMAGES)
+    perfect = rival_of(BrightRectangle(1), images, tmp_path_factory.mktemp("perfect"))
+    return Track(images, perfect, Contest(race=Race(), front=(perfect,), seed=5))
 
 
 def assert_equal_to_the_last_bit(one: Accuracy, other: Accuracy) -> None:
@@ -70,7 +68,7 @@ def assert_equal_to_the_last_bit(one: Accuracy, other: Accuracy) -> None:
 def test_who_is_not_stopped_scores_what_it_does_without_a_race_to_the_last_bit(
     track: Track, batch: int, threads: int
 ) -> None:
-    unraced = accuracy_of_engine(CarelessRectangle(batch, most=3), track.images, track.dataset, HEAD)
+    unraced = accuracy_of_engine(CarelessRectangle(batch, most=3), track.images, HEAD)
     raced = track.race(CarelessRectangle(batch, most=3), None, threads=threads)
     assert isinstance(raced, Accuracy)
     assert 0.1 < raced.score.map50_95 < 0.9
@@ -88,13 +86,13 @@ def test_who_is_dominated_is_stopped_at_a_look_and_sees_little_more(track: Track
 
 def test_how_it_stood_is_how_the_first_images_of_the_order_tell(track: Track) -> None:
     stopped = track.race(CarelessRectangle(1, most=6), track.perfect)
-    whole = accuracy_of_engine(CarelessRectangle(1, most=6), track.images, track.dataset, HEAD)
+    whole = accuracy_of_engine(CarelessRectangle(1, most=6), track.images, HEAD)
     part = race_order(IMAGES, seed=5)[:30]
     assert stopped == standing_on_part(whole.matches, track.perfect.matches(), part)
 
 
 def test_who_is_ahead_of_its_rival_sees_all_images(track: Track, tmp_path: Path) -> None:
-    careless = rival_of(CarelessRectangle(1, most=6), track.dataset, track.images, tmp_path)
+    careless = rival_of(CarelessRectangle(1, most=6), track.images, tmp_path)
     raced = track.race(BrightRectangle(1), careless)
     assert isinstance(raced, Accuracy)
     full = track.contest.standing_in_full(raced, careless)

@@ -91,12 +91,12 @@ def test_rounding_and_what_only_one_side_has_seen_are_no_difference() -> None:
 
 @pytest.mark.parametrize("batch", [1, 7, 64])
 def test_who_is_scored_is_known_by_the_sampled_images_raced_or_not(batch: int, tmp_path: Path) -> None:
-    dataset, images = rectangles_in(tmp_path, 60)
-    unraced = accuracy_of_engine(BrightRectangle(batch), images, dataset, HEAD, threads=2)
+    images = rectangles_in(tmp_path, 60)
+    unraced = accuracy_of_engine(BrightRectangle(batch), images, HEAD, threads=2)
     contest = Contest(race=Race(), front=(), seed=5)
-    raced = contest.accuracy_of_engine(BrightRectangle(batch), images, dataset, HEAD, rival=None)
+    raced = contest.accuracy_of_engine(BrightRectangle(batch), images, HEAD, rival=None)
     engine = BrightRectangle(batch)
-    inputs = [tensor_from_pixels(images.pixels[rows]) for rows in turns(60, batch)]
+    inputs = [tensor_from_pixels(images.pixels.pixels[rows]) for rows in turns(60, batch)]
     timed = sample_of_turns(lambda turn: engine.infer(inputs[turn]), 60, batch, HEAD)
     for accuracy in (unraced, raced):
         assert isinstance(accuracy, Accuracy)

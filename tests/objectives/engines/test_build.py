@@ -11,16 +11,15 @@ import pytest
 
 from contracts.engines import SHAPE, SmallDetector, random_images
 from qpareto.errors import DiskError, EngineError
-from qpareto.objectives.engines import engine_kind
 from qpareto.objectives.engines.build import (
     build_engine,
     engine_bytes,
     engine_from_onnx,
     find_engine,
-    load_engine,
 )
 from qpareto.objectives.engines.inspection import INSPECTION
 from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
+from qpareto.objectives.engines.ref import EngineRef
 from qpareto.objectives.engines.tensorrt.options import TensorRtOptions
 from qpareto.objectives.store import SEAL, Store
 
@@ -38,11 +37,11 @@ def graph(tmp_path: Path) -> Path:
 
 
 def test_an_engine_is_built_runs_and_leaves_no_log(store: Store, graph: Path) -> None:
-    folder = engine_from_onnx(graph, "a hash", OPTIONS, store)
-    with engine_kind("openvino").load(folder, OPTIONS) as engine:
+    built = engine_from_onnx(graph, "a hash", OPTIONS, store)
+    with built.load() as engine:
         assert engine.input_shape == SHAPE
         engine.infer(random_images(0))
-    assert {file.name for file in folder.iterdir()} == {"engine.xml", "engine.bin", INSPECTION, SEAL}
+    assert {file.name for file in built.folder.iterdir()} == {"engine.xml", "engine.bin", INSPECTION, SEAL}
     assert not any((store.root / "logs").iterdir())
 
 
@@ -50,7 +49,7 @@ def test_the_same_graph_and_options_are_built_once(store: Store, graph: Path) ->
     first = engine_from_onnx(graph, "a hash", OPTIONS, store)
     graph.unlink()
     patient = dataclasses.replace(OPTIONS, build_timeout_s=1)
-    assert engine_from_onnx(graph, "a hash", patient, store) == first
+    assert engine_from_onnx(graph, "a hash", patient, store).folder == first.folder
 
 
 def test_another_graph_or_other_options_are_another_engine(store: Store, graph: Path) -> None:
@@ -93,8 +92,9 @@ def test_engine_bytes_counts_every_file(tmp_path: Path) -> None:
 
 
 def test_an_engine_whose_files_are_not_what_was_built_is_refused(store: Store, graph: Path, tmp_path: Path) -> None:
-    whole = engine_from_onnx(graph, "a hash", OPTIONS, store)
-    load_engine(whole, OPTIONS).close()
+    built = engine_from_onnx(graph, "a hash", OPTIONS, store)
+    built.load().close()
+    whole = built.folder
     for name in ("engine.xml", "engine.bin", SEAL):
         content = (whole / name).read_bytes()
         for damaged in (b"\xff" + content[1:], content[: len(content) // 2], b"", None):
@@ -103,18 +103,18 @@ def test_an_engine_whose_files_are_not_what_was_built_is_refused(store: Store, g
             if damaged is not None:
                 (folder / name).write_bytes(damaged)
             with pytest.raises(EngineError, match=r"is not what was built there.* built again .* check the disk"):
-                load_engine(folder, OPTIONS)
+                EngineRef(folder, OPTIONS).load()
             shutil.rmtree(folder)
 
 
 def test_a_damaged_engine_is_removed_and_built_again(store: Store, graph: Path) -> None:
-    folder = engine_from_onnx(graph, "a hash", OPTIONS, store)
-    assert find_engine("a hash", OPTIONS, store) == folder
-    (folder / "engine.bin").write_bytes(b"garbage")
+    built = engine_from_onnx(graph, "a hash", OPTIONS, store)
+    assert find_engine("a hash", OPTIONS, store) == built
+    (built.folder / "engine.bin").write_bytes(b"garbage")
     assert find_engine("a hash", OPTIONS, store) is None
-    assert not folder.exists()
-    assert engine_from_onnx(graph, "a hash", OPTIONS, store) == folder
-    load_engine(folder, OPTIONS).close()
+    assert not built.folder.exists()
+    assert engine_from_onnx(graph, "a hash", OPTIONS, store) == built
+    built.load().close()
 
 
 def test_what_decides_an_engine_is_the_same_once_a_storage_has_kept_it_as_json() -> None:

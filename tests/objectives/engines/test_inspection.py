@@ -7,6 +7,7 @@ from pathlib import Path
 
 from qpareto.objectives.engines.build import engine_bytes
 from qpareto.objectives.engines.inspection import INSPECTION, EngineLayer, Inspection
+from qpareto.spaces.masks import LayerMask
 from qpareto.spaces.precision import FLOAT, INT8
 
 LAYERS = (
@@ -21,7 +22,7 @@ OPAQUE = EngineLayer(name="black box", nodes=("boxes",), precision=None, reforma
 def test_nodes_of_int8_layers_are_told_once_and_in_order() -> None:
     found = Inspection.of_layers(LAYERS)
     assert found.nodes == {INT8: ("stem", "act")}
-    assert found.ran_in(INT8, ["stem", "inner", "elsewhere"]) == 1
+    assert found.ran_as(LayerMask.all(["stem", "inner", "elsewhere"])) == 1
 
 
 def test_reformats_and_layers_are_counted() -> None:
@@ -30,9 +31,9 @@ def test_reformats_and_layers_are_counted() -> None:
 
 
 def test_an_engine_of_opaque_layers_does_not_tell_but_one_among_others_does() -> None:
-    assert Inspection.of_layers([OPAQUE]).ran_in(INT8, ["boxes"]) is None
+    assert Inspection.of_layers([OPAQUE]).ran_as(LayerMask.all(["boxes"])) is None
     found = Inspection.of_layers([*LAYERS, OPAQUE])
-    assert (found.opaque, found.ran_in(INT8, ["stem", "boxes"])) == (1, 1)
+    assert (found.opaque, found.ran_as(LayerMask.all(["stem", "boxes"]))) == (1, 1)
 
 
 def test_it_survives_its_file_which_is_no_part_of_the_engines_size(tmp_path: Path) -> None:

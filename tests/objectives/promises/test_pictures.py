@@ -10,16 +10,14 @@ from qpareto.objectives.promises.pictures import IMAGES, made_up_images
 
 
 def test_every_run_draws_the_same_images(tmp_path: Path) -> None:
-    (images, dataset), (others, other_dataset) = (
-        made_up_images(tmp_path / name, height=96, width=160, classes=3) for name in ("one", "other")
-    )
-    assert np.array_equal(images.pixels, others.pixels)
-    assert images.content_hash == others.content_hash
-    assert dataset.annotations == other_dataset.annotations
+    one, other = (made_up_images(tmp_path / name, height=96, width=160, classes=3) for name in ("one", "other"))
+    assert np.array_equal(one.pixels.pixels, other.pixels.pixels)
+    assert one.pixels.content_hash == other.pixels.content_hash
+    assert one.dataset.annotations == other.dataset.annotations
 
 
 def test_images_reach_from_dark_to_bright_and_are_no_two_alike(tmp_path: Path) -> None:
-    images, _ = made_up_images(tmp_path, height=96, width=160, classes=3)
+    images = made_up_images(tmp_path, height=96, width=160, classes=3).pixels
     assert images.pixels.shape == (IMAGES, 96, 160, 3)
     assert images.pixels.min() < 8
     assert images.pixels.max() > 247
@@ -27,8 +25,9 @@ def test_images_reach_from_dark_to_bright_and_are_no_two_alike(tmp_path: Path) -
 
 
 def test_the_data_set_is_one_that_could_be_scored(tmp_path: Path) -> None:
-    images, dataset = made_up_images(tmp_path, height=96, width=160, classes=3)
-    assert [record.image_id for record in dataset.images] == list(range(IMAGES)) == list(range(len(images)))
+    made_up = made_up_images(tmp_path, height=96, width=160, classes=3)
+    dataset = made_up.dataset
+    assert [record.image_id for record in dataset.images] == list(range(IMAGES)) == list(range(len(made_up.pixels)))
     for annotation in dataset.annotations:
         x, y, width, height = annotation["bbox"]
         assert min(x, y) >= 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,11 @@ from onnx import numpy_helper
 
 from modelopts_own import own_graph
 from qpareto.errors import DatasetError, QuantizationError
+from qpareto.objectives.isolation.child import BugInChildError, run_in_child
 from qpareto.objectives.quantization.calibrate import (
     CalibrationFeeds,
     CalibrationSet,
+    _calibrate,
     calibrated_model,
     structure_of_model,
     write_calibration_cache,
@@ -90,6 +93,14 @@ def test_the_cache_holds_scales_as_big_endian_float32(tmp_path: Path) -> None:
 
 def test_the_structure_needs_no_images(network: DetectorModel, store: Store) -> None:
     assert len(structure_of_model(network, store).layers) == 7
+
+
+def test_a_bug_of_ours_fails_no_candidate_but_ends_the_run(
+    network: DetectorModel, images: CalibrationSet, tmp_path: Path
+) -> None:
+    no_choice = SimpleNamespace(size=1)
+    with pytest.raises(BugInChildError, match="has no attribute 'method'"):
+        run_in_child(_calibrate, network, images.pixels, no_choice, tmp_path, timeout_s=60, log_path=tmp_path / "log")
 
 
 def test_what_modelopt_cannot_take_fails_the_candidate_with_its_log(

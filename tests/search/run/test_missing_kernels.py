@@ -14,6 +14,7 @@ from qpareto.errors import NoKernelError
 from qpareto.objectives import score
 from qpareto.objectives.engines import engine_kind
 from qpareto.objectives.engines.build import engine_from_onnx
+from qpareto.objectives.engines.ref import EngineRef
 from qpareto.objectives.quantization.graph import QdqGraph
 from qpareto.search.api import layers_of_study_or_model, run_study
 from qpareto.search.results.study_results import Results
@@ -41,7 +42,7 @@ def lacking(monkeypatch: pytest.MonkeyPatch) -> Callable[[Lacks], list[str]]:
     def make(lacks: Lacks) -> list[str]:
         failed: list[str] = []
 
-        def build(onnx_path: Path, *arguments: Any, **options: Any) -> Path:
+        def build(onnx_path: Path, *arguments: Any, **options: Any) -> EngineRef:
             layer = lacks(set(QdqGraph(onnx.load(onnx_path)).quantized_layers()))
             if layer is not None:
                 failed.append(layer)

@@ -41,7 +41,7 @@ def calibration(assets: Path, tmp_path: Path) -> Path:
 def test_a_scorer_has_what_the_study_file_names(spec: StudySpec) -> None:
     scorer = scorer_of_spec(spec)
     assert len(scorer.layers) == 7
-    assert len(scorer.dataset.images) == len(scorer.pixels) == 6
+    assert len(scorer.images) == len(scorer.images.pixels) == 6
     assert len(scorer.calibration.hashes) == 4  # the largest size, of 64 pictures
     assert (scorer.options.cpu_threads, scorer.budget.max_seconds, scorer.load.max_wait_s) == (1, 0.3, 0)
     assert scorer.head.kind == "yolov8"

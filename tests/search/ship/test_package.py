@@ -87,7 +87,7 @@ def test_a_manifest_tells_what_it_takes_to_repeat_the_measurement(package: Packa
     assert found.calibration is not None
     assert (found.calibration.method, found.calibration.size) == ("max", 2)
     assert found.calibration.image_hashes == scorer.calibration.hashes[:2]
-    assert (found.data.hash, found.data.images_seen) == (scorer.dataset.content_hash, 6)
+    assert (found.data.hash, found.data.images_seen) == (scorer.images.dataset.content_hash, 6)
     assert (found.data.images, found.data.annotations) == (spec.data.images, spec.data.annotations)
     assert found.engine.options.shared_dir is None
     assert float_graph(package.folder / "quantized.onnx").graph_hash == found.engine.reference_graph_hash
