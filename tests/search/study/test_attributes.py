@@ -13,8 +13,13 @@ import pytest
 from optuna.trial import TrialState
 
 import qpareto
+from copied_study import copied_study
 from made_up_trials import measured, stopped
 from qpareto.errors import CandidateError
+from qpareto.search.api import export_from_study, run_study
+from qpareto.search.ship.choice import Choice
+from qpareto.search.show.report.page import report
+from qpareto.search.show.view import view_of_study
 from qpareto.search.storage.patient import TOKEN
 from qpareto.search.study.attributes import Beat, Expected, StudyAttributes, TrialAttributes
 from qpareto.search.study.identity import FORMAT, Identity
@@ -23,6 +28,7 @@ from qpareto.search.study.outcome import Outcome
 from qpareto.search.study.processes import this_process
 from qpareto.search.study.record import record_of_trial
 from qpareto.search.study.search_study import SearchStudy
+from qpareto.search.study_file.loading import load_study_file
 from qpareto.search.study_file.spec import StudySpec
 from stand_in import IDENTITY, StandIn, stand_in_space, stand_in_spec, stand_in_worker
 
@@ -157,6 +163,22 @@ def test_a_study_of_format_1_goes_on_in_its_unit_and_is_of_this_format_then(of_f
     assert records[5].retry_of == 3, "what died is tried again"
     assert [record.outcome for record in records[5:]] == [Outcome.COMPLETE] * 2
     assert {r.measurement.reference_ms for r in records if r.measurement} == {before}
+
+
+def test_a_real_study_of_format_1_is_reported_exported_and_gone_on_with(finished_study: Path, tmp_path: Path) -> None:
+    spec = load_study_file(copied_study(finished_study, tmp_path / "copy"))
+    before = open_study(spec)
+    shown, unit_ms = before.records(), before.reference_ms
+    in_format_1(before)
+    study = open_study(spec)
+    assert (study.records(), study.reference_ms) == (shown, unit_ms)
+    assert "</html>" in report([view_of_study(study)])
+    export_from_study(spec, Choice(trial=0), tmp_path / "best")
+    found = study.stored.exported[0]
+    assert found.latency_ms / found.latency_ratio == pytest.approx(unit_ms)
+    records = run_study(spec, trials=len(shown) + 1).records
+    assert records[-1].outcome == Outcome.COMPLETE
+    assert open_study(spec).stored.reference_ms == unit_ms
 
 
 def test_a_study_of_format_1_without_trials_is_made_anew(tmp_path: Path) -> None:
