@@ -8,6 +8,7 @@ from qpareto.objectives.accuracy.race import Race, Standing, Stopped
 from qpareto.objectives.measurement import Measurement
 from qpareto.search.results.study_results import Results
 from qpareto.search.show.view import StudyView
+from qpareto.search.study.outcome import Outcome
 from qpareto.search.study.record import TrialRecord
 
 REFERENCE_MAP, REFERENCE_MS = 0.4, 20.0
@@ -73,10 +74,8 @@ def trial(number: int, measurement: Measurement | None, **changes: Any) -> Trial
     """A complete trial, or one that failed if there is no measurement."""
     fields: dict[str, Any] = {
         "number": number,
-        "state": "complete" if measurement else "failed",
+        "outcome": Outcome.COMPLETE if measurement else Outcome.FAILED,
         "measurement": measurement,
-        "baseline": None,
-        "reused_from": None,
         "reason": None if measurement else "The engine crashed.",
         "params": {},
     }
@@ -107,7 +106,6 @@ def view_of(results: Results, *, infeasible: frozenset[int] = frozenset()) -> St
     return StudyView(
         name="made up",
         results=results,
-        identity={},
         ended={},
         begun=None,
         infeasible=infeasible,

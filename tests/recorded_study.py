@@ -14,7 +14,8 @@ import yaml
 from made_up_trials import measured, stopped
 from qpareto.objectives.measurement import Measurement
 from qpareto.search.show.view import StudyView, view_of_study
-from qpareto.search.study.expected import Expected
+from qpareto.search.study.attributes import Expected, StudyAttributes, TrialAttributes
+from qpareto.search.study.identity import Identity
 from qpareto.search.study.opening import open_study
 from qpareto.search.study.search_study import SearchStudy
 from qpareto.search.study_file.loading import load_study_file
@@ -41,12 +42,12 @@ def recorded_study(
     space = Space(layers=layers, groups=groups, methods=tuple(told["methods"]), sizes=tuple(told["sizes"]))
     path = folder / f"{name}.yaml"
     path.write_text(yaml.safe_dump(_document(folder, name)))
-    identity = {"engine": {"kind": "openvino", "float_type": "fp32"}, "device": told["device"]}
-    study = open_study(load_study_file(path), identity=identity | {"versions": told["versions"]})
+    engine = {"kind": "openvino", "float_type": "fp32"}
+    identity = Identity(engine=engine, device=told["device"], versions=told["versions"])
+    study = open_study(load_study_file(path), identity=identity)
     harm, gain = told["effects"]
-    Expected(layers=groups, harm={k: -v for k, v in harm.items()}, saved_ms={k: -v for k, v in gain.items()}).keep(
-        study
-    )
+    harm, saved_ms = ({switch: -effect for switch, effect in each.items()} for each in (harm, gain))
+    study.keep(StudyAttributes(expected=Expected(layers=groups, harm=harm, saved_ms=saved_ms)))
     chosen = [line for line in lines if recipes and line["run"] == "baseline"]
     chosen += [line for line in lines if line["run"] == run][:searched]
     _add(study, space, chosen, told)
@@ -66,13 +67,14 @@ def _add(study: SearchStudy, space: Space, lines: Iterable[Line], told: Line) ->
         found = _measurement(line, space, told)
         choice = CalibrationChoice.parse(found.calibration or f"max:{max(space.sizes)}")
         candidate = Candidate(choice, found.candidate(space.layers).mask)
-        attrs = {"candidate": str(candidate), "measurement": found.as_json()}
-        if line["run"] == "baseline":
-            attrs["baseline"] = line["name"]
+        baseline = line["name"] if line["run"] == "baseline" else None
+        attrs = TrialAttributes(candidate=str(candidate), measurement=found, baseline=baseline)
         now = _add_trial(study, space, candidate, now, seconds=line["seconds"], values=found, attrs=attrs)
-    seen = {"stopped": stopped(0.39, 0.5).as_json(), "stopped_graph": "one that was stopped"}
+    seen = TrialAttributes(stopped=stopped(0.39, 0.5), stopped_graph="one that was stopped")
     now = _add_trial(study, space, candidate, now, seconds=6.0, state="PRUNED", attrs=seen)
-    _add_trial(study, space, candidate, now, seconds=2.0, state="FAIL", attrs={"reason": "The engine crashed."})
+    _add_trial(
+        study, space, candidate, now, seconds=2.0, state="FAIL", attrs=TrialAttributes(reason="The engine crashed.")
+    )
 
 
 def _add_trial(
@@ -82,7 +84,7 @@ def _add_trial(
     begun: datetime,
     *,
     seconds: float,
-    attrs: Mapping[str, Any],
+    attrs: TrialAttributes,
     values: Measurement | None = None,
     state: str = "COMPLETE",
 ) -> datetime:
@@ -92,7 +94,7 @@ def _add_trial(
         values=list(values.values(study.objectives)) if values else None,
         params=space.params(candidate),
         distributions=space.distributions(),
-        user_attrs=dict(attrs),
+        user_attrs=attrs.as_stored(),
     )
     trial.datetime_start, trial.datetime_complete = begun, ended
     study.study.add_trial(trial)

@@ -25,6 +25,7 @@ from qpareto.objectives.store import Store, content_key
 from qpareto.search.run.baselines import Baseline, baselines
 from qpareto.search.run.objective import Prior
 from qpareto.search.run.worker import Worker
+from qpareto.search.study.identity import Identity
 from qpareto.search.study.opening import open_study
 from qpareto.search.study_file.spec import StudySpec
 from qpareto.spaces.candidate import Candidate
@@ -32,7 +33,7 @@ from qpareto.spaces.layers import Layer
 from qpareto.spaces.space import Space, space_of_layers
 
 SHARED = "what every candidate needs"  # in the cache
-IDENTITY: dict[str, Any] = {"model": "stand-in", "engine": {"float_type": "fp32"}, "device": "A stand-in"}
+IDENTITY = Identity(model="stand-in", engine={"float_type": "fp32"}, device="A stand-in")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,9 +62,6 @@ class StandIn:
 
     def reference_ms(self) -> float:
         return 20.0 + os.getpid() % 97 / 100  # as every worker would find another one
-
-    def in_unit(self, unit_ms: float) -> StandIn:
-        return replace(self, unit_ms=unit_ms)
 
     def recipes(self, space: Space) -> Sequence[Baseline]:
         return baselines(space, faster_float_type=None) if self.recipes_too else ()
@@ -125,7 +123,8 @@ def stand_in_spec(storage: str, name: str, **search: Any) -> StudySpec:
 
 def stand_in_worker(spec: StudySpec, objective: StandIn, *, layers: int) -> Worker:
     """A worker of the study, which is made if it is not there."""
-    study = open_study(spec, identity=IDENTITY)
+    study = open_study(spec, identity=IDENTITY, reference_ms=objective.reference_ms)
+    objective = replace(objective, unit_ms=study.reference_ms or 0.0)
     return Worker(spec=spec, study=study, objective=objective, space=stand_in_space(layers))
 
 

@@ -14,7 +14,7 @@ from types import TracebackType
 
 import stand_in
 from qpareto.search.study.opening import open_study
-from qpareto.search.study.search_study import Snapshot
+from qpareto.search.study.search_study import SearchStudy, Snapshot
 
 
 @dataclass(kw_only=True)
@@ -60,12 +60,15 @@ class Fleet:
         while self.tend():
             if time.monotonic() > deadline:
                 raise TimeoutError(
-                    f"after {timeout_s} s: {Counter(r.state for r in self.look().records)}, {self.said()}"
+                    f"after {timeout_s} s: {Counter(r.outcome for r in self.look().records)}, {self.said()}"
                 )
             time.sleep(0.05)
 
+    def study(self) -> SearchStudy:
+        return open_study(stand_in.stand_in_spec(self.storage, self.name))
+
     def look(self) -> Snapshot:
-        return open_study(stand_in.stand_in_spec(self.storage, self.name)).look()
+        return self.study().look()
 
     def wait_for(self, finished: int, *, timeout_s: float) -> None:
         """Until so many measurements have begun."""

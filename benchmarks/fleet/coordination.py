@@ -31,6 +31,7 @@ from postgres import Postgres, proxy_of
 from qpareto.search.results.study_results import results_of_study
 from qpareto.search.run.worker import Worker
 from qpareto.search.samplers import Proposer
+from qpareto.search.study.attributes import TrialAttributes
 from qpareto.search.study.opening import open_study
 from stand_in import IDENTITY, StandIn, stand_in_space, stand_in_spec, stand_in_worker
 from stand_in_fleet import Fleet
@@ -147,21 +148,22 @@ def _large(postgres: Postgres, trials: int) -> None:
 def _write_large(url: str) -> None:
     """The first trials: random candidates with the stand-in's figures."""
     spec, space, rng = stand_in_spec(url, "large"), stand_in_space(LAYERS), random.Random(0)
-    study, objective = open_study(spec, identity=IDENTITY), StandIn(takes_s=0, unit_ms=20.0)
+    objective = StandIn(takes_s=0, unit_ms=20.0)
+    study = open_study(spec, identity=IDENTITY, reference_ms=lambda: 20.0)
     choices: dict[str, list[Any]] = {"calibration.method": ["max", "entropy"], "calibration.size": [16, 32]}
-    for number in range(WRITTEN):
+    for _ in range(WRITTEN):
         params: dict[str, Any] = {
             name: rng.choice(choices.get(name, ["float", "int8"])) for name in space.distributions()
         }
         candidate = space.candidate(params)
         found = objective.measure(candidate, float_type="fp32", rivals=None)
-        attrs = {"candidate": str(candidate), "graph": found.graph_hash, "measurement": found.as_json()}
+        attrs = TrialAttributes(candidate=str(candidate), graph=found.graph_hash, measurement=found).as_stored()
         study.study.add_trial(
             optuna.trial.create_trial(
                 params=params,
                 distributions=space.distributions(),
                 values=found.values(study.objectives),
-                user_attrs=attrs | ({} if number else {"unit_ms": 20.0}),
+                user_attrs=attrs,
             )
         )
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from postgres import Postgres
-from qpareto.search.study.record import FINISHED
+from qpareto.search.study.outcome import Outcome
 from small_disk import small_disk
 from stand_in_fleet import Fleet, go_on, stop
 from store_contents import flip_a_byte
@@ -160,7 +160,7 @@ def _round(seed: int, postgres: Postgres, folder: Path, *, workers: int, trials:
         one = Round(seed, fleet, postgres, cache)
         one.run()
         records, measured = fleet.look().records, fleet.measured()
-    counted = Counter(record.candidate for record in records if record.state in FINISHED)
+    counted = Counter(record.candidate for record in records if record.outcome.counts)
     return {
         "seed": seed,
         "seconds": round(time.monotonic() - began, 1),
@@ -168,9 +168,9 @@ def _round(seed: int, postgres: Postgres, folder: Path, *, workers: int, trials:
         "finished": counted.total(),
         "lost": trials - len(counted),
         "duplicated": counted.total() - len(counted),
-        "still_running": sum(record.state == "running" for record in records),
+        "still_running": sum(record.outcome == Outcome.RUNNING for record in records),
         "measured_twice": len(measured) - len({line["candidate"] for line in measured}),
-        "ended_as": dict(Counter(record.ended_as for record in records if record.ended_as)),
+        "ended_as": dict(Counter(record.outcome for record in records if not record.outcome.is_taken)),
         "dropped": fleet.said().count("its result is dropped"),
         "stopped_by_a_full_disk": fleet.said().count("DiskError: "),
         "damaged_entries_found": fleet.said().count("is not what was put there"),

@@ -29,7 +29,7 @@ from qpareto.objectives.objective import directions_of
 from qpareto.objectives.store import write_whole
 from qpareto.search.show.view import StudyView, view_of_study
 from qpareto.search.study.opening import open_study
-from qpareto.search.study.record import INTERRUPTED
+from qpareto.search.study.outcome import Outcome
 from qpareto.search.study.search_study import SearchStudy
 from qpareto.search.study_file.loading import load_study_file
 
@@ -114,7 +114,7 @@ def kept_view(document: Document) -> StudyView:
     storage = optuna.storages.InMemoryStorage()
     _fill(document, storage)
     study = optuna.load_study(storage=storage, study_name=document["name"])
-    return view_of_study(SearchStudy(study, storage, objectives=document["objectives"]))
+    return view_of_study(SearchStudy(study, storage))
 
 
 def _fill(document: Document, storage: str | BaseStorage) -> None:
@@ -133,7 +133,7 @@ def _kept_trial(
     signature = json.dumps(trial.user_attrs.get("worker"), sort_keys=True)
     attributes = {name: told for name, told in trial.user_attrs.items() if name not in LEFT_OUT}
     if not trial.state.is_finished():
-        attributes["reason"] = f"{INTERRUPTED}: it was running when the study was kept."
+        attributes |= {"outcome": Outcome.INTERRUPTED, "reason": "It was running when the study was kept."}
     if "reason" in attributes:
         attributes["reason"] = _LOG.sub("", attributes["reason"])
     return {

@@ -23,7 +23,6 @@ from qpareto.search.results.figures import figures_of
 from qpareto.search.results.points import Point
 from qpareto.search.show.answer import headline
 from qpareto.search.show.view import StudyView
-from qpareto.search.study.record import FINISHED
 from qpareto.search.table import Table, markdown, words
 
 LOOKS = (5, 10, 20, 30, 40, 60, 100)  # numbers of trials that the hypervolume is told after
@@ -54,7 +53,7 @@ def head(view: StudyView) -> str:
     versions = ", ".join(f"{name} {number}" for name, number in first.versions.items())
     again = {p.confirmed.images for p in view.results.points if isinstance(p.confirmed, Measurement)}
     others = f", confirmed on {max(again)} others" if again else ""
-    states = Counter(record.state for record in view.results.records)
+    states = Counter(record.outcome for record in view.results.records)
     told = ", ".join(f"{count} {state}" for state, count in states.most_common())
     return (
         f"`{view.name}`: {told} trials on {first.device}, {first.engine}{_threads(first)}, batch {first.batch}, "
@@ -79,7 +78,7 @@ def front_table(view: StudyView, peers: Sequence[Peer] = ()) -> str:
 def growth_table(view: StudyView) -> str:
     """Hypervolume after so many finished trials, those that were stopped or failed included."""
     results = view.results
-    ended = sorted((r for r in results.records if r.state in FINISHED), key=lambda record: view.ended[record.number])
+    ended = sorted((r for r in results.records if r.outcome.counts), key=lambda record: view.ended[record.number])
     place = {record.number: i for i, record in enumerate(ended, start=1)}
     points = sorted((p for p in results.points if p.trial in place), key=lambda point: place[point.trial])
     grown = list(zip((place[p.trial] for p in points), results.hypervolumes(points), strict=True))
@@ -112,7 +111,7 @@ def _reformat_share(point: Point) -> str:
 def costs(view: StudyView) -> str:
     """Trials an hour, doubtful timings, and seconds by step where trials tell them."""
     work = Work.of(view)
-    counted = sum(record.state in FINISHED for record in view.results.records)
+    counted = sum(record.outcome.counts for record in view.results.records)
     found = [point.measurement for point in view.results.points]
     flags = Counter(flag for measurement in found for flag in measurement.flags)
     doubts = ", ".join(
@@ -166,7 +165,7 @@ def _at_once(spans: Iterable[tuple[datetime, datetime]]) -> int:
 
 
 def _failures(view: StudyView) -> list[str]:
-    reasons = Counter(r.reason or "-" for r in view.results.records if r.state == "failed")
+    reasons = Counter(r.reason or "-" for r in view.results.records if r.outcome.has_failed)
     return [f"Failed {count} times: {reason}" for reason, count in reasons.most_common()]
 
 

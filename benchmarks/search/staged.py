@@ -23,6 +23,7 @@ from qpareto.search.results.study_results import Results
 from qpareto.search.run.known import graph_of_study
 from qpareto.search.run.prepare import scorer_of_spec, space_of_spec
 from qpareto.search.study.opening import open_study
+from qpareto.search.study.outcome import Outcome
 from qpareto.search.study.record import TrialRecord
 from qpareto.search.study_file.loading import load_study_file
 from qpareto.search.study_file.spec import StudySpec
@@ -100,7 +101,7 @@ def _share(spec: StudySpec, caches: Sequence[Path]) -> None:
 
 def _run(spec: StudySpec) -> Run:
     study = open_study(spec)
-    ended = {record.number for record in study.records() if record.state not in ("running", "interrupted")}
+    ended = {record.number for record in study.records() if record.outcome.counts}
     seconds = {
         trial.number: trial.duration.total_seconds()
         for trial in study.look().trials
@@ -128,11 +129,11 @@ def _row(label: str, run: Run) -> str:
     stopped = [(record, record.stopped.standing) for record in others if record.stopped]
     groups = (
         [record for record in run.finished if record.baseline],
-        [record for record in others if record.state == "complete"],
+        [record for record in others if record.outcome == Outcome.COMPLETE],
         [record for record, standing in stopped if standing.images < standing.of_images],
         [record for record, standing in stopped if standing.images == standing.of_images],
     )
-    failed = sum(record.state == "failed" for record in run.finished)
+    failed = sum(record.outcome.has_failed for record in run.finished)
     return (
         f"| {label} | {len(run.finished)} | {sum(run.seconds.values()):.0f} "
         f"| {' | '.join(map(run.seconds_of, groups))} | {failed} | {run.images()} | {run.found.hypervolume():.4f} |"

@@ -26,6 +26,7 @@ from ..ship.manifest import DataFacts, FiguresFacts, Manifest, StudyFacts
 from ..ship.package import Package, Story, write_package
 from ..ship.verify import Check, verify_package
 from ..show.answer import headline
+from ..study.attributes import StudyAttributes
 from ..study.search_study import SearchStudy
 from ..study_file.spec import EvaluationSpec, StudySpec
 from .study import study_of_this_device, view_of_this_device
@@ -144,7 +145,7 @@ class Export:
         package = self.packages[point.trial] = self.package(point, scorer)
         candidate = package.candidate
         fresh = scorer.measure(candidate, scorer.quantize(candidate), float_type=package.float_type)
-        self.study.keep_export(point.trial, fresh)
+        self.study.keep(StudyAttributes(exported={point.trial: fresh}))
         return replace(point, fresh=fresh, confirmed=point.confirmed or self._confirmed(point))
 
     def _confirmed(self, point: Point) -> Measurement | CandidateError | None:
@@ -152,11 +153,11 @@ class Export:
         if self.spec.data.confirm is None:
             return None
         confirm_points(self.spec, self.study, self.scorer, [point])
-        return self.study.confirmations()[point.trial]
+        return self.study.stored.confirmed[point.trial]
 
     def _building_anew(self, point: Point) -> Scorer:
         """The scorer as it builds an engine of this point that nobody has built before."""
-        scorer = replace(self.scorer, unit_ms=self.study.look().unit_ms)
+        scorer = replace(self.scorer, unit_ms=self.study.reference_ms)
         graph = scorer.quantize(self._candidate(point)).graph_hash
         options = scorer.build_options(point.measurement.float_type)
         unused = (n for n in count(scorer.build + 1) if find_engine(graph, options, scorer.store, build=n) is None)

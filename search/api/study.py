@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ...objectives.engines import engine_kind
 from ...objectives.score import Scorer
 from ..results.study_results import Results, results_of_study
@@ -92,7 +94,8 @@ def _work(
     check_sampler(search.sampler, options=search.sampler_options, switches=len(space.groups))
     identity = identity_of_study(scorer, space)
     scorer.reference()  # an engine that cannot be built here is told before there is a study
-    study = open_study(spec, identity=identity)
+    study = open_study(spec, identity=identity, reference_ms=scorer.reference_ms)
+    scorer = replace(scorer, unit_ms=study.reference_ms)
     objective = Pipeline(scorer=scorer, search=search, objectives=study.objectives)
     told = listener or Silence()
     if spec.on_trial is not None:

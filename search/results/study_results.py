@@ -13,7 +13,7 @@ from ...errors import CandidateError
 from ...objectives.measurement import Measurement
 from ...objectives.objective import directions_of
 from ..front import Points, front_of, hypervolume, losses
-from ..study.record import FINISHED, TrialRecord
+from ..study.record import TrialRecord
 from ..study.search_study import SearchStudy, Snapshot
 from ..wording import change, ratio, with_interval
 from .doubts import doubts_of, unsteady
@@ -193,7 +193,7 @@ class Results:
 
     def has_stalled(self, *, trials: int, growth: float) -> bool:
         """Whether the last so many finished trials raised the hypervolume by at most this."""
-        ended = [record for record in self.records if record.state in FINISHED]
+        ended = [record for record in self.records if record.outcome.counts]
         if len(ended) <= trials:
             return False
         before = Results(ended[:-trials], objectives=self.objectives, float_type=self.float_type)
@@ -286,10 +286,11 @@ class Results:
 
 def results_of_study(study: SearchStudy, now: Snapshot | None = None) -> Results:
     """A study's results, as they are in its storage, or were when it was looked at."""
+    stored = study.stored
     return Results(
         (now or study.look()).records,
         objectives=study.objectives,
-        float_type=study.float_type,
-        confirmations=study.confirmations(),
-        fresh=study.exports(),
+        float_type=study.identity.float_type,
+        confirmations=stored.confirmed,
+        fresh=stored.exported,
     )

@@ -14,9 +14,11 @@ from dataclasses import replace
 
 from ...errors import CandidateError
 from ...objectives.finalist import measure_finalist
+from ...objectives.measurement import Measurement
 from ...objectives.score import Scorer
 from ..results.points import Point
 from ..results.study_results import Results, results_of_study
+from ..study.attributes import StudyAttributes
 from ..study.search_study import SearchStudy
 from ..study_file.spec import StudySpec
 from .prepare import confirming
@@ -44,16 +46,17 @@ def confirm_front(spec: StudySpec, study: SearchStudy, scorer: Scorer) -> None:
 
 def confirm_points(spec: StudySpec, study: SearchStudy, scorer: Scorer, waiting: Sequence[Point]) -> None:
     """Measure these points once more. Raises the same."""
-    unit_ms = study.look().unit_ms
-    again = confirming(spec, scorer if unit_ms is None else replace(scorer, unit_ms=unit_ms))
+    again = confirming(spec, replace(scorer, unit_ms=study.reference_ms))
     names = [layer.name for layer in scorer.layers]
     for i, point in enumerate(waiting, start=1):
         _log.info("confirming trial %s, %d of %d, on %d images", point.title, i, len(waiting), len(again.images))
         candidate, float_type = point.measurement.candidate(names), point.measurement.float_type
+        found: Measurement | CandidateError
         try:
-            study.confirm(point.trial, measure_finalist(again, candidate, float_type=float_type))
+            found = measure_finalist(again, candidate, float_type=float_type)
         except CandidateError as error:
-            study.confirm(point.trial, error)
+            found = error
+        study.keep(StudyAttributes(confirmed={point.trial: found}))
 
 
 def _unconfirmed(results: Results) -> list[Point]:

@@ -16,6 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import IO, Any
 
+from ..study.outcome import Outcome
 from ..study.record import TrialRecord
 from ..study_file.spec import OnTrialSpec
 from .worker import Listener
@@ -56,13 +57,15 @@ class TrialHook:
 def json_line(record: TrialRecord, *, study: str) -> str:
     """One JSON object in one line, without its end.
 
-    It holds `study`, `trial`, `state` (complete, pruned or failed), `baseline`, `candidate`, `params`, `reused_from`,
-    `reason`, and `measurement` (of a complete trial) or `stopped` (of a pruned one). What is no number is null.
+    It holds `study`, `trial`, `state` (complete, pruned or failed), `outcome` (the same, or how it failed otherwise),
+    `baseline`, `candidate`, `params`, `reused_from`, `reason`, and `measurement` (of a complete trial) or `stopped` (of
+    a pruned one). What is no number is null.
     """
     told = {
         "study": study,
         "trial": record.number,
-        "state": record.state,
+        "state": Outcome.FAILED if record.outcome.has_failed else record.outcome,
+        "outcome": record.outcome,
         "baseline": record.baseline,
         "candidate": record.candidate,
         "params": dict(record.params),

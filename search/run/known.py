@@ -18,7 +18,7 @@ from ...spaces.layers import edges_of_model
 from ...spaces.space import Space
 from ..samplers.encoding import Graph
 from ..samplers.warmstart import Expectation, candidates_of_masks, predicted_front
-from ..study.expected import Expected
+from ..study.attributes import Expected
 
 GAINS = 1  # its version, see `content_key`
 IMAGES, FEWEST_IMAGES = 8, 2  # that sensitivity is measured on

@@ -17,15 +17,12 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ...errors import StorageError
-from ..study.processes import is_gone, name_of
-from ..study.record import DIED, VANISHED
-from ..study.search_study import SearchStudy, beat_of_trial
-
-if TYPE_CHECKING:
-    from optuna.trial import FrozenTrial
+from ..study.outcome import Outcome
+from ..study.processes import Process
+from ..study.record import TrialRecord
+from ..study.search_study import SearchStudy
 
 BEATS = 4  # signs of life in one lease
 
@@ -72,10 +69,10 @@ class Heartbeat:
 
 @dataclass(frozen=True)
 class Lapse:
-    """A running trial whose worker is lost: `how` is DIED or VANISHED, `why` tells of it in words."""
+    """A running trial whose worker is lost: `how` is DIED or VANISHED, `why` tells of it in a sentence."""
 
-    trial: FrozenTrial
-    how: str
+    trial: TrialRecord
+    how: Outcome
     why: str
 
 
@@ -86,30 +83,28 @@ class Lookout:
         self._lease_s, self._last_s = lease_s, time.monotonic()
         self._seen: dict[int, tuple[int, float]] = {}  # trial -> its last count, and for how long that stood still
 
-    def lapsed(self, running: Sequence[FrozenTrial]) -> list[Lapse]:
+    def lapsed(self, running: Sequence[TrialRecord]) -> list[Lapse]:
         """Those of which this look shows that their workers are lost. Trials of other tools have no lease."""
         now_s = time.monotonic()
         passed_s = min(now_s - self._last_s, self._lease_s / BEATS)
         self._last_s = now_s
         seen, found = {}, []
         for trial in running:
-            if "worker" not in trial.user_attrs:
+            if trial.worker is None:
                 continue
-            count, _ = beat_of_trial(trial)
+            count = trial.beat.count if trial.beat else 0
             before = self._seen.get(trial.number)
             silent_s = before[1] + passed_s if before is not None and before[0] == count else 0.0
             seen[trial.number] = count, silent_s
-            if (lapse := self._lapse(trial, silent_s)) is not None:
+            if (lapse := self._lapse(trial, trial.worker, silent_s)) is not None:
                 found.append(lapse)
         self._seen = seen
         return found
 
-    def _lapse(self, trial: FrozenTrial, silent_s: float) -> Lapse | None:
-        worker = trial.user_attrs["worker"]
-        if is_gone(worker):
-            return Lapse(trial, DIED, f"the process of its worker {name_of(worker)} has ended")
+    def _lapse(self, trial: TrialRecord, worker: Process, silent_s: float) -> Lapse | None:
+        if worker.is_gone():
+            return Lapse(trial, Outcome.DIED, f"The process of its worker {worker} has ended.")
         if silent_s > self._lease_s:
-            return Lapse(
-                trial, VANISHED, f"its worker {name_of(worker)} has given no sign of life for {self._lease_s:g} s"
-            )
+            why = f"Its worker {worker} has given no sign of life for {self._lease_s:g} s."
+            return Lapse(trial, Outcome.VANISHED, why)
         return None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol, Self
+from typing import Protocol
 
 from ...errors import CandidateError, EngineError
 from ...objectives.accuracy.race import Stopped
@@ -49,12 +49,6 @@ class Objective(Protocol):
     @property
     def races(self) -> bool:
         """Whether a candidate may be stopped before it is measured in full."""
-
-    def reference_ms(self) -> float:
-        """The reference's milliseconds, found by timing it here."""
-
-    def in_unit(self, unit_ms: float) -> Self:
-        """The same, telling latencies in these milliseconds of the reference."""
 
     def recipes(self, space: Space) -> Sequence[Baseline]:
         """The baselines, in their order."""
@@ -107,12 +101,6 @@ class Pipeline:
     @property
     def races(self) -> bool:
         return self._staged is not None
-
-    def reference_ms(self) -> float:
-        return self.scorer.reference_ms()
-
-    def in_unit(self, unit_ms: float) -> Pipeline:
-        return replace(self, scorer=replace(self.scorer, unit_ms=unit_ms))
 
     def recipes(self, space: Space) -> Sequence[Baseline]:
         if not self.search.baselines:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...spaces.candidate import Candidate
-from ..study.record import FINISHED, WITHDRAWN, TrialRecord
+from ..study.outcome import Outcome
+from ..study.record import TrialRecord
 from ..study.search_study import Snapshot
 from .baselines import Baseline
 
@@ -44,10 +45,10 @@ def reason_to_withdraw(plan: Plan, number: int, *, seen: Snapshot, now: Snapshot
         trials: finished trials that the study is to have.
     """
     before = now.records[:number]
-    taken = now.finished + sum(record.state == "running" for record in before)
+    taken = now.finished + sum(record.outcome == Outcome.RUNNING for record in before)
     if taken >= trials:
-        return f"{WITHDRAWN}: {trials} trials are finished or being measured"
+        return f"{trials} trials are finished or being measured."
     for record in before[len(seen.records) :]:
-        if record.state in FINISHED | {"running"} and plan.is_of(record):
-            return f"{WITHDRAWN}: trial {record.number} began a moment before with the same candidate"
+        if record.outcome.is_taken and plan.is_of(record):
+            return f"Trial {record.number} began a moment before with the same candidate."
     return None

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from ...errors import DatasetError, StudyFileError
 from ...objectives.accuracy.dataset import Dataset, dataset_from_coco, dataset_from_yolo, hashes_of, refuse_overlap
@@ -27,6 +26,7 @@ from ...spaces.calibration import calibration_order
 from ...spaces.layers import Layer
 from ...spaces.model import DetectorModel, read_model
 from ...spaces.space import Space, space_of_layers
+from ..study.identity import Identity
 from ..study_file.spec import EvaluationSpec, StudySpec
 
 MODEL_SUFFIXES = (".onnx", ".pt")
@@ -123,18 +123,18 @@ def space_of_spec(spec: StudySpec, layers: tuple[Layer, ...]) -> Space:
     )
 
 
-def identity_of_study(scorer: Scorer, space: Space) -> dict[str, Any]:
-    """What all measurements of a study share: with anything else its figures would not compare."""
-    return {
-        "model": scorer.model.content_hash,
-        "dataset": scorer.images.dataset.content_hash,
-        "calibration images": content_key(hashes=scorer.calibration.hashes),
-        "space": content_key(groups=dict(space.groups), methods=space.methods, sizes=space.sizes),
-        "engine": scorer.options.identity(),
-        "engine recipe": scorer.kind.recipe,
-        "device": scorer.kind.device_name(),
-        "versions": scorer.versions,
-    }
+def identity_of_study(scorer: Scorer, space: Space) -> Identity:
+    """What a study of these is made with."""
+    return Identity(
+        model=scorer.model.content_hash,
+        dataset=scorer.images.dataset.content_hash,
+        calibration_images=content_key(hashes=scorer.calibration.hashes),
+        space=content_key(groups=dict(space.groups), methods=space.methods, sizes=space.sizes),
+        engine=scorer.options.identity(),
+        engine_recipe=scorer.kind.recipe,
+        device=scorer.kind.device_name(),
+        versions=scorer.versions,
+    )
 
 
 def confirming(spec: StudySpec, scorer: Scorer) -> Scorer:

@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING
 
 from ..results.study_results import results_of_study
 from ..study.opening import open_study
-from ..study.processes import name_of
-from ..study.record import FINISHED
-from ..study.search_study import Snapshot, beat_of_trial
+from ..study.outcome import Outcome
+from ..study.record import TrialRecord
+from ..study.search_study import Snapshot
 from ..study_file.spec import StudySpec
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
+
+
+_MEASURED = (Outcome.COMPLETE, Outcome.PRUNED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +47,7 @@ class Progress:
 
     Args:
         wanted: finished trials that it is to have.
-        states: trials by state, see `TrialRecord.state`.
+        outcomes: how many trials ended how.
         hypervolume: of its points, see `Results.hypervolume`.
         workers: those with a trial running, by trial.
         left_s: seconds that the remaining trials take by the median of those that were measured, shared among the
@@ -52,7 +55,7 @@ class Progress:
     """
 
     wanted: int
-    states: Mapping[str, int]
+    outcomes: Mapping[Outcome, int]
     hypervolume: float
     workers: tuple[WorkerSign, ...]
     left_s: float | None
@@ -60,15 +63,15 @@ class Progress:
     @property
     def finished(self) -> int:
         """Trials that count: complete, pruned and failed ones."""
-        return sum(self.states.get(state, 0) for state in FINISHED)
+        return sum(count for outcome, count in self.outcomes.items() if outcome.counts)
 
     @property
     def running(self) -> int:
-        return self.states.get("running", 0)
+        return self.outcomes.get(Outcome.RUNNING, 0)
 
     @property
     def failed(self) -> int:
-        return self.states.get("failed", 0)
+        return sum(count for outcome, count in self.outcomes.items() if outcome.has_failed)
 
 
 class Watch:
@@ -91,14 +94,13 @@ class Watch:
         """
         wanted = trials or self._spec.search.trials
         now = self._study.look()
-        states = Counter(record.state for record in now.records)
-        remaining = wanted - sum(states[state] for state in FINISHED)
+        outcomes = Counter(record.outcome for record in now.records)
         return Progress(
             wanted=wanted,
-            states=dict(states),
-            hypervolume=self._hypervolume(now, states["complete"]),
-            workers=tuple(_sign(trial) for trial in now.running),
-            left_s=_left_s(now, remaining=remaining),
+            outcomes=dict(outcomes),
+            hypervolume=self._hypervolume(now, outcomes[Outcome.COMPLETE]),
+            workers=tuple(_sign(record, now.trials[record.number]) for record in now.running),
+            left_s=_left_s(now, remaining=wanted - now.finished),
         )
 
     def _hypervolume(self, now: Snapshot, complete: int) -> float:
@@ -107,16 +109,14 @@ class Watch:
         return self._seen[1]
 
 
-def _sign(trial: FrozenTrial) -> WorkerSign:
-    worker = trial.user_attrs.get("worker")
+def _sign(record: TrialRecord, trial: FrozenTrial) -> WorkerSign:
     begun = trial.datetime_start or datetime.now()
     running_s = max(0.0, (datetime.now() - begun).total_seconds())
-    _, beat_at = beat_of_trial(trial)
     return WorkerSign(
-        worker="another tool" if worker is None else name_of(worker),
+        worker="another tool" if record.worker is None else str(record.worker),
         trial=trial.number,
         running_s=running_s,
-        silent_s=running_s if beat_at is None else max(0.0, time.time() - beat_at),
+        silent_s=running_s if record.beat is None else max(0.0, time.time() - record.beat.at),
     )
 
 
@@ -124,7 +124,7 @@ def _left_s(now: Snapshot, *, remaining: int) -> float | None:
     took_s = [
         trial.duration.total_seconds()
         for trial, record in zip(now.trials, now.records, strict=True)
-        if record.state in ("complete", "pruned") and record.reused_from is None and trial.duration is not None
+        if record.outcome in _MEASURED and record.reused_from is None and trial.duration is not None
     ]
     if remaining <= 0:
         return 0.0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ...objectives.accuracy.race import Race
 from ...objectives.score import Scorer
 from ...objectives.staged import StagedScorer
-from ..study.record import stopped_of_trial
+from ..study.record import record_of_trial
 from ..study_file.spec import SearchSpec
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def observer(objectives: Sequence[str]) -> Callable[[FrozenTrial], Observation |
     def observed(trial: FrozenTrial) -> Observation | None:
         from ..samplers.history import Observation
 
-        if (stopped := stopped_of_trial(trial)) is None:
+        if (stopped := record_of_trial(trial).stopped) is None:
             return None
         low, high = stopped.latency_ratio_ci
         of = {

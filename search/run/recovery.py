@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 
-from ..study.record import DIED, FINISHED, GIVEN_UP, INTERRUPTED, LOST, QUARANTINED, TrialRecord
+from ..study.outcome import Outcome
+from ..study.record import TrialRecord
 from ..study.search_study import SearchStudy, Snapshot
 from .lease import Lapse
 
@@ -22,35 +23,35 @@ def end_lapsed(study: SearchStudy, now: Snapshot, lapses: Sequence[Lapse], *, re
     """
     ended = False
     for lapse in lapses:
-        reason = reason_of_loss(now.records[lapse.trial.number], now, how=lapse.how, why=lapse.why, retries=retries)
-        if study.fail(lapse.trial.number, reason):
-            _log.warning("Trial %d: %s.", lapse.trial.number, reason)
+        outcome, reason = ending_of_loss(lapse.trial, now, how=lapse.how, why=lapse.why, retries=retries)
+        if study.fail(lapse.trial.number, reason, outcome=outcome):
+            _log.warning("Trial %d: %s. %s", lapse.trial.number, outcome, reason)
             ended = True
     return ended
 
 
-def reason_of_loss(record: TrialRecord, now: Snapshot, *, how: str, why: str, retries: int) -> str:
-    """The reason with which a trial of a lost worker fails; how it begins tells whether it is tried again.
+def ending_of_loss(record: TrialRecord, now: Snapshot, *, how: Outcome, why: str, retries: int) -> tuple[Outcome, str]:
+    """How a trial of a lost worker ends, which tells whether it is tried again, and its reason.
 
     Args:
-        how: DIED or VANISHED.
+        how: DIED or VANISHED, and `why` in a sentence.
         retries: how many workers may vanish with one candidate before it is given up.
     """
     alike = [one for one in now.records if one.number != record.number and _is_alike(one, record)]
-    deaths = sum(one.ended_as == DIED for one in alike) + (how == DIED)
-    losses = sum(one.ended_as in LOST for one in alike) + 1
+    deaths = sum(one.outcome == Outcome.DIED for one in alike) + (how == Outcome.DIED)
+    losses = sum(one.outcome.is_lost for one in alike) + 1
     if deaths >= DEATHS:
-        return f"{QUARANTINED}: {deaths} workers died of it, the last because {why}"
+        return Outcome.QUARANTINED, f"{deaths} workers died of it. {why}"
     if losses > retries:
-        return f"{GIVEN_UP}: {losses} workers were lost with it, search.retries is {retries}; {why}"
-    return f"{how}: {why}"
+        return Outcome.GIVEN_UP, f"{losses} workers were lost with it, search.retries is {retries}. {why}"
+    return how, why
 
 
 def quarantine_of(record: TrialRecord, now: Snapshot) -> str | None:
     """The reason for which a trial is not to be measured; None if its candidate and its graph are not in quarantine."""
     for one in now.records:
-        if one.ended_as == QUARANTINED and _is_alike(one, record):
-            return f"{QUARANTINED}: its workers died in trial {one.number}, which had the same candidate or graph"
+        if one.outcome == Outcome.QUARANTINED and _is_alike(one, record):
+            return f"Workers died in trial {one.number}, which had the same candidate or graph."
     return None
 
 
@@ -60,9 +61,9 @@ def unretried(now: Snapshot) -> Iterator[TrialRecord]:
     Not those whose candidate somebody has measured or is measuring: as a retry, or because several workers proposed it
     at the same moment and the first of them was lost.
     """
-    taken = {(one.baseline, one.candidate) for one in now.records if one.state in FINISHED | {"running"}}
+    taken = {(one.baseline, one.candidate) for one in now.records if one.outcome.is_taken}
     for record in now.records:
-        if record.state == INTERRUPTED and (record.baseline, record.candidate) not in taken:
+        if record.outcome.is_tried_again and (record.baseline, record.candidate) not in taken:
             yield record
 
 

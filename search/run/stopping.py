@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from types import FrameType
 
 from ..study.opening import open_study
-from ..study.processes import is_gone
-from ..study.record import INTERRUPTED, TrialRecord
+from ..study.outcome import Outcome
+from ..study.record import TrialRecord
 from ..study_file.spec import StudySpec
 from .worker import Listener
 
@@ -73,5 +73,5 @@ def mark_interrupted(spec: StudySpec, *, device: str | None = None) -> None:
     """
     study = open_study(spec, device=device)
     for trial in study.look().running:
-        if is_gone(trial.user_attrs.get("worker", {})):
-            study.fail(trial.number, INTERRUPTED)
+        if trial.worker is not None and trial.worker.is_gone():
+            study.fail(trial.number, "Its worker was killed on purpose.", outcome=Outcome.INTERRUPTED)

@@ -15,7 +15,9 @@ from ...objectives.measurement import Measurement
 from ...spaces.space import Space
 from ..results.study_results import results_of_study
 from ..samplers import Proposer
-from ..study.record import DIED, FINISHED, INTERRUPTED, TrialRecord
+from ..study.attributes import StudyAttributes
+from ..study.outcome import Outcome
+from ..study.record import TrialRecord
 from ..study.search_study import SearchStudy, Snapshot
 from ..study_file.spec import StudySpec
 from .known import expected_of_graph
@@ -23,7 +25,7 @@ from .lease import Heartbeat, Lookout
 from .objective import Objective
 from .plan import Plan, reason_to_withdraw
 from .racing import observer
-from .recovery import end_lapsed, quarantine_of, reason_of_loss, unretried
+from .recovery import end_lapsed, ending_of_loss, quarantine_of, unretried
 
 WAIT_S = 0.5  # between looks at a study that leaves nothing to begin
 
@@ -62,8 +64,9 @@ class Worker:
 
     def __post_init__(self) -> None:
         search, prior = self.spec.search, self.objective.prior(self.space)
-        if prior.graph is not None:
-            expected_of_graph(prior.graph, self.space, self.study.objectives).keep(self.study)
+        if prior.graph is not None and self.study.stored.expected is None:
+            expected = expected_of_graph(prior.graph, self.space, self.study.objectives)
+            self.study.keep(StudyAttributes(expected=expected))
         self._proposer = Proposer(
             self.space,
             directions=self.study.directions,
@@ -77,7 +80,6 @@ class Worker:
         self._baselines = self.objective.recipes(self.space)
         self._lookout = Lookout(lease_s=search.lease_s)
         self._heartbeat = Heartbeat(self.study, lease_s=search.lease_s)
-        self._unit_ms: float | None = None
         self._turn = 0  # which of the study's trials the next one would be, were all to begin in order
 
     def run(self, *, trials: int, timeout_s: float | None = None) -> None:
@@ -127,7 +129,7 @@ class Worker:
         return Plan(candidate=self.space.candidate(proposal.params), system_attrs=proposal.system_attrs)
 
     def _unmeasured_baselines(self, now: Snapshot) -> Iterator[Plan]:
-        held = {record.baseline for record in now.records if record.state in FINISHED | {"running"}}
+        held = {record.baseline for record in now.records if record.outcome.is_taken}
         return (Plan(candidate=b.candidate, baseline=b) for b in self._baselines if b.name not in held)
 
     def _retries(self, now: Snapshot) -> Iterator[Plan]:
@@ -140,13 +142,11 @@ class Worker:
                 )
 
     def _run_one(self, plan: Plan, seen: Snapshot, *, trials: int) -> None:
-        unit_ms = self.objective.reference_ms() if seen.unit_ms is None else None
         number = self.study.begin(
             space=self.space,
             candidate=plan.candidate,
             baseline=plan.baseline.name if plan.baseline else None,
             retry_of=plan.retry_of,
-            unit_ms=unit_ms,
             system_attrs=plan.system_attrs,
         )
         with self._heartbeat.of(number):
@@ -154,11 +154,10 @@ class Worker:
                 now = self.study.look()
                 reason = reason_to_withdraw(plan, number, seen=seen, now=now, trials=trials)
                 if reason is not None:
-                    self.study.fail(number, reason)
+                    self.study.fail(number, reason, outcome=Outcome.WITHDRAWN)
                     rivals = now.records[len(seen.records) : number]
                     self._turn = max(self._turn, seen.taken) + sum(map(plan.is_of, rivals))
                     return
-                self._agree_on_unit(now)
                 self.listener.begin(number, str(plan), finished=now.finished)
                 counts = self._measure(number, plan)
             except CandidateError as error:
@@ -170,20 +169,18 @@ class Worker:
             _log.warning("Trial %d was ended by others while this worker was cut off: its result is dropped.", number)
         self.listener.end(self.study.records()[number])
 
-    def _agree_on_unit(self, now: Snapshot) -> None:
-        if now.unit_ms is not None and now.unit_ms != self._unit_ms:
-            self._unit_ms, self.objective = now.unit_ms, self.objective.in_unit(now.unit_ms)
-
     def _mark(self, number: int, error: BaseException) -> None:
         """Tell that this worker could not go on with its trial; a bug counts as a death, so that it does not recur."""
         if isinstance(error, StorageError):  # which takes no mark: what is left of the trial lapses
             return
         if isinstance(error, Exception) and not isinstance(error, QParetoError):
-            now, why = self.study.look(), f"it failed with {type(error).__name__}: {error}"
+            now, why = self.study.look(), f"Its worker failed with {type(error).__name__}: {error}"
             retries = self.spec.search.retries
-            self.study.fail(number, reason_of_loss(now.records[number], now, how=DIED, why=why, retries=retries))
+            outcome, reason = ending_of_loss(now.records[number], now, how=Outcome.DIED, why=why, retries=retries)
         else:
-            self.study.fail(number, INTERRUPTED)
+            outcome = Outcome.INTERRUPTED
+            reason = str(error) if isinstance(error, QParetoError) else "Its worker was told to end."
+        self.study.fail(number, reason, outcome=outcome)
 
     def _measure(self, number: int, plan: Plan) -> bool:
         """Measure a trial, unless another one has the same effective graph; tell it. Returns whether it counts."""
@@ -194,7 +191,7 @@ class Worker:
         races = self.objective.races and plan.baseline is None
         now = self._once_told(number)
         if (reason := quarantine_of(now.records[number], now)) is not None:
-            return self.study.fail(number, reason)
+            return self.study.fail(number, reason, outcome=Outcome.QUARANTINED)
         found, reused_from = self._earlier(now, graph, float_type, or_stopped=races)
         if found is None:
             rivals = {point.trial: point.measurement for point in results_of_study(self.study, now).own_front}
@@ -211,7 +208,7 @@ class Worker:
         while True:
             now = self._look()
             graph = now.records[number].graph
-            if not any(one.graph == graph for one in now.records[:number] if one.state == "running"):
+            if not any(one.graph == graph for one in now.records[:number] if one.outcome == Outcome.RUNNING):
                 return now
             time.sleep(WAIT_S)
 

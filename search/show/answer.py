@@ -14,7 +14,6 @@ from ..results.figures import NO_LOSS, SEARCHED, is_as_accurate
 from ..results.points import Point
 from ..results.requirements import Requirement, Requirements
 from ..results.study_results import Results
-from ..study.record import FINISHED
 from ..wording import change, faster, interval, percent, ratio, speedup, with_interval
 from .view import StudyView
 
@@ -66,7 +65,7 @@ def next_commands(view: StudyView, head: Headline, study: Sequence[str], *, tria
     """
     named, results = shlex.join(study), view.results
     found = []
-    if sum(record.state in FINISHED for record in results.records) < trials:
+    if sum(record.outcome.counts for record in results.records) < trials:
         found.append(f"qpareto run {named}")
     elif any(point.confirmed is None for point in results.front):
         found.append(f"qpareto confirm {named}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -58,9 +59,7 @@ def confirmed_table(results: Results) -> Table:
 
 def facts(view: StudyView) -> dict[str, str]:
     """What all measurements of a study share: device, engine, images, versions."""
-    counts: dict[str, int] = {}
-    for record in view.results.records:
-        counts[record.state] = counts.get(record.state, 0) + 1
+    counts = Counter(record.outcome for record in view.results.records)
     told = {
         "trials": ", ".join(f"{count} {state}" for state, count in counts.items()) or "none",
         "hypervolume": f"{view.results.hypervolume():.4f}",

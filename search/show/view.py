@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ...spaces.masks import layers_of_word
 from ..results.points import Point
 from ..results.study_results import Results, results_of_study
-from ..study.expected import Expected, expected_of_study
+from ..study.attributes import Expected
 from ..study.search_study import SearchStudy
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ class StudyView:
 
     Args:
         name: as readers know it.
-        identity: what all its measurements share, see `identity_of_study`.
         ended: trial number -> when it ended, by the clock of its worker.
         begun: when its first trial began; None before that.
         infeasible: numbers of trials that break a constraint.
@@ -34,7 +33,6 @@ class StudyView:
 
     name: str
     results: Results
-    identity: Mapping[str, Any]
     ended: Mapping[int, datetime]
     begun: datetime | None
     infeasible: frozenset[int]
@@ -67,11 +65,10 @@ def view_of_study(study: SearchStudy, *, name: str | None = None) -> StudyView:
     return StudyView(
         name=name or study.study.study_name,
         results=results_of_study(study, now),
-        identity=study.study.user_attrs["identity"],
         ended={trial.number: trial.datetime_complete for trial in trials if trial.datetime_complete},
         begun=min((trial.datetime_start for trial in trials if trial.datetime_start), default=None),
         infeasible=frozenset(t.number for t in trials if any(value > 0 for value in t.constraints.values())),
         space=searched[-1].distributions if searched else {},
         trials=trials,
-        expected=expected_of_study(study),
+        expected=study.stored.expected,
     )

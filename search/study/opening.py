@@ -2,37 +2,47 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 import warnings
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ...errors import StudyError
 from ...objectives.objective import directions_of
 from ..storage import open_storage
 from ..study_file.spec import StudySpec
+from .attributes import StudyAttributes
+from .identity import FORMAT, Identity
 from .search_study import SearchStudy
 
 if TYPE_CHECKING:
-    from optuna import Study
     from optuna.storages import BaseStorage
 
 _MAKING_S = 2.0  # from a study's name to its identity; whoever needs longer was killed in between
 _BETWEEN = " @ "  # a study's name and the device model that it is for
 
 
-def open_study(spec: StudySpec, *, identity: Mapping[str, Any] | None = None, device: str | None = None) -> SearchStudy:
+def open_study(
+    spec: StudySpec,
+    *,
+    identity: Identity | None = None,
+    reference_ms: Callable[[], float] | None = None,
+    device: str | None = None,
+) -> SearchStudy:
     """Open the study that a study file describes.
 
     Args:
-        identity: JSON-able facts that every measurement of the study shares (model, data, engine, device); given,
-            the study is made if it is not there, and held to them if it is. Without, the study must exist.
+        identity: what every measurement of the study shares; given, the study is made if it is not there, and held to
+            it if it is. Without, the study must exist.
+        reference_ms: times the reference, for a study that is not there yet; its latencies have no unit if None.
         device: whose study, where the file has one for each device model; that of the identity, or the only one there
             is, if None.
 
     Raises:
         StorageError: the storage cannot be reached.
-        StudyError: there is no such study, or it was made with other facts.
+        StudyError: there is no such study, or it was made with other facts or by a newer program.
     """
     import optuna
 
@@ -40,11 +50,12 @@ def open_study(spec: StudySpec, *, identity: Mapping[str, Any] | None = None, de
     storage = open_storage(spec.storage, create=identity is not None)
     if identity is None:
         return _existing(storage, _stored_name(spec, storage, device))
-    device = str(identity.get("device"))
-    made_with = dict(identity) | {"objectives": list(spec.objectives)}
-    study = _made_or_joined(storage, _name(spec, device), made_with)
-    found = SearchStudy(study, storage, objectives=spec.objectives)
+    identity = replace(identity, objectives=tuple(spec.objectives))
+    found = _made_or_joined(storage, _name(spec, identity.device), identity, reference_ms)
+    _refuse_foreign(found)
     found.hold_to(identity)
+    if found.identity.format < FORMAT:  # as its trials have told all along
+        found.keep(StudyAttributes(reference_ms=found.reference_ms, identity=identity))
     return found
 
 
@@ -79,52 +90,90 @@ def _stored_name(spec: StudySpec, storage: BaseStorage, device: str | None) -> s
 
 
 def _existing(storage: BaseStorage, name: str) -> SearchStudy:
+    found = _loaded(storage, name)
+    if found is None:
+        raise StudyError(f"The storage holds no study named '{name}': `qpareto run` makes it.")
+    _refuse_foreign(found)
+    return found
+
+
+def _loaded(storage: BaseStorage, name: str) -> SearchStudy | None:
     import optuna
 
     try:
-        study = optuna.load_study(storage=storage, study_name=name)
+        return SearchStudy(optuna.load_study(storage=storage, study_name=name), storage)
     except KeyError:
-        raise StudyError(f"The storage holds no study named '{name}': `qpareto run` makes it.") from None
-    objectives = _refuse_foreign(study)["objectives"]
-    return SearchStudy(study, storage, objectives=objectives)
+        return None
 
 
-def _made_or_joined(storage: BaseStorage, name: str, identity: dict[str, Any]) -> Study:
-    """The study of this name, ours. The storage lets one worker make it; the others wait until that one has signed."""
+def _made_or_joined(
+    storage: BaseStorage, name: str, identity: Identity, reference_ms: Callable[[], float] | None
+) -> SearchStudy:
+    """The study of this name. The storage lets one worker make it; the others wait until that one has signed.
+
+    The reference is timed before, by all who find no study: what is left is done in a moment.
+    """
     import optuna
 
-    directions = directions_of(identity["objectives"])
+    directions = directions_of(identity.objectives)
+    found = _loaded(storage, name)
+    if found is not None and not _is_blank(found, directions):
+        return found
+    signature = StudyAttributes(reference_ms=reference_ms and reference_ms(), identity=identity)
     try:
-        study = optuna.create_study(storage=storage, study_name=name, directions=directions)
+        made = optuna.create_study(storage=storage, study_name=name, directions=directions)
     except optuna.exceptions.DuplicatedStudyError:
-        study = optuna.load_study(storage=storage, study_name=name)
-        deadline = time.monotonic() + _MAKING_S
-        while _is_blank(study, directions) and time.monotonic() < deadline:
-            time.sleep(0.1)
-    if _is_blank(study, directions):
-        _sign(study, identity)
-    _refuse_foreign(study)
-    return study
+        found = SearchStudy(optuna.load_study(storage=storage, study_name=name), storage)
+        while _is_blank(found, directions):
+            if _is_ours_to_make(found, directions):
+                _sign(found, signature)
+        return found
+    found = SearchStudy(made, storage)
+    _sign(found, signature)
+    return found
 
 
-def _is_blank(study: Study, directions: Sequence[str]) -> bool:
+def _is_blank(found: SearchStudy, directions: Sequence[str]) -> bool:
     """Whether a study holds nothing yet, of ours or anybody's, and could hold ours."""
-    alike = [direction.name.lower() for direction in study.directions] == list(directions)
-    return alike and "identity" not in study.user_attrs and not study.get_trials(deepcopy=False)
+    identity = found.stored.identity
+    alike = [direction.name.lower() for direction in found.directions] == list(directions)
+    return alike and (identity is None or identity.format < FORMAT) and not found.look().trials
 
 
-def _sign(study: Study, identity: dict[str, Any]) -> None:
+def _is_ours_to_make(found: SearchStudy, directions: Sequence[str]) -> bool:
+    """Whether this worker is to make a study whose maker does not come to it.
+
+    Of those who say at the same moment that they will, the last one has its word standing a while later, and all see
+    it: Fischer's mutual exclusion (Lamport, 'A fast mutual exclusion algorithm', 1987).
+    """
+    deadline = time.monotonic() + _MAKING_S
+    while time.monotonic() < deadline:
+        if not _is_blank(found, directions):
+            return False
+        time.sleep(0.1)
+    claim = secrets.token_hex(8)
+    found.keep(StudyAttributes(maker=claim))
+    time.sleep(_MAKING_S)
+    return found.stored.maker == claim and _is_blank(found, directions)
+
+
+def _sign(found: SearchStudy, signature: StudyAttributes) -> None:
     """Make a blank study ours."""
     from optuna.exceptions import ExperimentalWarning
 
+    assert signature.identity is not None
     with warnings.catch_warnings(category=ExperimentalWarning, action="ignore"):
-        study.set_metric_names(list(identity["objectives"]))  # optuna-dashboard shows them
-    study.set_user_attr("identity", identity)  # last: whoever is killed before it starts anew
+        found.study.set_metric_names(list(signature.identity.objectives))  # optuna-dashboard shows them
+    found.keep(signature)
 
 
-def _refuse_foreign(study: Study) -> dict[str, Any]:
-    """What a study was made with, if it is ours and whole."""
-    found: dict[str, Any] | None = study.user_attrs.get("identity")
-    if found is None:
-        raise StudyError(f"The study '{study.study_name}' was not made by qpareto: give yours another `name`.")
-    return found
+def _refuse_foreign(found: SearchStudy) -> None:
+    """Refuse a study that is not ours and whole, or of a later format."""
+    identity, name = found.stored.identity, found.study.study_name
+    if identity is None:
+        raise StudyError(f"The study '{name}' was not made by qpareto: give yours another `name`.")
+    if identity.format > FORMAT:
+        raise StudyError(
+            f"The study '{name}' is of format {identity.format}, and this qpareto reads up to {FORMAT}: install the "
+            "one that made it, or a newer one."
+        )

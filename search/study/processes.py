@@ -4,41 +4,47 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 _BOOT_ID, _PID_NAMESPACE = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
 
 
-def this_process() -> dict[str, Any]:
-    """What a trial is signed with, JSON-able: `host`, `machine` (where process ids are unique), `pid`, `started`."""
-    return {
-        "host": socket.gethostname(),
-        "machine": _this_machine(),
-        "pid": os.getpid(),
-        "started": psutil.Process().create_time(),
-    }
+@dataclass(frozen=True, kw_only=True)
+class Process:
+    """One process.
+
+    Args:
+        machine: where process ids are unique.
+        started: Unix time.
+    """
+
+    host: str
+    machine: str
+    pid: int
+    started: float
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.pid}"
+
+    def is_gone(self) -> bool:
+        """Whether it is known to have ended: only of this machine's can that be known."""
+        if self.machine != _this_machine():
+            return False
+        try:
+            process = psutil.Process(self.pid)
+            return abs(process.create_time() - self.started) > 1.0 or process.status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
 
 
-def is_gone(signature: Mapping[str, Any]) -> bool:
-    """Whether the process is known to have ended: only of this machine's can that be known."""
-    if signature.get("machine") != _this_machine():
-        return False
-    try:
-        process = psutil.Process(signature["pid"])
-        started: float = signature["started"]
-        return abs(process.create_time() - started) > 1.0 or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-
-
-def name_of(signature: Mapping[str, Any]) -> str:
-    """For people: `host:pid`."""
-    return f"{signature['host']}:{signature['pid']}"
+def this_process() -> Process:
+    """What a trial is signed with."""
+    started = psutil.Process().create_time()
+    return Process(host=socket.gethostname(), machine=_this_machine(), pid=os.getpid(), started=started)
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -15,7 +16,9 @@ from kept_study import kept_study, kept_view, read_document, restored_study, wri
 from kept_tables import Work, tables
 from made_up_trials import measured
 from qpareto.search.show.view import view_of_study
+from qpareto.search.study.attributes import StudyAttributes, TrialAttributes
 from qpareto.search.study.opening import open_study
+from qpareto.search.study.processes import this_process
 from qpareto.search.study.search_study import SearchStudy
 from qpareto.search.study_file.loading import load_study_file
 from recorded_study import recorded_study
@@ -27,9 +30,8 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> SearchStudy:
     opened = open_study(load_study_file(recorded_study(tmp_path_factory.mktemp("study"))))
     first = view_of_study(opened).results.front[0]
     names = first.measurement.int8_layers
-    opened.confirm(
-        first.trial, measured(0.41, 0.5, mask=first.measurement.mask, int8_layers=names, reformat_share=0.123)
-    )
+    again = measured(0.41, 0.5, mask=first.measurement.mask, int8_layers=names, reformat_share=0.123)
+    opened.keep(StudyAttributes(confirmed={first.trial: again}))
     return opened
 
 
@@ -44,7 +46,7 @@ def test_a_kept_study_is_shown_as_the_one_that_it_was(study: SearchStudy, kept: 
     was, shown = view_of_study(study), kept_view(read_document(kept))
     assert shown.results.records == was.results.records
     assert shown.results.as_json(others=True) == was.results.as_json(others=True)
-    assert (shown.name, shown.identity, shown.expected) == (was.name, was.identity, was.expected)
+    assert (shown.name, shown.expected) == (was.name, was.expected)
     assert (shown.ended, shown.begun) == (was.ended, was.begun)
     assert [trial.system_attrs for trial in shown.trials] == [trial.system_attrs for trial in was.trials]
 
@@ -67,8 +69,9 @@ def test_nothing_of_the_machine_is_kept(study: SearchStudy, tmp_path: Path) -> N
 
 
 def _failed(study: SearchStudy, number: int) -> TrialState:
-    told = {"reason": "The engine crashed. Its log: /root/logs/engine.log", "worker": {"host": "a-host", "pid": 1}}
-    for name, value in told.items():
+    reason = "The engine crashed. Its log: /root/logs/engine.log"
+    worker = replace(this_process(), host="a-host")
+    for name, value in TrialAttributes(reason=reason, worker=worker).as_stored().items():
         study.storage.set_trial_user_attr(
             study.storage.get_trial_id_from_study_id_trial_number(study.id, number), name, value
         )
@@ -80,7 +83,7 @@ def test_a_running_trial_is_kept_as_interrupted(tmp_path: Path) -> None:
     opened.study.ask()
     write_document(kept_study(opened), tmp_path / "kept.json")
     last = kept_view(read_document(tmp_path / "kept.json")).results.records[-1]
-    assert last.state == "interrupted"
+    assert last.outcome == "interrupted"
 
 
 def test_a_database_that_is_there_is_not_overwritten(kept: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from qpareto.errors import QParetoError
 from qpareto.objectives.engines import engine_kind
 from qpareto.search.show.answer import headline
 from qpareto.search.show.view import view_of_study
+from qpareto.search.study.attributes import StudyAttributes
 from qpareto.search.study.opening import open_study
 from qpareto.search.study.search_study import SearchStudy
 from qpareto.search.study_file.loading import load_study_file
@@ -35,14 +37,14 @@ PageWriter = Callable[[str], Pages]
 def study(tmp_path_factory: pytest.TempPathFactory) -> SearchStudy:
     """One of 42 trials; all of its front and its recipes confirmed on other images."""
     opened = open_study(load_study_file(recorded_study(tmp_path_factory.mktemp("study"))))
-    opened.study.set_user_attr("identity", opened.study.user_attrs["identity"] | {"engine recipe": RECIPE})
+    opened.keep(StudyAttributes(identity=replace(opened.identity, engine_recipe=RECIPE)))
     results = view_of_study(opened).results
     for point in {p.trial: p for p in (*results.front, *results.baselines)}.values():
         found = point.measurement
         names = ("mask", "int8_layers", "float_type", "calibration", "device", "versions", "graph_hash")
         kept = {name: getattr(found, name) for name in names}
         again = measured(found.map50_95 - 0.011, found.latency_ratio + 0.01, **kept, images=250, dataset_hash="other")
-        opened.confirm(point.trial, again)
+        opened.keep(StudyAttributes(confirmed={point.trial: again}))
     return opened
 
 
@@ -77,12 +79,13 @@ def page(document: dict[str, Any], tmp_path: Path) -> PageWriter:
 
 def rows(opened: SearchStudy, **changed: Any) -> list[dict[str, Any]]:
     """NNCF's figures as benchmarks/search/peers.py writes them."""
-    identity = opened.study.user_attrs["identity"]
+    identity = opened.stored.identity
+    assert identity is not None
     row: dict[str, Any] = {
         "study": NAME,
-        "device": identity["device"],
-        "engine": {"kind": "openvino", "recipe": identity.get("engine recipe")},
-        "versions": identity["versions"],
+        "device": identity.device,
+        "engine": {"kind": "openvino", "recipe": identity.engine_recipe},
+        "versions": identity.versions,
         "map50_95": 0.41,
         "map50_95_change": -0.0047,
         "map50_95_change_ci": [-0.01, 0.001],

@@ -18,6 +18,7 @@ from qpareto.objectives.store import SEAL
 from qpareto.search.api import run_study
 from qpareto.search.run.worker import Silence
 from qpareto.search.study.opening import open_study
+from qpareto.search.study.outcome import Outcome
 from qpareto.search.study.record import TrialRecord
 from qpareto.search.study_file.loading import load_study_file
 
@@ -47,7 +48,7 @@ def copy_of_cache(assets: Path, folder: Path, *, without: tuple[str, ...]) -> Pa
 
 def outcome(record: TrialRecord) -> tuple[str, str, float]:
     assert record.measurement is not None, record.reason
-    return record.state, record.measurement.graph_hash, record.measurement.map50_95
+    return record.outcome, record.measurement.graph_hash, record.measurement.map50_95
 
 
 def same_entries(assets: Path, cache: Path, kind: str) -> list[bool]:
@@ -79,7 +80,7 @@ def test_a_fault_fails_its_own_trial_with_its_reason_and_the_next_is_clean(
     with Saboteur({6: Fault("engine", hang)}) as listener:
         run_study(load_study_file(study_file, [*own, "engine.build_timeout_s=2"]), trials=7, listener=listener)
     records = run_study(load_study_file(study_file, own), trials=TRIALS).records
-    assert [record.number for record in records if record.state == "failed"] == list(REASONS)
+    assert [record.number for record in records if record.outcome == "failed"] == list(REASONS)
     for number, record in enumerate(records):
         if number not in REASONS:
             assert outcome(record) == outcome(undisturbed[number])
@@ -132,7 +133,7 @@ def test_a_bug_of_ours_in_a_child_process_ends_the_run_and_keeps_its_traceback(
         run_study(spec, trials=TRIALS, listener=Slip())
     assert 'heads.py", line ' in bug.value.__notes__[0]
     *others, last = open_study(spec).records()
-    assert last.state == "interrupted"  # a second run takes it up again, in case it was the machine
+    assert last.outcome == Outcome.DIED  # a second run takes it up again, in case it was the machine
     assert "BugInChildError: The step " in str(last.reason)
     assert "Traceback" not in str(last.reason)
-    assert all(record.state == "complete" for record in others)
+    assert all(record.outcome == "complete" for record in others)

@@ -13,6 +13,7 @@ import pytest
 
 from command_line import IN_A_PROCESS, qpareto, refusal
 from qpareto.search.api import results
+from qpareto.search.study.outcome import Outcome
 from qpareto.search.study_file.loading import load_study_file
 
 PATIENCE_S = 120.0
@@ -27,7 +28,7 @@ def test_a_cache_on_a_full_disk(study_file: Path, nearly_full_disk: Callable[[in
     assert [path for path in cache.rglob(".*") if path.is_dir()] == []
     if (study_file.parent / "study.db").exists():  # what could not be measured is not counted as failed
         records = results(load_study_file(study_file)).records
-        assert [record.state for record in records] == ["interrupted"]
+        assert [record.outcome for record in records] == ["interrupted"]
 
 
 @pytest.mark.parametrize("left_kib", [0, 64])
@@ -106,12 +107,12 @@ def test_ctrl_c_ends_a_real_run_and_the_same_command_goes_on(study_file: Path) -
     assert out == ""
     assert err.endswith("qpareto: interrupted; what is finished is kept, and the same command goes on from here.\n")
     assert "Traceback" not in err
-    assert {record.state for record in results(load_study_file(study_file)).records} <= {"complete", "interrupted"}
+    assert {record.outcome for record in results(load_study_file(study_file)).records} <= {"complete", "interrupted"}
     resumed = qpareto("run", study_file, "--trials", "3")
     assert resumed.code == 0
     records = results(load_study_file(study_file)).records
-    assert [record.state for record in records].count("complete") == 3
-    assert records[0].state == "complete"
+    assert [record.outcome for record in records].count(Outcome.COMPLETE) == 3
+    assert records[0].outcome == "complete"
 
 
 def test_ctrl_c_during_a_measurement_leaves_nothing(assets: Path, study_file: Path) -> None:

@@ -45,7 +45,7 @@ class Launch:
         if not (self.study_file.parent / "study.db").exists():
             return Counter()
         try:
-            return Counter(record.state for record in results(load_study_file(self.study_file)).records)
+            return Counter(record.outcome for record in results(load_study_file(self.study_file)).records)
         except Exception:
             return Counter()
 
@@ -77,7 +77,7 @@ def test_a_worker_that_is_killed_is_started_again_and_the_study_has_exactly_its_
     assert "was killed by SIGKILL; it is started again in 1 s" in err
     assert "7 of 7 trials finished, 0 running, 0 failed; hypervolume" in err
     assert "\nFront" in out
-    states = Counter(record.state for record in results(load_study_file(study_file)).records)
+    states = Counter[str](record.outcome for record in results(load_study_file(study_file)).records)
     assert states["complete"] == 7
     assert states["running"] == 0
 
@@ -113,9 +113,9 @@ def test_ctrl_c_twice_kills_and_what_ran_is_marked_and_tried_again(study_file: P
     assert launch.states().keys() - {"withdrawn"} == {"interrupted"}
     assert qpareto("worker", study_file, "--trials", "2").code == 0
     records = results(load_study_file(study_file)).records
-    complete = [record for record in records if record.state == "complete"]
+    complete = [record for record in records if record.outcome == "complete"]
     assert len(complete) == 2
-    assert {record.number for record in records if record.state == "interrupted"} <= {r.retry_of for r in complete}
+    assert {record.number for record in records if record.outcome == "interrupted"} <= {r.retry_of for r in complete}
 
 
 def test_a_worker_stops_gently_on_sigterm(study_file: Path) -> None:
@@ -127,7 +127,7 @@ def test_a_worker_stops_gently_on_sigterm(study_file: Path) -> None:
         out, err = worker.communicate(timeout=PATIENCE_S)
     assert (worker.returncode, out) == (143, "")
     assert "qpareto: Asked to stop" in err
-    assert {record.state for record in results(load_study_file(study_file)).records} == {"complete"}
+    assert {record.outcome for record in results(load_study_file(study_file)).records} == {"complete"}
 
 
 def test_what_the_study_file_gets_wrong_is_one_sentence_before_any_worker_begins(study_file: Path) -> None:

@@ -17,6 +17,7 @@ from qpareto import open as open_study_file
 from qpareto.errors import CandidateError, QParetoError
 from qpareto.search.results.points import Point
 from qpareto.search.results.study_results import Results
+from qpareto.search.study.attributes import StudyAttributes, TrialAttributes
 from qpareto.search.study.opening import open_study
 from qpareto.search.study_file.loading import load_study_file
 from recorded_study import recorded_study
@@ -121,7 +122,7 @@ def test_a_trial_that_breaks_a_constraint_does_not_count(tmp_path: Path) -> None
     study = open_study(load_study_file(path))
     for constraints in ({"memory": 0.1}, {"memory": -0.1}):
         found = measured(0.4, 0.1)
-        attrs = {"measurement": found.as_json()}
+        attrs = TrialAttributes(measurement=found).as_stored()
         values = list(found.values(study.objectives))
         study.study.add_trial(optuna.trial.create_trial(values=values, user_attrs=attrs, constraints=constraints))
     after = told(path, *ASKED)
@@ -133,10 +134,10 @@ def test_what_was_confirmed_decides_and_both_figures_are_told(tmp_path: Path) ->
     path = recorded_study(tmp_path)
     best = told(path, *ASKED)["point"]["trial"]
     study = open_study(load_study_file(path))
-    study.confirm(best, measured(0.38, 0.5, images=250, dataset_hash="other"))
+    study.keep(StudyAttributes(confirmed={best: measured(0.38, 0.5, images=250, dataset_hash="other")}))
     others = [p.trial for p in open_study_file(path).results.front if p.trial != best]
-    study.confirm(others[-1], measured(0.4, 0.5, images=250, dataset_hash="other"))
-    study.confirm(others[0], CandidateError("The engine crashed."))
+    better = measured(0.4, 0.5, images=250, dataset_hash="other")
+    study.keep(StudyAttributes(confirmed={others[-1]: better, others[0]: CandidateError("The engine crashed.")}))
     found = told(path, *ASKED)
     assert (found["point"]["trial"], found["confirmed"]) == (others[-1], True)
     assert found["point"]["findings"][0]["value"] == 0.0

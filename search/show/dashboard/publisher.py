@@ -13,7 +13,6 @@ import time
 
 from ....errors import StorageError
 from ....objectives.objective import OBJECTIVES
-from ...study.record import FINISHED
 from ...study.search_study import SearchStudy
 from ..plots import figures_of_view
 from ..view import StudyView, view_of_study
@@ -56,7 +55,7 @@ class Publisher:
 
     def publish(self) -> bool:
         """Write what has changed since the last time; whether there was anything to look at."""
-        seen = self._study.look().finished, len(self._study.confirmations())
+        seen = self._study.look().finished, len(self._study.stored.confirmed)
         if seen == self._seen:
             return False
         view, board = view_of_study(self._study), Board(self._study.study, self._study.storage)
@@ -69,9 +68,9 @@ class Publisher:
         return True
 
     def _publish_trials(self, view: StudyView, board: Board) -> None:
-        confirmed = self._study.confirmations()
+        confirmed = self._study.stored.confirmed
         for record in view.results.records:
-            note = note_of_trial(record, confirmed.get(record.number)) if record.state in FINISHED else ""
+            note = note_of_trial(record, confirmed.get(record.number)) if record.outcome.counts else ""
             if not note or self._told.get(record.number) == note:
                 continue
             board.set_note(note, trial=record.number)

@@ -124,7 +124,7 @@ def _compared(views: Sequence[StudyView]) -> str:
 def _study(view: StudyView, changes: Changes | str | None, drawn: Mapping[str, Any], *, alone: bool) -> str:
     """The answer, the figures, the tables and the facts of one study."""
     heading = "" if alone else f"<h2>{escape(view.name)}</h2>"
-    failed = [(str(r.number), r.reason or "-") for r in view.results.records if r.state == "failed"]
+    failed = [(str(r.number), r.reason or "-") for r in view.results.records if r.outcome.has_failed]
     told = "".join(f"<li>{escape(line)}</li>" for line in answer(view))
     front, *others = map(_figure, drawn, drawn.values())
     sections = [

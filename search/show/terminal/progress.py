@@ -112,7 +112,7 @@ def _outcome(record: TrialRecord) -> str:
         parts.append(f"{'' if again else 'stopped, '}beaten by trial {found.rival}")
         figures = f"mAP50-95 about {found.map50_95.value:.3f}, {faster(found.latency_ratio)}"
     elif record.measurement is None:
-        parts.append(record.state)
+        parts.append(record.outcome)
         figures = str(record.reason)
     else:
         figures = _figures(record.measurement, again=again)

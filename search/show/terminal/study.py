@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from rich.console import Console
@@ -10,6 +11,7 @@ from ....objectives.measurement import Measurement
 from ...results.doubts import doubts_of
 from ...results.points import Point
 from ...results.study_results import Results
+from ...study.outcome import Outcome
 from ..answer import headline, next_commands
 from ..tables import NARROW, WIDE, confirmed_table, points_table
 from ..view import StudyView
@@ -106,9 +108,10 @@ def _doubts(results: Results) -> list[str]:
 
 
 def _counts(results: Results) -> str:
-    counts = {state: sum(r.state == state for r in results.records) for state in ("complete", "pruned", "failed")}
+    counts = Counter(record.outcome for record in results.records)
+    failed = sum(record.outcome.has_failed for record in results.records)
     return (
-        f"{counts['complete']} trials complete, {counts['pruned']} stopped early, {counts['failed']} failed; "
+        f"{counts[Outcome.COMPLETE]} trials complete, {counts[Outcome.PRUNED]} stopped early, {failed} failed; "
         f"hypervolume {results.hypervolume():.4f}."
     )
 

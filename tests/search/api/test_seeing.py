@@ -14,6 +14,8 @@ from command_line import qpareto as command
 from made_up_trials import measured
 from qpareto.errors import StudyError
 from qpareto.search.api import Address, OpenedStudy, dashboard_of_study, write_report
+from qpareto.search.study.attributes import TrialAttributes
+from qpareto.search.study.identity import Identity
 from qpareto.search.study.opening import open_study
 from qpareto.search.study_file.loading import load_study_file
 from recorded_study import recorded_study
@@ -68,9 +70,9 @@ def of_two_devices(tmp_path: Path) -> Path:
     path = recorded_study(tmp_path)
     path.write_text(f"{path.read_text()}devices: each\n")
     for device, ratio in (("A GPU", 0.5), ("Another GPU", 0.7)):
-        study = open_study(load_study_file(path), identity={"engine": {"float_type": "fp32"}, "device": device})
+        study = open_study(load_study_file(path), identity=Identity(engine={"float_type": "fp32"}, device=device))
         found = measured(0.39, ratio, device=device)
-        attrs = {"candidate": "max:64 3", "measurement": found.as_json()}
+        attrs = TrialAttributes(candidate="max:64 3", measurement=found).as_stored()
         trial = optuna.trial.create_trial(values=found.values(study.objectives), user_attrs=attrs)
         study.study.add_trial(trial)
     return path

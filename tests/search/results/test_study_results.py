@@ -9,6 +9,7 @@ from made_up_trials import measured, results_of, stopped, trial, typical_results
 from qpareto.errors import CandidateError
 from qpareto.objectives.measurement import Measurement
 from qpareto.search.results.study_results import Results
+from qpareto.search.study.outcome import Outcome
 
 
 def test_the_front_is_fastest_first_and_holds_no_point_that_another_beats() -> None:
@@ -171,7 +172,7 @@ def test_a_point_is_one_flat_json_object() -> None:
 def test_trials_that_were_stopped_are_no_points_and_are_told_on_demand_without_objectives() -> None:
     found = results_of(
         trial(0, measured(0.4, 1.0)),
-        trial(1, None, state="pruned", stopped=stopped(0.5, 0.1), stopped_graph="abc"),
+        trial(1, None, outcome=Outcome.PRUNED, stopped=stopped(0.5, 0.1), stopped_graph="abc"),
     )
     assert [point.trial for point in (*found.front, *found.points)] == [0, 0]
     assert [row["trial"] for row in found.as_json()] == [0]
@@ -182,7 +183,7 @@ def test_trials_that_were_stopped_are_no_points_and_are_told_on_demand_without_o
 
 def test_stopped_trials_count_towards_a_stall() -> None:
     front = trial(0, measured(0.4, 0.5))
-    pruned = [trial(i, None, state="pruned", stopped=stopped(0.38, 0.6)) for i in (1, 2)]
+    pruned = [trial(i, None, outcome=Outcome.PRUNED, stopped=stopped(0.38, 0.6)) for i in (1, 2)]
     assert results_of(front, *pruned).has_stalled(trials=2, growth=0.0)
     assert not results_of(front, pruned[0]).has_stalled(trials=2, growth=0.0)
 

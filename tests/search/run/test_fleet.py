@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from postgres import Postgres
-from qpareto.search.study.record import FINISHED, INTERRUPTED, LOST, WITHDRAWN
+from qpareto.search.study.attributes import TrialAttributes
+from qpareto.search.study.outcome import Outcome
+from qpareto.search.study.processes import Process
 from qpareto.search.study.search_study import Snapshot
 from stand_in import SHARED, StandIn, stand_in_space, stand_in_spec, stand_in_worker
 from stand_in_fleet import Fleet, go_on, stop
@@ -24,14 +26,14 @@ FEW = ("--layers", "20")  # so that the workers race each other more than they w
 
 def refuse_lost_or_doubled(now: Snapshot, fleet: Fleet, *, trials: int) -> None:
     """Exactly the asked number of finished trials, every one of another candidate, in one unit; nothing still runs."""
-    states = Counter(record.state for record in now.records)
+    states = Counter(record.outcome for record in now.records)
     assert now.finished == trials, states
     assert now.running == []
     assert [record.number for record in now.records] == list(range(len(now.records)))
-    counted = [record for record in now.records if record.state in FINISHED]
+    counted = [record for record in now.records if record.outcome.counts]
     assert len({record.candidate for record in counted}) == trials
-    assert {r.measurement.reference_ms for r in counted if r.measurement} == {now.unit_ms}
-    of_lost = {record.candidate for record in now.records if record.ended_as in LOST}
+    assert {r.measurement.reference_ms for r in counted if r.measurement} == {fleet.study().reference_ms}
+    of_lost = {record.candidate for record in now.records if record.outcome.is_lost}
     twice = [candidate for candidate, count in Counter(m["candidate"] for m in fleet.measured()).items() if count > 1]
     assert set(twice) <= of_lost  # none but what a lost worker had begun
 
@@ -41,7 +43,7 @@ def stopped_while_it_measures(fleet: Fleet, rng: random.Random) -> subprocess.Po
     while True:
         chosen = rng.choice(fleet.at_work())
         stop(chosen)
-        measuring = [trial.user_attrs["worker"]["pid"] for trial in fleet.look().running if "graph" in trial.user_attrs]
+        measuring = [record.worker.pid for record in fleet.look().running if record.worker and record.graph]
         if chosen.pid in measuring:
             return chosen
         go_on(chosen)
@@ -57,7 +59,7 @@ def test_workers_that_start_at_once_finish_exactly_the_asked_trials_each_once(
         assert fleet.exits == Counter(), fleet.said()
         now = fleet.look()
     refuse_lost_or_doubled(now, fleet, trials=trials)
-    assert {record.state for record in now.records} <= {"complete", WITHDRAWN}
+    assert {record.outcome for record in now.records} <= {Outcome.COMPLETE, Outcome.WITHDRAWN}
     assert len(fleet.measured()) == trials
 
 
@@ -82,9 +84,9 @@ def test_a_study_ends_complete_whatever_befalls_its_workers_and_its_database(
         fleet.wait(timeout_s=400)
         now = fleet.look()
     refuse_lost_or_doubled(now, fleet, trials=120)
-    lost = Counter(record.ended_as for record in now.records)
-    assert 1 <= lost["died"] <= 5
-    assert lost["vanished"] >= 1
+    lost = Counter(record.outcome for record in now.records)
+    assert 1 <= lost[Outcome.DIED] <= 5
+    assert lost[Outcome.VANISHED] >= 1
     said = fleet.said()
     assert "has ended" in said
     assert "gave no sign of life" in said or "given no sign of life" in said
@@ -110,7 +112,7 @@ def test_a_full_disk_and_a_damaged_entry_in_the_cache_cost_no_trial(
         fleet.wait(timeout_s=120)
         now = fleet.look()
     refuse_lost_or_doubled(now, fleet, trials=45)
-    assert any(record.ended_as == INTERRUPTED for record in now.records)
+    assert any(record.outcome == Outcome.INTERRUPTED for record in now.records)
     assert "No space left on device" in fleet.said()
     assert "The entry stand-in/shared of the cache" in fleet.said()
     assert (cache / "stand-in" / "shared" / "kept").read_text() == SHARED
@@ -131,8 +133,8 @@ def test_a_candidate_that_kills_its_workers_is_quarantined_and_not_tried_a_third
         now = fleet.look()
     assert fleet.exits == Counter({-9: 2})
     assert now.finished == 8
-    states = [(record.state, record.ended_as) for record in now.records if record.candidate == deadly]
-    assert states == [("interrupted", "died"), ("failed", "quarantined")]
+    states = [record.outcome for record in now.records if record.candidate == deadly]
+    assert states == [Outcome.DIED, Outcome.QUARANTINED]
     assert Counter(m["candidate"] for m in fleet.measured())[deadly] == 2
 
 
@@ -141,16 +143,14 @@ def test_retries_have_a_limit_after_which_the_trial_fails_with_the_reason(tmp_pa
     worker = stand_in_worker(spec, StandIn(takes_s=0), layers=8)
     space = stand_in_space(8)
     candidate = space.candidate(space.params(next(iter(StandIn(recipes_too=True).recipes(space))).candidate))
-    elsewhere = {"host": "elsewhere", "machine": "elsewhere", "pid": 1, "started": 0.0}
+    elsewhere = TrialAttributes(worker=Process(host="elsewhere", machine="elsewhere", pid=1, started=0.0))
     for retry_of in (None, 0):
         number = worker.study.begin(space=space, candidate=candidate, retry_of=retry_of)
-        trial_id = worker.study.study.trials[number]._trial_id
-        worker.study.study._storage.set_trial_user_attr(trial_id, "worker", elsewhere)
+        assert worker.study._remember(number, elsewhere)
         while worker._look().running:
             time.sleep(0.05)
     first, second = worker.study.records()
-    assert (first.state, first.ended_as) == ("interrupted", "vanished")
-    assert (second.state, second.ended_as) == ("failed", "given up")
-    assert "2 workers were lost with it, search.retries is 1; its worker elsewhere:1" in str(second.reason)
+    assert (first.outcome, second.outcome) == (Outcome.VANISHED, Outcome.GIVEN_UP)
+    assert "2 workers were lost with it, search.retries is 1. Its worker elsewhere:1" in str(second.reason)
     worker.run(trials=3)
-    assert [record.state for record in worker.study.records()][2:] == ["complete", "complete"]
+    assert [record.outcome for record in worker.study.records()][2:] == ["complete", "complete"]

@@ -20,6 +20,7 @@ from qpareto.errors import StudyFileError
 from qpareto.search.api import run_study
 from qpareto.search.run.hook import TrialHook, json_line
 from qpareto.search.run.worker import Silence
+from qpareto.search.study.outcome import Outcome
 from qpareto.search.study.record import TrialRecord
 from qpareto.search.study_file.loading import load_study_file
 from qpareto.search.study_file.spec import OnTrialSpec
@@ -82,7 +83,7 @@ def test_a_hook_is_no_part_of_what_a_study_is(study_file: Path) -> None:
 def test_pruned_and_failed_trials_are_told_too_and_what_is_no_number_is_null() -> None:
     unknown = stopped(0.38, 0.6)
     unknown = replace(unknown, standing=replace(unknown.standing, spread=float("nan")))
-    pruned = json.loads(json_line(trial(3, None, state="pruned", reason=None, stopped=unknown), study="s"))
+    pruned = json.loads(json_line(trial(3, None, outcome=Outcome.PRUNED, reason=None, stopped=unknown), study="s"))
     assert (pruned["state"], pruned["measurement"]) == ("pruned", None)
     assert pruned["stopped"]["standing"]["spread"] is None
     assert pruned["stopped"]["rival"] == 0

@@ -1,27 +1,24 @@
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
-import optuna
 import pytest
-from optuna.trial import FrozenTrial
 
+from made_up_trials import trial
 from qpareto.search.run import lease
 from qpareto.search.run.lease import Lookout
-from qpareto.search.study.processes import this_process
-from qpareto.search.study.record import DIED, VANISHED
+from qpareto.search.study.attributes import Beat
+from qpareto.search.study.outcome import Outcome
+from qpareto.search.study.processes import Process, this_process
+from qpareto.search.study.record import TrialRecord
 
 LEASE_S = 60.0
-ELSEWHERE = {"host": "elsewhere", "machine": "elsewhere", "pid": 1, "started": 0.0}
+ELSEWHERE = Process(host="elsewhere", machine="elsewhere", pid=1, started=0.0)
 
 
-def running(number: int, *, count: int = 0, worker: dict[str, Any] | None = None) -> FrozenTrial:
-    attrs: dict[str, Any] = {"beat": {"count": count, "at": 0.0}} if count else {}
-    trial = optuna.trial.create_trial(
-        state=optuna.trial.TrialState.RUNNING, user_attrs=attrs | ({"worker": worker} if worker else {})
-    )
-    trial.number = number
-    return trial
+def running(number: int, *, count: int = 0, worker: Process | None = None) -> TrialRecord:
+    beat = Beat(count=count, at=0.0) if count else None
+    return trial(number, None, outcome=Outcome.RUNNING, reason=None, worker=worker, beat=beat)
 
 
 class Clock:
@@ -48,7 +45,7 @@ def test_a_worker_without_a_sign_of_life_for_a_lease_has_vanished(clock: Clock) 
         clock.now_s += 1.0
     clock.now_s += 1.0
     (lapse,) = lookout.lapsed([running(0, worker=ELSEWHERE)])
-    assert (lapse.trial.number, lapse.how) == (0, VANISHED)
+    assert (lapse.trial.number, lapse.how) == (0, Outcome.VANISHED)
     assert "elsewhere:1 has given no sign of life for 60 s" in lapse.why
 
 
@@ -68,9 +65,9 @@ def test_time_in_which_nobody_looked_does_not_count(clock: Clock) -> None:
 
 
 def test_a_worker_whose_process_has_ended_has_died_and_nobody_waits(clock: Clock) -> None:
-    gone = this_process() | {"started": 0.0}
+    gone = replace(this_process(), started=0.0)
     (lapse,) = Lookout(lease_s=LEASE_S).lapsed([running(3, worker=gone), running(4, worker=this_process())])
-    assert (lapse.trial.number, lapse.how) == (3, DIED)
+    assert (lapse.trial.number, lapse.how) == (3, Outcome.DIED)
 
 
 def test_a_trial_that_another_tool_began_has_no_lease(clock: Clock) -> None:

@@ -66,7 +66,7 @@ def test_a_layer_without_a_kernel_costs_one_build_and_no_trial(
     failed = lacking(lambda int8: STEM if STEM in int8 else None)
     results = run_study(load_study_file(study))
     assert failed == [STEM]
-    assert [record.state for record in results.records if record.state == "failed"] == []
+    assert [record.outcome for record in results.records if record.outcome == "failed"] == []
     assert not any(STEM in layers for layers in int8_of(results))
     recipes = {point.baseline: point.measurement.no_int8_kernel for point in results.baselines}
     assert recipes["modelopt-max"] == recipes["modelopt-entropy"] == (STEM,)
@@ -83,7 +83,7 @@ def test_a_layer_that_lacks_a_kernel_beside_some_others_only_fails_one_trial_wit
 ) -> None:
     failed = lacking(lambda int8: DOWN if DOWN in int8 and LEFT not in int8 else None)
     results = run_study(load_study_file(study, ["search.trials=16"]))
-    trials = [record for record in results.records if record.state == "failed"]
+    trials = [record for record in results.records if record.outcome == "failed"]
     assert len(failed) == len(trials) == 1
     assert f"No INT8 kernel for {DOWN} in openvino" in str(trials[0].reason)
     assert not any(
@@ -98,7 +98,7 @@ def test_another_run_and_the_layers_know_what_the_first_one_learned(
     failed = lacking(lambda int8: STEM if STEM in int8 else None)
     for trials in (2, 4):
         results = run_study(load_study_file(study, [f"search.trials={trials}", f"search.sampler={sampler}"]))
-        assert not any(record.state == "failed" for record in results.records)
+        assert not any(record.outcome == "failed" for record in results.records)
     assert failed == [STEM]
     told = {row["name"]: row["no_kernel"] for row in layers_of_study_or_model(study)}
     assert [name for name, reason in told.items() if reason] == [STEM]

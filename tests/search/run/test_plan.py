@@ -10,7 +10,8 @@ import pytest
 from made_up_trials import measured, trial
 from qpareto.search.run.plan import Plan, reason_to_withdraw
 from qpareto.search.run.worker import Worker
-from qpareto.search.study.record import WITHDRAWN, TrialRecord
+from qpareto.search.study.outcome import Outcome
+from qpareto.search.study.record import TrialRecord
 from qpareto.search.study.search_study import Snapshot
 from stand_in import StandIn, stand_in_space, stand_in_spec, stand_in_worker
 
@@ -21,10 +22,10 @@ INT8 = Plan(candidate=BASELINES[1].candidate)
 BASELINE = Plan(candidate=BASELINES[1].candidate, baseline=BASELINES[1])
 
 
-def trial_of(plan: Plan, number: int, state: str = "running") -> TrialRecord:
-    found = measured(0.4, 0.6) if state == "complete" else None
+def trial_of(plan: Plan, number: int, outcome: Outcome = Outcome.RUNNING) -> TrialRecord:
+    found = measured(0.4, 0.6) if outcome == Outcome.COMPLETE else None
     baseline = plan.baseline.name if plan.baseline else None
-    return trial(number, found, state=state, candidate=str(plan.candidate), baseline=baseline, reason=None)
+    return trial(number, found, outcome=outcome, candidate=str(plan.candidate), baseline=baseline, reason=None)
 
 
 def study_of(*records: TrialRecord) -> Snapshot:
@@ -36,20 +37,20 @@ def reason(plan: Plan, number: int, *, seen: int, now: Sequence[TrialRecord], tr
 
 
 def test_of_two_that_begin_the_same_candidate_the_later_one_withdraws() -> None:
-    now = [trial_of(FLOAT, 0, "complete"), trial_of(INT8, 1), trial_of(INT8, 2)]
+    now = [trial_of(FLOAT, 0, Outcome.COMPLETE), trial_of(INT8, 1), trial_of(INT8, 2)]
     assert reason(INT8, 1, seen=1, now=now) is None
     told = reason(INT8, 2, seen=1, now=now)
-    assert told == f"{WITHDRAWN}: trial 1 began a moment before with the same candidate"
+    assert told == "Trial 1 began a moment before with the same candidate."
 
 
 def test_what_was_known_when_it_was_planned_is_repeated_on_purpose() -> None:
-    now = [trial_of(INT8, 0, "complete"), trial_of(INT8, 1)]
+    now = [trial_of(INT8, 0, Outcome.COMPLETE), trial_of(INT8, 1)]
     assert reason(INT8, 1, seen=1, now=now) is None
 
 
-@pytest.mark.parametrize("state", ["withdrawn", "interrupted"])
-def test_nobody_gives_way_to_a_trial_that_does_not_count(state: str) -> None:
-    assert reason(INT8, 1, seen=0, now=[trial_of(INT8, 0, state), trial_of(INT8, 1)]) is None
+@pytest.mark.parametrize("outcome", [Outcome.WITHDRAWN, Outcome.INTERRUPTED, Outcome.DIED])
+def test_nobody_gives_way_to_a_trial_that_does_not_count(outcome: Outcome) -> None:
+    assert reason(INT8, 1, seen=0, now=[trial_of(INT8, 0, outcome), trial_of(INT8, 1)]) is None
 
 
 def test_a_baseline_gives_way_to_the_same_baseline_only() -> None:
@@ -59,8 +60,8 @@ def test_a_baseline_gives_way_to_the_same_baseline_only() -> None:
 
 
 def test_who_began_when_the_asked_trials_were_taken_withdraws_and_those_behind_it_do_not_count() -> None:
-    now = [trial_of(FLOAT, 0, "complete"), trial_of(FLOAT, 1), trial_of(INT8, 2)]
-    assert reason(INT8, 2, seen=1, now=now, trials=2) == f"{WITHDRAWN}: 2 trials are finished or being measured"
+    now = [trial_of(FLOAT, 0, Outcome.COMPLETE), trial_of(FLOAT, 1), trial_of(INT8, 2)]
+    assert reason(INT8, 2, seen=1, now=now, trials=2) == "2 trials are finished or being measured."
     assert reason(INT8, 2, seen=1, now=now, trials=3) is None
     assert reason(FLOAT, 1, seen=1, now=now, trials=2) is None
 
@@ -89,11 +90,11 @@ def step(workers: Sequence[Worker]) -> list[str]:
 def test_workers_that_collide_take_turns_and_do_not_collide_again(tmp_path: Path, recipes_too: bool) -> None:
     workers = workers_of(tmp_path, 3, recipes_too=recipes_too)
     assert len(set(step(workers))) == 1
-    assert [record.state for record in workers[0].study.records()] == ["complete", WITHDRAWN, WITHDRAWN]
+    assert [record.outcome for record in workers[0].study.records()] == ["complete", "withdrawn", "withdrawn"]
     _, *late = workers
     assert len(set(step(late))) == 2
-    states = [record.state for record in workers[0].study.records()]
-    assert states == ["complete", WITHDRAWN, WITHDRAWN, "complete", "complete"]
+    states = [record.outcome for record in workers[0].study.records()]
+    assert states == ["complete", "withdrawn", "withdrawn", "complete", "complete"]
 
 
 def test_a_worker_whose_turn_has_come_leaves_nothing_out(tmp_path: Path) -> None:
@@ -102,5 +103,5 @@ def test_a_worker_whose_turn_has_come_leaves_nothing_out(tmp_path: Path) -> None
     for _ in range(len(first._baselines) - 1):
         step([first])
     step([second])
-    told = [record.baseline for record in second.study.records() if record.state == "complete"]
+    told = [record.baseline for record in second.study.records() if record.outcome == "complete"]
     assert told == [*(baseline.name for baseline in second._baselines), None]

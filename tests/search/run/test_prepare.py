@@ -19,6 +19,7 @@ from qpareto.search.run.prepare import (
     scorer_of_spec,
     space_of_spec,
 )
+from qpareto.search.study.identity import Identity
 from qpareto.search.study_file.loading import load_study_file
 from qpareto.search.study_file.spec import StudySpec
 
@@ -124,7 +125,7 @@ def test_the_space_is_that_of_the_study_file(study_file: Path) -> None:
     assert (space.methods, space.sizes) == (("max",), (2, 4))
 
 
-def identity_of(study_file: Path, *overrides: str) -> dict[str, object]:
+def identity_of(study_file: Path, *overrides: str) -> Identity:
     spec = load_study_file(study_file, overrides)
     scorer = scorer_of_spec(spec)
     return identity_of_study(scorer, space_of_spec(spec, scorer.layers))
@@ -134,7 +135,7 @@ def identity_of(study_file: Path, *overrides: str) -> dict[str, object]:
     ("override", "fact"),
     [
         ("data.limit=5", "dataset"),
-        ("search.seed=1", "calibration images"),
+        ("search.seed=1", "calibration_images"),
         ("space.mask.groups=block", "space"),
         ("space.mask.keep_float=[model.0]", "space"),
         ("engine.threads=2", "engine"),
@@ -146,7 +147,7 @@ def test_what_would_make_figures_incomparable_is_part_of_a_studys_identity(
     study_file: Path, override: str, fact: str
 ) -> None:
     one, other = identity_of(study_file), identity_of(study_file, override)
-    assert [key for key in one if one[key] != other[key]] == [fact]
+    assert [key for key, told in vars(one).items() if told != vars(other)[key]] == [fact]
 
 
 def test_what_only_decides_how_long_a_study_takes_is_not(study_file: Path) -> None:

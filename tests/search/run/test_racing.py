@@ -19,7 +19,7 @@ from qpareto.search.api import results, run_study
 from qpareto.search.run.prepare import scorer_of_spec, space_of_spec
 from qpareto.search.run.racing import observer, staged_scorer
 from qpareto.search.study.opening import open_study
-from qpareto.search.study.record import INTERRUPTED
+from qpareto.search.study.outcome import Outcome
 from qpareto.search.study.search_study import SearchStudy
 from qpareto.search.study_file.loading import load_study_file
 from qpareto.search.study_file.spec import StudySpec
@@ -83,7 +83,7 @@ def test_a_candidate_that_was_stopped_is_a_pruned_trial_which_counts_as_finished
 ) -> None:
     stages = Stages(monkeypatch)
     found = run_study(racing(study_file), trials=4)
-    assert [record.state for record in found.records] == ["pruned"] * 4
+    assert [record.outcome for record in found.records] == ["pruned"] * 4
     assert stages.calls == len({record.stopped_graph for record in found.records})
     assert found.front == ()
     assert found.records[0].stopped == stopped(0.38, 0.6)
@@ -109,9 +109,9 @@ def test_a_graph_that_was_stopped_is_stopped_again_and_nothing_is_measured(
     study, before = begin(spec, one)
     study.prune(before, seen, graph_hash=scorer.quantize(other).graph_hash)
     _, number = begin(spec, other)
-    study.fail(number, INTERRUPTED)  # so that this candidate is the next
+    study.fail(number, "It was told to end.", outcome=Outcome.INTERRUPTED)  # so that this candidate is the next
     again = run_study(spec, trials=3).records[-1]
-    assert (again.retry_of, again.state, again.reused_from, again.stopped) == (number, "pruned", before, seen)
+    assert (again.retry_of, again.outcome, again.reused_from, again.stopped) == (number, "pruned", before, seen)
     assert stages.calls == 1  # the first trial's
 
 
@@ -141,10 +141,10 @@ def test_ctrl_c_in_a_race_leaves_an_interrupted_trial_that_is_tried_again(
         patch.setattr(StagedScorer, "measure", interrupted)
         with pytest.raises(KeyboardInterrupt):
             run_study(spec, trials=2)
-    assert [record.state for record in results(spec).records] == ["interrupted"]
+    assert [record.outcome for record in results(spec).records] == ["interrupted"]
     Stages(monkeypatch)
     found = run_study(spec, trials=2)
-    assert [record.state for record in found.records] == ["interrupted", "pruned", "pruned"]
+    assert [record.outcome for record in found.records] == ["interrupted", "pruned", "pruned"]
     assert found.records[1].params == found.records[0].params
 
 
@@ -160,11 +160,11 @@ def test_a_real_study_stops_only_what_its_rivals_match_within_the_intervals(shap
         "search={sampler: random, trials: 4, baselines: false, warm_start: 0}",
     ]
     raced = run_study(load_study_file(study_file, [*overrides, "search.race={confidence: 0.8}"]))
-    states = Counter(record.state for record in raced.records)
-    assert states["pruned"] + states["complete"] == 4
+    states = Counter(record.outcome for record in raced.records)
+    assert states[Outcome.PRUNED] + states[Outcome.COMPLETE] == 4
     unraced = run_study(load_study_file(study_file, [*overrides, "name=unraced", "search.race=null"]))
     assert [r.params for r in unraced.records] == [r.params for r in raced.records]
-    assert {r.state for r in unraced.records} == {"complete"}
+    assert {r.outcome for r in unraced.records} == {"complete"}
     for pruned in (record for record in raced.records if record.stopped):
         twin = unraced.records[pruned.number].measurement
         assert twin is not None

@@ -21,6 +21,7 @@ from qpareto.search.results.study_results import Results
 from qpareto.search.run.known import graph_of_study, warm_start
 from qpareto.search.run.prepare import scorer_of_spec, space_of_spec
 from qpareto.search.run.worker import Silence
+from qpareto.search.study.outcome import Outcome
 from qpareto.search.study.record import TrialRecord
 from qpareto.search.study_file.loading import load_study_file
 
@@ -46,7 +47,7 @@ def distinct_graphs(found: Results) -> list[str]:
 def test_a_study_runs_its_trials_and_has_a_front(study_file: Path) -> None:
     log = Log()
     found = run_study(load_study_file(study_file), listener=log)
-    assert [record.state for record in found.records] == ["complete"] * 6
+    assert [record.outcome for record in found.records] == [Outcome.COMPLETE] * 6
     assert [record.number for record in log.ended] == list(range(6))
     assert found.front
     assert len(set(distinct_graphs(found))) == len(distinct_graphs(found))
@@ -98,7 +99,7 @@ def test_a_candidate_that_cannot_be_measured_is_a_failed_trial_with_its_reason(
 
     monkeypatch.setattr(Scorer, "measure", sometimes)
     found = run_study(load_study_file(study_file), trials=3)
-    assert [record.state for record in found.records] == ["complete", "failed", "complete"]
+    assert [record.outcome for record in found.records] == ["complete", "failed", "complete"]
     assert found.records[1].reason == "The engine crashed with SIGSEGV."
     assert found.records[1].measurement is None
 
@@ -108,7 +109,7 @@ def test_a_build_that_takes_too_long_fails_its_trial_and_the_study_goes_on(study
     run_study(load_study_file(study_file, [new_masks]), trials=1)
     hasty = load_study_file(study_file, [new_masks, "engine.build_timeout_s=0.01"])
     found = run_study(hasty, trials=3)
-    assert [record.state for record in found.records] == ["complete", "failed", "failed"]
+    assert [record.outcome for record in found.records] == ["complete", "failed", "failed"]
     assert "did not end within 0.01 s" in str(found.records[1].reason)
 
 
@@ -117,8 +118,8 @@ def wait_for_a_running_trial(study_file: Path, *, behind: int) -> None:
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         with suppress(Exception):  # while its storage is being made
-            states = Counter(record.state for record in results(load_study_file(study_file)).records)
-            if states["complete"] >= behind and states["running"]:
+            states = Counter(record.outcome for record in results(load_study_file(study_file)).records)
+            if states[Outcome.COMPLETE] >= behind and states[Outcome.RUNNING]:
                 return
         time.sleep(0.1)
     raise TimeoutError(f"no trial runs behind {behind} complete ones")
@@ -137,9 +138,9 @@ def test_ctrl_c_marks_the_running_trial_and_the_next_run_tries_it_again(
         patch.setattr(Scorer, "measure", interrupted)
         with pytest.raises(KeyboardInterrupt):
             run_study(spec, trials=3)
-    assert [record.state for record in results(spec).records] == ["complete", "interrupted"]
+    assert [record.outcome for record in results(spec).records] == ["complete", "interrupted"]
     found = run_study(spec, trials=3)
-    assert [record.state for record in found.records] == ["complete", "interrupted", "complete", "complete"]
+    assert [record.outcome for record in found.records] == ["complete", "interrupted", "complete", "complete"]
     assert found.records[2].params == found.records[1].params
 
 
@@ -151,8 +152,8 @@ def test_killed_again_and_again_a_run_still_ends_with_every_trial_once(study_fil
             os.kill(worker.pid, signal.SIGKILL)
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
     found = results(load_study_file(study_file))
-    assert Counter(r.state for r in found.records)["complete"] == 6, done.stderr
-    assert Counter(r.state for r in found.records)["running"] == 0
+    assert Counter(r.outcome for r in found.records)[Outcome.COMPLETE] == 6, done.stderr
+    assert Counter(r.outcome for r in found.records)[Outcome.RUNNING] == 0
     assert len(set(distinct_graphs(found))) == len(distinct_graphs(found))
 
 

@@ -10,6 +10,7 @@ from made_up_trials import measured, results_of, stopped, trial, typical_results
 from qpareto.search.results.study_results import Results
 from qpareto.search.show.answer import answer, headline
 from qpareto.search.show.view import StudyView
+from qpareto.search.study.outcome import Outcome
 
 
 def test_it_begins_with_what_is_gained_over_the_float_engine_and_each_recipe(view: StudyView) -> None:
@@ -73,7 +74,7 @@ def test_the_answer_is_the_point_that_require_names_and_leaves_out_what_breaks_a
         trial(0, measured(0.4, 1.0, mask="0", int8_layers=()), baseline="float"),
         trial(1, measured(0.396, 0.5)),
         trial(2, measured(0.397, 0.6)),
-        trial(3, None, state="pruned", stopped=stopped(0.38, 0.6)),
+        trial(3, None, outcome=Outcome.PRUNED, stopped=stopped(0.38, 0.6)),
     )
     best = headline(view_of(results)).best
     assert best is not None

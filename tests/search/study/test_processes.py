@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import replace
 from typing import Any
 
 import psutil
 import pytest
 
-from qpareto.search.study.processes import is_gone, this_process
+from qpareto.search.study.processes import this_process
 
 
 def of_a_process_that_ended() -> dict[str, Any]:
@@ -29,7 +30,7 @@ def of_a_process_that_ended() -> dict[str, Any]:
     ids=["ended", "alive", "number taken", "elsewhere", "another boot"],
 )
 def test_a_process_is_gone_once_that_is_known(changed: dict[str, Any], gone: bool) -> None:
-    assert is_gone(this_process() | changed) is gone
+    assert replace(this_process(), **changed).is_gone() is gone
 
 
 def test_a_process_that_nobody_has_waited_for_is_gone() -> None:
@@ -37,6 +38,6 @@ def test_a_process_that_nobody_has_waited_for_is_gone() -> None:
     try:
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         started = psutil.Process(process.pid).create_time()
-        assert is_gone(this_process() | {"pid": process.pid, "started": started})
+        assert replace(this_process(), pid=process.pid, started=started).is_gone()
     finally:
         process.wait()

@@ -4,6 +4,7 @@ import pytest
 
 from made_up_trials import measured, stopped, trial
 from qpareto.search.show.terminal.progress import progress
+from qpareto.search.study.outcome import Outcome
 
 
 def test_progress_tells_every_trial_in_one_line_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
@@ -12,7 +13,7 @@ def test_progress_tells_every_trial_in_one_line_on_stderr(capsys: pytest.Capture
         trial(0, measured(0.4, 1.0), baseline="float"),
         trial(1, measured(0.38, 0.6), reused_from=0),
         trial(2, None, reason=reason),
-        trial(3, None, state="pruned", stopped=stopped(0.38, 0.6)),
+        trial(3, None, outcome=Outcome.PRUNED, stopped=stopped(0.38, 0.6)),
     ]
     with progress(total=4) as listener:
         for record in ended:
@@ -34,7 +35,7 @@ def test_the_longest_line_of_a_trial_that_did_not_fail_fits_80_columns(capsys: p
         for record in (
             trial(999, slow, baseline="modelopt-entropy", reused_from=998),
             trial(998, slow, baseline="modelopt-entropy"),
-            trial(997, None, state="pruned", stopped=stopped(0.38, 1.1), reused_from=996),
+            trial(997, None, outcome=Outcome.PRUNED, stopped=stopped(0.38, 1.1), reused_from=996),
         ):
             listener.end(record)
     lines = capsys.readouterr().err.splitlines()
