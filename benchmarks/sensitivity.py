@@ -47,10 +47,11 @@ def main() -> None:
     harms, drops = [], []
     for point in results(spec).own_points:
         measured = point.measurement
-        if measured.calibration and measured.float_type == spec.engine.float_type:
-            sensitivity = found[CalibrationChoice.parse(measured.calibration).method]
-            harms.append(sensitivity.harm_of_mask(LayerMask.from_word(sensitivity.layers, measured.mask)))
-            drops.append(-measured.map50_95_change)
+        engine = measured.engine
+        if engine.calibration and engine.float_type == spec.engine.float_type:
+            sensitivity = found[CalibrationChoice.parse(engine.calibration).method]
+            harms.append(sensitivity.harm_of_mask(LayerMask.from_word(sensitivity.layers, engine.mask)))
+            drops.append(-measured.accuracy.change.value)
     _print_foretold(np.array(harms), np.array(drops))
 
 

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
+from qpareto.objectives.accuracy.coco import Accuracy, score_matches
 from qpareto.objectives.accuracy.dataset import Dataset, ImageRecord
 from qpareto.objectives.accuracy.heads import Detections
+from qpareto.objectives.accuracy.matcher import Matcher
 
 Box = tuple[float, float, float, float]  # left, top, width, height
 
@@ -140,3 +142,9 @@ def scenes(draw: st.DrawFn, *, distinct_scores: bool = False, most_images: int =
         images.append((truths, found))
     first = Truth(0, (8.0, 8.0, 40.0, 40.0))
     return scene_of([((*images[0][0], first), images[0][1]), *images[1:]])
+
+
+def score_detections(dataset: Dataset, detections: Sequence[Detections]) -> Accuracy:
+    """Our figures of detections, one `Detections` an image in the data set's order, in original pixels."""
+    matcher = Matcher(dataset)
+    return score_matches(dataset, [matcher.match(i, found) for i, found in enumerate(detections)])

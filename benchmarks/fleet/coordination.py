@@ -155,7 +155,7 @@ def _write_large(url: str) -> None:
         }
         candidate = space.candidate(params)
         found = objective.measure(candidate, float_type="fp32", rivals=None)
-        attrs = {"candidate": str(candidate), "graph": found.graph_hash, "measurement": found.as_json()}
+        attrs = {"candidate": str(candidate), "graph": found.engine.graph_hash, "measurement": found.as_json()}
         study.study.add_trial(
             optuna.trial.create_trial(
                 params=params,

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .dataset import Dataset
-from .heads import Detections
-from .matcher import Matcher, Matches
+from .matcher import Matches
 from .sample import Sample
 
 ALL, SMALL, MEDIUM, LARGE = range(4)  # pycocotools' areas
@@ -95,12 +94,6 @@ class Accuracy:
         with np.load(folder / "matches.npz", allow_pickle=False) as arrays:
             matches = MatchTable(**arrays)
         return cls(CocoScore(**json.loads((folder / "score.json").read_text())), matches, Sample.load(folder))
-
-
-def score_detections(dataset: Dataset, detections: Sequence[Detections]) -> Accuracy:
-    """COCO's figures of detections, one `Detections` an image in the data set's order, in original pixels."""
-    matcher = Matcher(dataset)
-    return score_matches(dataset, [matcher.match(i, found) for i, found in enumerate(detections)])
 
 
 def score_matches(dataset: Dataset, matches: Sequence[Matches]) -> Accuracy:

@@ -174,7 +174,7 @@ def answer(results: Results, requirements: Requirements, *, infeasible: Collecti
 
 def _merit(compliance: Compliance) -> tuple[float, ...]:
     """Smaller is better: the order of those that comply, see `answer`."""
-    latency_ms, map50_95 = compliance.decisive.latency_ms, compliance.point.comparable_map50_95
+    latency_ms, map50_95 = compliance.decisive.timing.ms, compliance.point.comparable_map50_95
     limits_accuracy = any(each.requirement.quantity.source == "accuracy" for each in compliance.findings)
     taste = (latency_ms, -map50_95) if limits_accuracy else (-map50_95, latency_ms)
     doubt = 0.0 if compliance.is_sure else 1 - compliance.probability
@@ -192,7 +192,7 @@ def _compliance(point: Point, role: Role, requirements: Requirements) -> Complia
 def _roles(results: Results) -> dict[int, Role]:
     """What every point is, by trial number; where it is several things, the one that is named last here."""
     roles: dict[int, Role] = {point.trial: "recipe" if point.baseline else "beaten" for point in results.points}
-    others = (point for point in results.points if point.measurement.float_type != results.float_type)
+    others = (point for point in results.points if point.measurement.engine.float_type != results.float_type)
     roles.update((point.trial, "other float type") for point in others)
     roles.update((point.trial, "front") for point in results.front)
     if results.reference is not None:
@@ -203,13 +203,13 @@ def _roles(results: Results) -> dict[int, Role]:
 def _refuse_untold(found: Sequence[Compliance]) -> None:
     for findings in zip(*(compliance.findings for compliance in found), strict=True):
         if all(finding.figure is None for finding in findings):
-            device, name = found[0].decisive.device, findings[0].requirement.name
+            device, name = found[0].decisive.provenance.device, findings[0].requirement.name
             raise StudyError(f"{device} told no {name} of any engine of this study: leave that requirement out.")
 
 
 def _refuse_empty(points: Iterable[Point], requirements: Requirements) -> None:
     """A drop by all that there is allows an engine that finds nothing: it was meant in points."""
-    whole = next(iter(points)).measurement.reference_map50_95
+    whole = next(iter(points)).measurement.accuracy.reference_map50_95
     for requirement in requirements:
         if requirement.name == "map_drop" and 0 < whole <= requirement.limit:
             raise StudyError(

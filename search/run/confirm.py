@@ -51,7 +51,7 @@ def confirm_points(spec: StudySpec, study: SearchStudy, scorer: Scorer, waiting:
         _log.info(
             "confirming trial %s, %d of %d, on %d images", point.title, i, len(waiting), len(again.dataset.images)
         )
-        candidate, float_type = point.measurement.candidate(names), point.measurement.float_type
+        candidate, float_type = point.measurement.engine.candidate(names), point.measurement.engine.float_type
         try:
             study.confirm(point.trial, measure_finalist(again, candidate, float_type=float_type))
         except CandidateError as error:

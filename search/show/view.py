@@ -51,7 +51,7 @@ class StudyView:
         """Names of the layers that masks are over, in the network's order; None for one that was never INT8."""
         found: dict[int, str] = {}
         for point in self.results.points:
-            found |= dict(zip(bits_of(point.measurement), point.measurement.int8_layers, strict=True))
+            found |= dict(zip(bits_of(point.measurement), point.measurement.engine.int8_layers, strict=True))
         return [found.get(i) for i in range(max(found, default=-1) + 1)]
 
 
@@ -79,5 +79,5 @@ def view_of_study(study: SearchStudy, *, name: str | None = None) -> StudyView:
 
 def bits_of(measurement: Measurement) -> list[int]:
     """Which of the model's layers, counted in the network's order, the mask puts into INT8."""
-    bits = int(measurement.mask, 16)
+    bits = int(measurement.engine.mask, 16)
     return [i for i in range(bits.bit_length()) if bits >> i & 1]

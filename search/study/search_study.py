@@ -13,6 +13,7 @@ from ...errors import CandidateError, StudyError
 from ...objectives.accuracy.race import Stopped
 from ...objectives.engines import KINDS, engine_kind
 from ...objectives.measurement import Measurement
+from ...objectives.objective import values_of
 from ...spaces.candidate import Candidate
 from ...spaces.space import Space
 from .processes import this_process
@@ -176,7 +177,7 @@ class SearchStudy:
         Raises:
             CandidateError: the measurement lacks one of the objectives; the trial is still running.
         """
-        values = measurement.values(self.objectives)
+        values = values_of(measurement, self.objectives)
         told = {"reused_from": reused_from, "measurement": measurement.as_json()}
         return self._end(number, "COMPLETE", told, values=values)
 

@@ -23,7 +23,7 @@ def masks_figure(view: StudyView) -> Any:
     figure = go.Figure(
         go.Heatmap(
             z=[[int(i in bits) for i in range(len(names))] for bits in chosen],
-            y=[f"{point.trial}: {speedup(point.decisive.latency_ratio)}" for point in front],
+            y=[f"{point.trial}: {speedup(point.decisive.timing.ratio.value)}" for point in front],
             customdata=[told] * len(front),
             colorscale=[(0, FAINT), (1, BLUE)],
             zmin=0,

@@ -62,15 +62,15 @@ def _yes(best: Compliance, answer: Answer) -> str:
 def _remarks(best: Compliance, answer: Answer, study: str) -> Iterator[str]:
     """What the point is, whether it was held to account, what is doubtful, and how many others there are."""
     found = best.decisive
-    layers = f"{len(found.int8_layers)} INT8 layers" if found.int8_layers else "no INT8 layer"
+    layers = f"{len(found.engine.int8_layers)} INT8 layers" if found.engine.int8_layers else "no INT8 layer"
     yield (
         f"Trial {best.point.title}, {_role(best)}: "
-        f"{in_words(found, latency_from=f', {faster(found.latency_ratio)}')}, "
-        f"{mebibytes(found.engine_bytes)}, {layers}."
+        f"{in_words(found, latency_from=f', {faster(found.timing.ratio.value)}')}, "
+        f"{mebibytes(found.engine.bytes)}, {layers}."
     )
     yield _account(best, study)
-    if found.flags and any(finding.requirement.quantity.source == "latency" for finding in best.findings):
-        yield f"Doubtful timing: {'; '.join(DOUBTS.get(flag, flag) for flag in found.flags)}."
+    if found.timing.flags and any(finding.requirement.quantity.source == "latency" for finding in best.findings):
+        yield f"Doubtful timing: {'; '.join(DOUBTS.get(flag, flag) for flag in found.timing.flags)}."
     yield f"Points that keep all that is required: {answer.meeting} of {answer.measured}. To ship this one:"
 
 
@@ -78,9 +78,10 @@ def _account(best: Compliance, study: str) -> str:
     """Whether the figures are of a second measurement, and what makes one if not."""
     searched = best.point.measurement
     if best.is_confirmed:
-        images = f"{best.decisive.images} other images"
-        if best.decisive.dataset_hash == searched.dataset_hash:
-            images = f"the same {searched.images} images (`data.confirm` names others, on which mAP cannot be luck)"
+        images = f"{best.decisive.accuracy.images} other images"
+        if best.decisive.accuracy.dataset_hash == searched.accuracy.dataset_hash:
+            others = "(`data.confirm` names others, on which mAP cannot be luck)"
+            images = f"the same {searched.accuracy.images} images {others}"
         before = ", ".join(f"{finding.requirement.name} {_figure(finding)}" for finding in best.searched)
         return f"Confirmed: built and measured once more, on {images}, which decides; the search had {before}."
     if best.point.baseline is not None:
@@ -132,7 +133,8 @@ def _missed(finding: Finding) -> str:
 def _role(compliance: Compliance) -> str:
     """What the point is in its study, and what it runs in where that is no INT8: `on the front, bf16`."""
     told, point = ROLES[compliance.role], compliance.point
-    return told if point.measurement.int8_layers or compliance.role == "reference" else f"{told}, {point.precision}"
+    has_int8 = bool(point.measurement.engine.int8_layers)
+    return told if has_int8 or compliance.role == "reference" else f"{told}, {point.precision}"
 
 
 def _limit(finding: Finding) -> str:
@@ -148,4 +150,4 @@ def _interval(finding: Finding) -> str:
     if finding.figure is None or finding.figure.low == finding.figure.high:
         return "-"
     digits = finding.requirement.quantity.digits
-    return interval((finding.figure.low, finding.figure.high), lambda end: f"{end:z.{digits}f}", between="..")
+    return interval(finding.figure, lambda end: f"{end:z.{digits}f}", between="..")

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coco_scenes import Found, Scene, Truth, pycocotools_eval, scene_of, scenes
+from coco_scenes import Found, Scene, Truth, pycocotools_eval, scene_of, scenes, score_detections
 from qpareto.objectives.accuracy.bootstrap import map_difference, map_of_weights
-from qpareto.objectives.accuracy.coco import MatchTable, score_detections
+from qpareto.objectives.accuracy.coco import MatchTable
 from qpareto.objectives.accuracy.dataset import ImageRecord
 from qpareto.objectives.accuracy.heads import Detections
 

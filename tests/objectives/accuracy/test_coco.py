@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from coco_scenes import Found, Scene, Truth, pycocotools_eval, scene_of, scenes
+from coco_scenes import Found, Scene, Truth, pycocotools_eval, scene_of, scenes, score_detections
 from obvious_coco import obvious_score
-from qpareto.objectives.accuracy.coco import Accuracy, score_detections
+from qpareto.objectives.accuracy.coco import Accuracy
 
 
 def scored(scene: Scene) -> Accuracy:

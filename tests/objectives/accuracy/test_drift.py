@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from coco_scenes import Found, Scene, Truth, scene_of, scenes
-from qpareto.objectives.accuracy.coco import Accuracy, score_detections
+from coco_scenes import Found, Scene, Truth, scene_of, scenes, score_detections
+from qpareto.objectives.accuracy.coco import Accuracy
 from qpareto.objectives.accuracy.drift import CONFIDENCES, Counts, Drift, drift_of, f1_of_confidences
 
 NEAR, FAR, BIG = (10.0, 10.0, 20.0, 20.0), (90.0, 90.0, 20.0, 20.0), (0.0, 0.0, 150.0, 150.0)

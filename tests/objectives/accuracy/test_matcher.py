@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from coco_scenes import Found, Truth, pycocotools_eval, scene_of
-from qpareto.objectives.accuracy.coco import score_detections, score_matches
+from coco_scenes import Found, Truth, pycocotools_eval, scene_of, score_detections
+from qpareto.objectives.accuracy.coco import score_matches
 from qpareto.objectives.accuracy.matcher import Matcher, coco_boxes
 
 

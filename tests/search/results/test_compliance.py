@@ -55,22 +55,24 @@ def deciding(point: Point) -> Measurement | None:
 
 def keeps(point: Point, drop: float, ratio: float) -> bool:
     found = deciding(point)
-    return found is not None and found.map50_95 >= 0.4 - drop - 1e-9 and found.latency_ratio <= ratio + 1e-9
+    return (
+        found is not None and found.accuracy.map50_95 >= 0.4 - drop - 1e-9 and found.timing.ratio.value <= ratio + 1e-9
+    )
 
 
 def keeps_surely(point: Point, drop: float, ratio: float) -> bool:
     found = deciding(point)
     if found is None or not keeps(point, drop, ratio):
         return False
-    return found.map50_95_change_ci[0] >= -drop - 1e-9 and found.latency_ratio_ci[1] <= ratio + 1e-9
+    return found.accuracy.change.low >= -drop - 1e-9 and found.timing.ratio.high <= ratio + 1e-9
 
 
 def worst(point: Point, drop: float, ratio: float) -> float:
     found = deciding(point)
     if found is None:
         return float("inf")
-    lost = (REFERENCE_MAP - found.map50_95 - drop) / max(drop, 0.01)
-    slow = (found.latency_ratio - ratio) / max(abs(1 - ratio), 0.01)
+    lost = (REFERENCE_MAP - found.accuracy.map50_95 - drop) / max(drop, 0.01)
+    slow = (found.timing.ratio.value - ratio) / max(abs(1 - ratio), 0.01)
     return max(0.0, lost if lost > 1e-7 else 0.0, slow if slow > 1e-7 else 0.0)
 
 
@@ -101,7 +103,7 @@ def test_the_answer_is_what_looking_at_every_point_gives(study: Results, drop: f
         assert found.best.point in sure
         rivals = [p for p in sure if isinstance(p.confirmed, Measurement)]
         assert not rivals or found.best.is_confirmed
-        assert found.best.decisive.latency_ms == min(m.latency_ms for p in rivals or sure if (m := deciding(p)))
+        assert found.best.decisive.timing.ms == min(m.timing.ms for p in rivals or sure if (m := deciding(p)))
 
 
 @given(studies())
