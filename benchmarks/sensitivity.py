@@ -50,7 +50,8 @@ def main() -> None:
         engine = measured.engine
         if engine.calibration and engine.float_type == spec.engine.float_type:
             sensitivity = found[CalibrationChoice.parse(engine.calibration).method]
-            harms.append(sensitivity.harm_of_mask(LayerMask.from_word(sensitivity.layers, engine.mask)))
+            harm = dict(zip(sensitivity.layers, sensitivity.harm, strict=True))
+            harms.append(sum(harm[name] for name in LayerMask.from_word(sensitivity.layers, engine.mask)))
             drops.append(-measured.accuracy.change.value)
     _print_foretold(np.array(harms), np.array(drops))
 

@@ -108,15 +108,6 @@ class Sensitivity:
         """[n] standard error of `relief` over the images, by the jackknife."""
         return _jackknife_se(np.stack([self._relief(omit=i) for i in range(self.images)]))
 
-    def harm_of_mask(self, mask: LayerMask) -> float:
-        """The harm that a mask is expected to do: the sum over its layers.
-
-        Raises:
-            KeyError: the mask has an INT8 layer whose sensitivity was not measured.
-        """
-        harm = dict(zip(self.layers, self.harm, strict=True))
-        return float(sum(harm[name] for name in mask))
-
     def by_layer(self) -> dict[str, dict[str, float]]:
         """For each layer, in graph order: its errors and what follows from them, for tables and JSON."""
         columns = {

@@ -60,16 +60,8 @@ class CheckedPackage:
         pixels, _ = self._images(limit=IMAGES)
         out = self.scratch / "parity"
         out.mkdir()
-        self._device.run(
-            steps.check_parity,
-            self._engine,
-            self._options,
-            self.folder / _QUANTIZED,
-            out,
-            pixels,
-            self._head,
-            log="parity",
-        )
+        compared = (*self._this, self.folder / _QUANTIZED, out, pixels, self._head)
+        self._device.run(steps.check_parity, *compared, log="parity")
         found = Parity.load(out)
         assert found is not None  # the step leaves it
         return (

@@ -95,7 +95,7 @@ def _drop(view: StudyView) -> float:
 
 
 def _gain_of(best: Compliance) -> str:
-    found, part = best.decisive, best.decisive.timing.ratio
+    found, part = best.point.decisive, best.point.decisive.timing.ratio
     kind = "" if found.engine.int8_layers else ", without INT8"
     return (
         f"Ship trial {best.point.title}{kind}: {faster(part.value)} than the float engine "
@@ -105,7 +105,7 @@ def _gain_of(best: Compliance) -> str:
 
 
 def _how_sure(best: Compliance, drop: float) -> str:
-    flags = best.decisive.timing.flags
+    flags = best.point.decisive.timing.flags
     doubt = f"; its timing is doubtful: {'; '.join(DOUBTS.get(flag, flag) for flag in flags)}" if flags else ""
     return (
         f"How sure: {percent(best.probability)} that it is faster and loses at most {drop:.4g}, "
@@ -128,10 +128,10 @@ def _where_from(point: Point) -> str:
 def _nothing_gained(found: Answer, drop: float) -> list[str]:
     """That the float engine is to be shipped, and what comes nearest to more."""
     told = [f"Ship the float engine: no other is faster at a loss of at most {drop:.4g} mAP50-95."]
-    near = [each for each in found.nearest if each.refuted is None]
+    near = [each for each in found.nearest if each.point.refuted is None]
     if not near:
         return told
-    best = near[0].decisive
+    best = near[0].point.decisive
     lost = best.accuracy.change
     return [
         *told,

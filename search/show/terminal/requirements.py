@@ -52,7 +52,7 @@ def _no(answer: Answer) -> str:
 
 def _yes(best: Compliance, answer: Answer) -> str:
     sure = "Yes" if best.is_sure else "Yes, but not surely"
-    confirmed = "confirmed" if best.is_confirmed else "not confirmed"
+    confirmed = "confirmed" if best.point.is_measured_again else "not confirmed"
     return (
         f"{sure}: trial {best.point.title} keeps {answer.requirements} "
         f"(probability {percent(best.probability)}, {confirmed})."
@@ -61,7 +61,7 @@ def _yes(best: Compliance, answer: Answer) -> str:
 
 def _remarks(best: Compliance, answer: Answer, study: str) -> Iterator[str]:
     """What the point is, whether it was held to account, what is doubtful, and how many others there are."""
-    found = best.decisive
+    found = best.point.decisive
     layers = f"{len(found.engine.int8_layers)} INT8 layers" if found.engine.int8_layers else "no INT8 layer"
     yield (
         f"Trial {best.point.title}, {_role(best)}: "
@@ -77,9 +77,9 @@ def _remarks(best: Compliance, answer: Answer, study: str) -> Iterator[str]:
 def _account(best: Compliance, study: str) -> str:
     """Whether the figures are of a second measurement, and what makes one if not."""
     searched = best.point.measurement
-    if best.is_confirmed:
-        images = f"{best.decisive.accuracy.images} other images"
-        if best.decisive.accuracy.dataset_hash == searched.accuracy.dataset_hash:
+    if best.point.is_measured_again:
+        images = f"{best.point.decisive.accuracy.images} other images"
+        if best.point.decisive.accuracy.dataset_hash == searched.accuracy.dataset_hash:
             others = "(`data.confirm` names others, on which mAP cannot be luck)"
             images = f"the same {searched.accuracy.images} images {others}"
         before = ", ".join(f"{finding.requirement.name} {_figure(finding)}" for finding in best.searched)
@@ -106,13 +106,13 @@ def _show_nearest(console: Console, nearest: Sequence[Compliance]) -> None:
 
 
 def _shortfall(compliance: Compliance) -> str:
-    if compliance.refuted:
-        return f"{_role(compliance)}; could not be measured once more: {compliance.refuted}"
+    if compliance.point.refuted:
+        return f"{_role(compliance)}; could not be measured once more: {compliance.point.refuted}"
     told = [_missed(finding) for finding in compliance.findings if not finding.is_met]
     kept = [f"{f.requirement.name} ({_figure(f)})" for f in compliance.findings if f.is_met]
     if kept:
         told.append(f"keeps {' and '.join(kept)}")
-    confirmed = "confirmed" if compliance.is_confirmed else "not confirmed"
+    confirmed = "confirmed" if compliance.point.is_measured_again else "not confirmed"
     if compliance.searched and all(finding.is_met for finding in compliance.searched):
         confirmed = "kept all in the search, but not when it was confirmed"
     return f"{'; '.join(told)}; {_role(compliance)}, {confirmed}"

@@ -136,10 +136,3 @@ def test_one_confident_image_is_no_nan() -> None:
     found = made_up(images=2)
     some = Sensitivity(**(vars(found) | {"weights": np.array([1.0, 0.0])}))
     assert all(math.isfinite(value) for row in some.by_layer().values() for value in row.values())
-
-
-def test_a_masks_harm_is_the_sum_over_its_layers() -> None:
-    found = made_up()
-    assert found.harm_of_mask(LayerMask.from_names("abc", "ac")) == pytest.approx(found.harm[0] + found.harm[2])
-    with pytest.raises(KeyError):
-        found.harm_of_mask(LayerMask.all(["d"]))

@@ -102,8 +102,8 @@ def test_the_answer_is_what_looking_at_every_point_gives(study: Results, drop: f
     if kept and sure:
         assert found.best.point in sure
         rivals = [p for p in sure if isinstance(p.confirmed, Measurement)]
-        assert not rivals or found.best.is_confirmed
-        assert found.best.decisive.timing.ms == min(m.timing.ms for p in rivals or sure if (m := deciding(p)))
+        assert not rivals or found.best.point.is_measured_again
+        assert found.best.point.decisive.timing.ms == min(m.timing.ms for p in rivals or sure if (m := deciding(p)))
 
 
 @given(studies())
@@ -135,7 +135,7 @@ def test_of_those_that_are_sure_a_confirmed_one_comes_before_a_faster_one() -> N
     records = [trial(0, measured(0.395, 0.5)), trial(1, measured(0.4, 0.6))]
     assert best_of(answer(confirmed(records, {}), LIMITS)).point.trial == 0
     found = answer(confirmed(records, {1: measured(0.396, 0.61)}), LIMITS)
-    assert (best_of(found).point.trial, best_of(found).is_confirmed) == (1, True)
+    assert (best_of(found).point.trial, best_of(found).point.is_measured_again) == (1, True)
 
 
 def test_where_none_is_sure_the_most_probable_comes_first() -> None:
@@ -172,7 +172,7 @@ def test_what_could_not_be_measured_once_more_is_no_yes() -> None:
     study = confirmed([trial(0, measured(0.395, 0.5))], {0: CandidateError("The engine crashed.")})
     found = answer(study, LIMITS)
     assert not found.is_met
-    assert (found.nearest[0].refuted, found.nearest[0].probability) == ("The engine crashed.", 0.0)
+    assert (found.nearest[0].point.refuted, found.nearest[0].probability) == ("The engine crashed.", 0.0)
 
 
 def test_every_kind_of_point_counts_and_is_told_as_what_it_is() -> None:
