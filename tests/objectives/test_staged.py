@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from made_up_trials import changed
 from qpareto.errors import EngineError
 from qpareto.objectives.accuracy.coco import Accuracy
 from qpareto.objectives.accuracy.dataset import dataset_from_coco
@@ -160,6 +161,19 @@ def test_whose_accuracy_is_known_is_not_raced_and_needs_no_timing_if_it_is_domin
     assert found.standing.images == IMAGES
     assert found.map50_95 == pytest.approx((measured["INT8"].accuracy.map50_95,) * 3)
     assert logs_of_full_timings(scorer) == before
+
+
+def test_a_rivals_accuracy_is_found_by_its_key_and_measured_again_where_it_was_evicted(
+    scorer: Scorer, measured: dict[str, Measurement]
+) -> None:
+    rival, older = measured["INT8"], changed(measured["INT8"], accuracy_key=None, engine_key=None)
+    race = StagedScorer(scorer=scorer, race=Race(), seed=0)
+    for found in (rival, older):
+        forget(scorer, in_int8(scorer))
+        assert Accuracy.load(race._accuracy_of(found)).score.map50_95 == rival.accuracy.map50_95
+    cannot_quantize = replace(race, scorer=replace(scorer, layers=()))
+    assert cannot_quantize._accuracy_of(rival) == race._accuracy_of(older)
+    assert rival.engine.key == scorer.engine(scorer.quantize(in_int8(scorer))).name
 
 
 def known_as(scorer: Scorer, candidate: Candidate, sample: Sample | None) -> None:
