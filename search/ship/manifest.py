@@ -41,7 +41,10 @@ def _known(head: str) -> str:
 
 
 def _measurement(found: Any) -> Measurement:
-    return found if isinstance(found, Measurement) else Measurement.from_json(found)
+    try:
+        return found if isinstance(found, Measurement) else Measurement.from_json(found)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"it is no measurement: {error}") from None
 
 
 StoredMeasurement = Annotated[Measurement, PlainValidator(_measurement), PlainSerializer(Measurement.as_json)]

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from command_line import qpareto
-from qpareto.errors import DatasetError
+from qpareto.errors import DatasetError, VerificationError
 from qpareto.objectives.accuracy.dataset import Dataset, dataset_from_coco
 from qpareto.objectives.engines.openvino.kind import OpenVinoKind
 from qpareto.objectives.store import Store
 from qpareto.search.api import verify_folder
 from qpareto.search.ship import recheck
-from qpareto.search.ship.manifest import DataFacts, Manifest, read_manifest
+from qpareto.search.ship.manifest import DataFacts, Manifest, _seal, read_manifest
 from qpareto.search.ship.verify import Check, verify_package
 from qpareto.search.study_file.spec import EvaluationSpec
 
@@ -54,6 +54,19 @@ def sealed_anew(folder: Path, change: Callable[[Manifest], dict[str, Any]]) -> N
     """What somebody does who knows how: another manifest, sealed."""
     found = read_manifest(folder)
     found.model_copy(update=change(found)).sealed().save(folder)
+
+
+@pytest.mark.parametrize(
+    ("measurement", "said"), [({"map50": 2.0}, "map50 must lie in 0..1"), ({"format": 1}, "it is no measurement: ")]
+)
+def test_what_is_sealed_but_no_measurement_is_told_in_a_sentence(
+    copy: Path, measurement: dict[str, Any], said: str
+) -> None:
+    document = json.loads((copy / "manifest.json").read_text())
+    document["measurement"] = (document["measurement"] if "map50" in measurement else {}) | measurement
+    (copy / "manifest.json").write_text(json.dumps(document | {"seal": _seal(document)}))
+    with pytest.raises(VerificationError, match=f"is sealed but holds what it may not .measurement: .*{said}"):
+        read_manifest(copy)
 
 
 def test_the_files_are_those_that_the_tests_spoil(exported: Path) -> None:
