@@ -59,8 +59,8 @@ def _time_front(spec: StudySpec, scorer: Scorer, options: argparse.Namespace) ->
     """The study's front, those of it that were measured again: what it tells first, then new timings."""
     names = [layer.name for layer in scorer.layers]
     for point in results(spec).front:
-        if point.is_measured_again and point.measurement.float_type == spec.engine.float_type:
-            candidate = point.measurement.candidate(names)
+        if point.is_measured_again and point.measurement.engine.float_type == spec.engine.float_type:
+            candidate = point.measurement.engine.candidate(names)
             if not _has(options.record, candidate, 0):
                 _add({**_as_told(point), **_provenance(scorer)}, options.record)
             for build in range(1, 1 + options.again):
@@ -72,14 +72,14 @@ def _as_told(point: Point) -> Line:
     found, spread = point.decisive, point.spread
     return {
         "trial": point.trial,
-        "mask": found.mask,
-        "int8": len(found.int8_layers),
+        "mask": found.engine.mask,
+        "int8": len(found.engine.int8_layers),
         "build": 0,
-        "ratio": found.latency_ratio,
-        "own": found.latency_own_ci,
-        "told": found.latency_ratio_ci,
-        "spread": spread.deviation if spread else found.latency_spread,
-        "flags": found.flags,
+        "ratio": found.timing.ratio.value,
+        "own": found.timing.own.ends,
+        "told": found.timing.ratio.ends,
+        "spread": spread.deviation if spread else found.timing.spread,
+        "flags": found.timing.flags,
     }
 
 
@@ -93,9 +93,9 @@ def _add_timing(scorer: Scorer, candidate: Candidate, build: int, record: Path) 
         "mask": candidate.mask.word,
         "int8": len(candidate.mask),
         "build": build,
-        "ratio": timed.ratio,
-        "own": timed.ratio_ci,
-        "told": scorer.spread().around(timed.ratio, timed.ratio_ci),
+        "ratio": timed.ratio.value,
+        "own": timed.ratio.ends,
+        "told": scorer.spread().around(timed.ratio).ends,
         "spread": scorer.spread().deviation,
         "flags": timed.flags,
         **_provenance(scorer),

@@ -49,14 +49,14 @@ def main() -> None:
     budget = LatencyBudget(ci_width=arguments.ci_width, max_seconds=arguments.max_seconds)
     print(f"{arguments.model.name} on {gpu.name}, driver {gpu.driver}; {TorchKind().versions()}")
     alone = [_in_a_process(arguments.model, budget) for _ in range(10)]  # first: this process is not on the GPU yet
-    ratios = {"pairs, each in a process of its own": [result.ratio for result in alone]}
+    ratios = {"pairs, each in a process of its own": [result.ratio.value for result in alone]}
     with _engines(arguments.model) as engines:
         results = [_paired(engines, budget, gpu) for _ in range(arguments.repeats)]
-        ratios["pairs, events around many replays"] = [result.ratio for result in results]
+        ratios["pairs, events around many replays"] = [result.ratio.value for result in results]
         pairs = int(np.median([result.pairs for result in results]))
         for name, run in _LESSER_WAYS.items():
             ratios[name] = [_one_after_the_other(run, engines, pairs) for _ in range(arguments.repeats)]
-        ratios["as at first, once more"] = [_paired(engines, budget, gpu).ratio for _ in range(arguments.repeats)]
+        ratios["as at first, once more"] = [_paired(engines, budget, gpu).ratio.value for _ in range(arguments.repeats)]
         _print_result("alone", results[-1])
         for float_type, engine in zip(("fp32", "fp16"), engines, strict=True):
             print(f"energy of {float_type}: {GpuWatch(gpu.uuid).energy_mj(engine, seconds=2.0):.1f} mJ a run")
@@ -104,10 +104,10 @@ def _print_ratios(ratios: dict[str, list[float]], pairs: int) -> None:
 
 
 def _print_result(title: str, result: PairedLatency) -> None:
-    low, high = result.ratio_ci
+    ratio, low, high = result.ratio
     print(
-        f"\n{title}: FP32 {result.reference_ms:.4f} ms, FP16 {result.candidate_ms:.4f} ms, p95 "
-        f"{result.candidate_p95_ms:.4f} ms, ratio {result.ratio:.4f} ({low:.4f} to {high:.4f}), {result.pairs} pairs, "
+        f"\n{title}: FP32 {result.reference_ms:.4f} ms, FP16 {result.median_ms:.4f} ms, p95 "
+        f"{result.p95_ms:.4f} ms, ratio {ratio:.4f} ({low:.4f} to {high:.4f}), {result.pairs} pairs, "
         f"flags {result.flags or 'none'}, readings {json.dumps(result.readings)}"
     )
 

@@ -35,9 +35,9 @@ def main() -> None:
 
 def _row(name: str, engine: EngineRef, scorer: Scorer, *, within: float) -> str:
     timed = scorer.clock().images_against_one(engine)
-    low, high = timed.ratio_ci
+    ratio, low, high = timed.ratio
     disturbed = ", ".join(timed.flags) or "nothing"
-    told = f"| {name} | {timed.pairs} | {timed.ratio:.4f} | {low:.4f} to {high:.4f}"
+    told = f"| {name} | {timed.pairs} | {ratio:.4f} | {low:.4f} to {high:.4f}"
     return f"{told} | {verdict_on_images(timed, within=within)} | {disturbed} |"
 
 

@@ -36,8 +36,9 @@ class Ratios:
     naive: list[float] = field(default_factory=list)
 
     def rows(self, name: str) -> Iterator[str]:
-        ratios = np.array([result.ratio for result in self.paired])
-        held = np.mean([low <= np.median(ratios) <= high for low, high in (result.ratio_ci for result in self.paired)])
+        told = [result.ratio for result in self.paired]
+        ratios = np.array([ratio.value for ratio in told])
+        held = np.mean([ratio.low <= np.median(ratios) <= ratio.high for ratio in told])
         disturbed = sum("foreign_load" in result.flags for result in self.paired)
         pairs = int(np.median([result.pairs for result in self.paired]))
         yield _row(name, "interleaved", pairs, ratios, f"{held:4.0%}  {disturbed:>9}")

@@ -47,10 +47,11 @@ def main() -> None:
     harms, drops = [], []
     for point in results(spec).own_points:
         measured = point.measurement
-        if measured.calibration and measured.float_type == spec.engine.float_type:
-            sensitivity = found[CalibrationChoice.parse(measured.calibration).method]
-            harms.append(sensitivity.harm[layers_of_word(measured.mask)].sum())
-            drops.append(-measured.map50_95_change)
+        engine = measured.engine
+        if engine.calibration and engine.float_type == spec.engine.float_type:
+            sensitivity = found[CalibrationChoice.parse(engine.calibration).method]
+            harms.append(sensitivity.harm[layers_of_word(engine.mask)].sum())
+            drops.append(-measured.accuracy.change.value)
     _print_foretold(np.array(harms), np.array(drops))
 
 

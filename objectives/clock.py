@@ -110,7 +110,7 @@ class Clock:
             return Spread(**json.loads(found))
         engines = [build(number) for number in range(BUILDS)]
         timed = [self.latency(engine) for engine in engines for _ in range(PROCESSES)]
-        spread = Spread.of_ratios([each.ratio for each in timed])
+        spread = Spread.of_ratios([each.ratio.value for each in timed])
         if not any(each.is_disturbed for each in timed):
             self._keep("spread", json.dumps(asdict(spread)))
         return spread

@@ -6,40 +6,36 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from ..errors import CandidateError
 from .engines import EngineKind
+from .interval import Interval
 from .measurement import Measurement
-
-
-def _no_interval(_: Measurement) -> tuple[float, float] | None:
-    return None
-
-
-def _any_kind(_: EngineKind) -> bool:
-    return True
 
 
 @dataclass(frozen=True, kw_only=True)
 class Objective:
-    """One figure that a study may optimize: a field of `Measurement`.
+    """One figure that a study may optimize.
 
     Args:
-        field: of `Measurement`, a number, or None where the device does not tell it; the objective's name.
+        name: as studies call it.
+        value: the figure of a measurement; None where the device does not tell it.
         direction: which way is better; nothing else in the package knows.
         label: for people.
         unit: or the range, for people.
         measured_by: whether engines of a kind can tell it at all.
-        interval: 95 % interval, (low, high), on a scale on which two measurements of a study compare; None for a figure
-            of which any difference is one.
+        interval: the figure with its 95 % interval, on a scale on which two measurements of a study compare; without
+            one any difference is a difference.
         on_images_of: the figure of a measurement, the first, as it would be on the images of another one of the same
             engine, the second; None if it does not depend on images.
     """
 
-    field: str
+    name: str
+    value: Callable[[Measurement], float | None]
     direction: Literal["maximize", "minimize"]
     label: str
     unit: str
-    measured_by: Callable[[EngineKind], bool] = _any_kind
-    interval: Callable[[Measurement], tuple[float, float] | None] = _no_interval
+    measured_by: Callable[[EngineKind], bool] = lambda _: True
+    interval: Callable[[Measurement], Interval] | None = None
     on_images_of: Callable[[Measurement, Measurement], float] | None = None
 
     @property
@@ -49,55 +45,74 @@ class Objective:
 
     def better(self, one: Measurement, other: Measurement) -> bool:
         """Whether one is better beyond both intervals; without intervals, by whatever little."""
-        mine, theirs = self.interval(one), self.interval(other)
-        if mine is None or theirs is None:
-            mine, theirs = (self._exact(one), self._exact(other))
-        return mine[0] > theirs[1] if self.direction == "maximize" else mine[1] < theirs[0]
+        mine, theirs = (self.interval(found) if self.interval else self._exact(found) for found in (one, other))
+        return mine.low > theirs.high if self.direction == "maximize" else mine.high < theirs.low
 
     def ties(self, one: Measurement, other: Measurement) -> bool:
         """Whether the intervals overlap; a figure without one settles no tie."""
-        return self.interval(one) is None or not (self.better(one, other) or self.better(other, one))
+        return self.interval is None or not (self.better(one, other) or self.better(other, one))
 
-    def _exact(self, found: Measurement) -> tuple[float, float]:
-        value = float(getattr(found, self.field))
-        return value, value
+    def told(self, found: Measurement, *, images_of: Measurement | None = None) -> float:
+        """The figure, on the images of another measurement of the same engine if one is given.
+
+        Raises:
+            CandidateError: the device does not tell it.
+        """
+        if images_of is not None and self.on_images_of is not None:
+            return self.on_images_of(found, images_of)
+        if (value := self.value(found)) is None:
+            raise CandidateError(f"{found.provenance.device} tells no {self.name}: take it out of `objectives`.")
+        return float(value)
+
+    def _exact(self, found: Measurement) -> Interval:
+        return Interval(*[self.told(found)] * 3)
 
 
 def map50_95_on_images_of(found: Measurement, other: Measurement) -> float:
     """The other's reference and this one's change: two sets of images are not equally hard, but changes compare."""
-    if found.dataset_hash == other.dataset_hash:
-        return found.map50_95
-    return other.reference_map50_95 + found.map50_95_change
+    if found.accuracy.dataset_hash == other.accuracy.dataset_hash:
+        return found.accuracy.map50_95
+    return other.accuracy.reference_map50_95 + found.accuracy.change.value
 
 
 _TABLE = (
     Objective(
-        field="map50_95",
+        name="map50_95",
+        value=lambda m: m.accuracy.map50_95,
         direction="maximize",
         label="mAP50-95",
         unit="0 to 1",
-        interval=lambda found: found.map50_95_change_ci,
+        interval=lambda m: m.accuracy.change,
         on_images_of=map50_95_on_images_of,
     ),
     Objective(
-        field="latency_ms",
+        name="latency_ms",
+        value=lambda m: m.timing.ms,
         direction="minimize",
         label="latency",
         unit="ms",
-        interval=lambda found: found.latency_ratio_ci,
+        interval=lambda m: m.timing.ratio,
     ),
-    Objective(field="engine_bytes", direction="minimize", label="engine", unit="bytes"),
+    Objective(name="engine_bytes", value=lambda m: m.engine.bytes, direction="minimize", label="engine", unit="bytes"),
     Objective(
-        field="energy_mj",
+        name="energy_mj",
+        value=lambda m: m.timing.energy_mj,
         direction="minimize",
         label="energy",
         unit="mJ a run",
         measured_by=lambda kind: kind.tells_energy,
     ),
 )
-OBJECTIVES = {objective.field: objective for objective in _TABLE}
+OBJECTIVES = {objective.name: objective for objective in _TABLE}
 
 
 def directions_of(objectives: Sequence[str]) -> list[Literal["maximize", "minimize"]]:
     """Optuna's direction of each of these objectives."""
     return [OBJECTIVES[name].direction for name in objectives]
+
+
+def values_of(
+    found: Measurement, objectives: Sequence[str], *, images_of: Measurement | None = None
+) -> tuple[float, ...]:
+    """The objectives' figures, in their order, each in its own direction. As `Objective.told`."""
+    return tuple(OBJECTIVES[name].told(found, images_of=images_of) for name in objectives)

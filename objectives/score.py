@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
@@ -23,6 +23,7 @@ from .accuracy.evaluation_set import EvaluationSet
 from .accuracy.heads import Head
 from .accuracy.output_error import OutputError
 from .accuracy.parity import Parity
+from .accuracy.scored import ScoredAccuracy
 from .clock import Clock
 from .device import Device
 from .engines import EngineKind, EngineOptions
@@ -36,7 +37,9 @@ from .evaluator import Evaluator
 from .latency.paired import LatencyBudget, PairedLatency
 from .latency.spread import Spread
 from .latency.telemetry import HostLoad
-from .measurement import Measurement
+from .latency.timing import Timing
+from .measured_engine import MeasuredEngine
+from .measurement import Measurement, Provenance
 from .once import once
 from .quantization.apply_mask import QuantizedModel
 from .quantization.batch import with_batch
@@ -193,58 +196,43 @@ class Scorer:
         """
         engine = self.engine(quantized, float_type=float_type)
         accuracy, reference = (self.evaluator.accuracy(each) for each in (engine, self.reference()))
-        change, low, high = map_difference(accuracy.matches, reference.matches)
         latency = latency or self.clock().latency(engine, sample=accuracy.sample)
-        inspection, parity = Inspection.load(engine.folder), Parity.load(engine.folder)
-        share = reformat_share(self.clock().layer_times(engine)) if self.profile else None
         return Measurement(
-            map50_95=accuracy.score.map50_95,
-            map50=accuracy.score.map50,
-            map50_95_change=change,
-            map50_95_change_ci=(low, high),
-            ap_small=accuracy.score.ap_small,
-            ap_medium=accuracy.score.ap_medium,
-            ap_large=accuracy.score.ap_large,
-            ap_by_class=accuracy.score.per_class,
-            latency_ms=latency.ratio * self.reference_ms(),
-            latency_median_ms=latency.candidate_ms,
-            latency_p90_ms=latency.candidate_p90_ms,
-            latency_p90_bound_ms=latency.candidate_p90_bound_ms,
-            latency_p95_ms=latency.candidate_p95_ms,
-            latency_p99_ms=latency.candidate_p99_ms,
-            latency_p99_bound_ms=latency.candidate_p99_bound_ms,
-            latency_cold_ms=latency.candidate_cold_ms,
-            latency_ratio=latency.ratio,
-            latency_ratio_ci=self.spread().around(latency.ratio, latency.ratio_ci, timings=latency.timings),
-            latency_own_ci=latency.ratio_ci,
-            latency_spread=self.spread().deviation,
-            latency_timings=latency.timings,
-            reference_ms=latency.reference_ms,
-            pairs=latency.pairs,
-            flags=latency.flags,
-            foreign_load=latency.foreign_load,
-            readings=latency.readings,
-            energy_mj=latency.energy_mj,
-            int8_ran=inspection.ran_as(quantized.mask) if inspection else None,
-            no_int8_kernel=tuple(candidate.mask.without(quantized.mask)),
-            reformats=len(inspection.reformats) if inspection else None,
-            reformat_share=share,
-            parity=asdict(parity) if parity else {},
-            engine_bytes=engine_bytes(engine.folder),
+            accuracy=ScoredAccuracy(
+                **vars(accuracy.score),
+                change=map_difference(accuracy.matches, reference.matches),
+                images=len(self.images),
+                dataset_hash=self.images.dataset.content_hash,
+                key=self.evaluator.key(engine),
+            ),
+            timing=Timing.of(latency, self.spread(), reference_ms=self.reference_ms()),
+            engine=self._measured(engine, quantized, candidate),
+            provenance=Provenance(
+                device=self.kind.device_name(),
+                versions=self.versions,
+                model_hash=self.model.content_hash,
+                seconds=self._spent(),  # last: what stands above may be measured for it
+            ),
+        )
+
+    def _measured(self, engine: EngineRef, quantized: QuantizedModel, candidate: Candidate) -> MeasuredEngine:
+        inspection = Inspection.load(engine.folder)
+        return MeasuredEngine(
+            kind=engine.options.kind,
+            bytes=engine_bytes(engine.folder),
             mask=quantized.mask.word,
             int8_layers=tuple(quantized.mask),
             calibration=str(candidate.calibration) if quantized.mask else None,
             float_type=engine.options.float_type,
             batch=engine.options.batch,
             threads=engine.options.cpu_threads,
-            engine=engine.options.kind,
-            device=self.kind.device_name(),
-            images=len(self.images),
-            versions=self.versions,
-            model_hash=self.model.content_hash,
-            dataset_hash=self.images.dataset.content_hash,
             graph_hash=quantized.graph_hash,
-            seconds=self._spent(),  # last: what stands above may be measured for it
+            key=engine.name,
+            int8_ran=inspection.ran_as(quantized.mask) if inspection else None,
+            no_int8_kernel=tuple(candidate.mask.without(quantized.mask)),
+            reformats=len(inspection.reformats) if inspection else None,
+            reformat_share=reformat_share(self.clock().layer_times(engine)) if self.profile else None,
+            parity=Parity.load(engine.folder),
         )
 
     def reference(self) -> EngineRef:

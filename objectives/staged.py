@@ -9,12 +9,11 @@ would carry that luck into its final figure. For everything that is measured in 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..spaces.candidate import Candidate
 from . import steps
-from .accuracy.bootstrap import Interval
 from .accuracy.coco import Accuracy
 from .accuracy.race import Race, Rival, Standing, Stopped
 from .accuracy.raced import Contest
@@ -41,7 +40,6 @@ class StagedScorer:
     scorer: Scorer
     race: Race
     seed: int
-    _known: dict[str, Path] = field(default_factory=dict, init=False, repr=False)  # graph -> its accuracy
 
     def measure(
         self, candidate: Candidate, quantized: QuantizedModel, front: Mapping[int, Measurement]
@@ -75,23 +73,24 @@ class StagedScorer:
         return full if full.max_seconds <= COARSE.max_seconds or full.ci_width >= COARSE.ci_width else COARSE
 
     def _rivals(self, front: Mapping[int, Measurement]) -> tuple[Rival, ...]:
-        """The front's points with what each image gave, which is found in the store, or else measured again."""
+        """The front's points with what each image gave."""
         return tuple(
             Rival(
                 trial=trial,
-                map50_95=found.map50_95,
-                latency_ratio=Interval(found.latency_ratio, *(found.latency_own_ci or found.latency_ratio_ci)),
+                map50_95=found.accuracy.map50_95,
+                latency_ratio=found.timing.own,
                 accuracy=self._accuracy_of(found),
             )
             for trial, found in front.items()
         )
 
     def _accuracy_of(self, found: Measurement) -> Path:
-        if found.graph_hash not in self._known:
-            candidate = found.candidate([layer.name for layer in self.scorer.layers])
-            engine = self.scorer.engine(self.scorer.quantize(candidate))
-            self._known[found.graph_hash] = self.scorer.evaluator.folder(engine)
-        return self._known[found.graph_hash]
+        """As it is kept in the store; measured again where it is not there any more."""
+        scorer, key = self.scorer, found.accuracy.key
+        if key is not None and (kept := scorer.store.find("accuracy", key)):
+            return kept
+        candidate = found.engine.candidate([layer.name for layer in scorer.layers])
+        return scorer.evaluator.folder(scorer.engine(scorer.quantize(candidate)))
 
     def _raced(self, engine: EngineRef, contest: Contest) -> tuple[PairedLatency, Rival | None, Accuracy | Standing]:
         return self.scorer.device.run(
@@ -111,8 +110,8 @@ class StagedScorer:
             standing=standing,
             rival=rival.trial,
             rival_map50_95=rival.map50_95,
-            latency_ms=latency.ratio * self.scorer.reference_ms(),
-            latency_ratio=latency.ratio,
-            latency_ratio_ci=latency.ratio_ci,
+            latency_ms=latency.ratio.value * self.scorer.reference_ms(),
+            latency_ratio=latency.ratio.value,
+            latency_ratio_ci=latency.ratio.ends,
             race=self.race,
         )

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .accuracy.bootstrap import Interval
 from .accuracy.coco import Accuracy
 from .accuracy.evaluate import accuracy_of_engine, threads_beside
 from .accuracy.evaluation_set import EvaluationSet
@@ -134,8 +133,7 @@ def race(  # noqa: PLR0913 - all but the engines by name
             loaded = stack.enter_context(_loaded(candidate, images.pixels))
             with _loaded(reference, images.pixels) as one:
                 timed = _timed(one, loaded, kind, budget, load)
-        ratio = Interval(timed.ratio, *timed.ratio_ci)
-        rival = None if timed.is_disturbed else contest.race.rival(contest.front, ratio)
+        rival = None if timed.is_disturbed else contest.race.rival(contest.front, timed.ratio)
         with device_lock(device, exclusive=False):
             found = (
                 contest.accuracy_of_engine(loaded, images, head, rival=rival, threads=threads_beside(kind))

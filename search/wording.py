@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..objectives.measurement import Measurement
-
-Ends = tuple[float, float]  # of a 95 % interval
+from ..objectives.interval import Interval
+from ..objectives.latency.percentiles import Percentile
+from ..objectives.measured_engine import MeasuredEngine
 
 
 def accuracy(value: float | None) -> str:
@@ -37,23 +37,24 @@ def faster(of_reference: float) -> str:
     return f"{speedup(of_reference)} faster" if of_reference <= 1 else f"{of_reference:.2f}x slower"
 
 
-def interval(ends: Ends, write: Callable[[float], str], *, between: str = " to ") -> str:
+def interval(found: Interval, write: Callable[[float], str], *, between: str = " to ") -> str:
     """`0.570 to 0.600`; `0.570..0.600` in a terminal's column of its own."""
-    return between.join(map(write, ends))
+    return between.join(map(write, found.ends))
 
 
-def with_interval(value: float, ends: Ends, write: Callable[[float], str], *, level: str = "") -> str:
+def with_interval(found: Interval, write: Callable[[float], str], *, level: str = "") -> str:
     """`0.582 (0.570 to 0.600)`.
 
     Args:
         level: before the ends, such as `95 % `, where no heading says it.
     """
-    return f"{write(value)} ({level}{interval(ends, write)})"
+    return f"{write(found.value)} ({level}{interval(found, write)})"
 
 
-def slow_run(ms: float | None, bound_ms: float | None) -> str:
+def slow_run(found: Percentile) -> str:
     """A percentile of an engine's runs with its bound, in milliseconds: `3.210 (<= 3.350)`; `-` for what is unknown."""
-    return "-" if ms is None else f"{ratio(ms)} (<= {'-' if bound_ms is None else ratio(bound_ms)})"
+    bound = "-" if found.bound_ms is None else ratio(found.bound_ms)
+    return "-" if found.ms is None else f"{ratio(found.ms)} (<= {bound})"
 
 
 def mebibytes(count: int) -> str:
@@ -61,16 +62,16 @@ def mebibytes(count: int) -> str:
     return f"{count / 2**20:.2f} MiB"
 
 
-def int8_layers(found: Measurement) -> str:
+def int8_layers(engine: MeasuredEngine) -> str:
     """How many layers the mask puts into INT8, and how many really ran so where those are others: `88, 87 ran`."""
-    asked = len(found.int8_layers)
-    return str(asked) if found.int8_ran in (None, asked) else f"{asked}, {found.int8_ran} ran"
+    asked = len(engine.int8_layers)
+    return str(asked) if engine.int8_ran in (None, asked) else f"{asked}, {engine.int8_ran} ran"
 
 
-def int8_in_words(found: Measurement) -> str:
+def int8_in_words(engine: MeasuredEngine) -> str:
     """Likewise: `88 layers in INT8 (87 really ran so)`; without brackets where the engine does not report it."""
-    ran = "" if found.int8_ran is None else f" ({found.int8_ran} really ran so)"
-    return f"{len(found.int8_layers)} layers in INT8{ran}"
+    ran = "" if engine.int8_ran is None else f" ({engine.int8_ran} really ran so)"
+    return f"{len(engine.int8_layers)} layers in INT8{ran}"
 
 
 def percent(probability: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from qpareto.objectives.accuracy.race import Race, Standing, Stopped
-from qpareto.objectives.measurement import Measurement
+from qpareto.objectives.measurement import FORMAT, Measurement
 from qpareto.search.results.study_results import Results
 from qpareto.search.show.view import StudyView
 from qpareto.search.study.outcome import Outcome
@@ -25,7 +25,7 @@ def measured(map50_95: float, ratio: float, **changes: Any) -> Measurement:
         "ap_small": None,
         "ap_medium": 0.3,
         "ap_large": 0.5,
-        "ap_by_class": {"cat": 0.5, "dog": None},
+        "ap_by_class": {"cat": 0.5},
         "latency_ms": ratio * REFERENCE_MS,
         "latency_median_ms": ratio * 21.0,
         "latency_p90_ms": ratio * 24.0,
@@ -53,7 +53,12 @@ def measured(map50_95: float, ratio: float, **changes: Any) -> Measurement:
         "dataset_hash": "d",
         "graph_hash": f"graph {map50_95} {ratio}",
     }
-    return Measurement(**fields | changes)
+    return Measurement.from_json(fields | changes | {"format": FORMAT})
+
+
+def changed(found: Measurement, **changes: Any) -> Measurement:
+    """The same with other figures, by their names in JSON."""
+    return Measurement.from_json(found.as_json() | changes)
 
 
 def stopped(map50_95: float, ratio: float, *, images: int = 41) -> Stopped:

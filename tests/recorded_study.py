@@ -13,6 +13,7 @@ import yaml
 
 from made_up_trials import measured, stopped
 from qpareto.objectives.measurement import Measurement
+from qpareto.objectives.objective import values_of
 from qpareto.search.show.view import StudyView, view_of_study
 from qpareto.search.study.attributes import Expected, StudyAttributes, TrialAttributes
 from qpareto.search.study.identity import Identity
@@ -65,8 +66,8 @@ def _add(study: SearchStudy, space: Space, lines: Iterable[Line], told: Line) ->
     candidate = Candidate(CalibrationChoice("max", max(space.sizes)), space.searched)
     for line in lines:
         found = _measurement(line, space, told)
-        choice = CalibrationChoice.parse(found.calibration or f"max:{max(space.sizes)}")
-        candidate = Candidate(choice, found.candidate(space.layers).mask)
+        choice = CalibrationChoice.parse(found.engine.calibration or f"max:{max(space.sizes)}")
+        candidate = Candidate(choice, found.engine.candidate(space.layers).mask)
         baseline = line["name"] if line["run"] == "baseline" else None
         attrs = TrialAttributes(candidate=str(candidate), measurement=found, baseline=baseline)
         now = _add_trial(study, space, candidate, now, seconds=line["seconds"], values=found, attrs=attrs)
@@ -91,7 +92,7 @@ def _add_trial(
     ended = begun + timedelta(seconds=seconds)
     trial = optuna.trial.create_trial(
         state=optuna.trial.TrialState[state],
-        values=list(values.values(study.objectives)) if values else None,
+        values=list(values_of(values, study.objectives)) if values else None,
         params=space.params(candidate),
         distributions=space.distributions(),
         user_attrs=attrs.as_stored(),

@@ -28,6 +28,7 @@ import optuna
 from sqlalchemy import create_engine
 
 from postgres import Postgres, proxy_of
+from qpareto.objectives.objective import values_of
 from qpareto.search.results.study_results import results_of_study
 from qpareto.search.run.worker import Worker
 from qpareto.search.samplers import Proposer
@@ -157,12 +158,12 @@ def _write_large(url: str) -> None:
         }
         candidate = space.candidate(params)
         found = objective.measure(candidate, float_type="fp32", rivals=None)
-        attrs = TrialAttributes(candidate=str(candidate), graph=found.graph_hash, measurement=found).as_stored()
+        attrs = TrialAttributes(candidate=str(candidate), graph=found.engine.graph_hash, measurement=found).as_stored()
         study.study.add_trial(
             optuna.trial.create_trial(
                 params=params,
                 distributions=space.distributions(),
-                values=found.values(study.objectives),
+                values=values_of(found, study.objectives),
                 user_attrs=attrs,
             )
         )

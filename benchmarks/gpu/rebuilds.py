@@ -213,8 +213,8 @@ class Bench:
                 load=scorer.load,
             )
         told = {"case": timing.case, "number": timing.number, "engine": key, "seconds": time.monotonic() - start}
-        told |= {"reference": json.loads((reference / BUILT).read_text())["token"], "ratio": found.ratio}
-        told |= {"ratio_ci": found.ratio_ci, "ms": found.candidate_ms, "reference_ms": found.reference_ms}
+        told |= {"reference": json.loads((reference / BUILT).read_text())["token"], "ratio": found.ratio.value}
+        told |= {"ratio_ci": found.ratio.ends, "ms": found.median_ms, "reference_ms": found.reference_ms}
         told |= {"pairs": found.pairs, "flags": found.flags, "readings": found.readings, "energy_mj": found.energy_mj}
         self.record.add({"what": TIMING, **told, "at": _now(), "gpu": os.environ.get("CUDA_VISIBLE_DEVICES")})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kept_peers import Scored
+from qpareto.objectives.interval import Interval
 from qpareto.search import wording
 from qpareto.search.results.points import Point
 from qpareto.search.show.view import StudyView
@@ -38,10 +39,11 @@ def images_of(study: str) -> str:
 def device_of(view: StudyView) -> str:
     """'two threads of an AMD EPYC', or a GPU's name."""
     found = view.results.points[0].measurement
-    if found.threads is None or found.engine != "openvino":
-        return found.device
-    count = {1: "one thread", 2: "two threads"}.get(found.threads, f"{found.threads} threads")
-    return f"{count} of an {found.device}" if found.device[:1] in "AEIOU" else f"{count} of a {found.device}"
+    if found.engine.threads is None or found.engine.kind != "openvino":
+        return found.provenance.device
+    count = {1: "one thread", 2: "two threads"}.get(found.engine.threads, f"{found.engine.threads} threads")
+    device = found.provenance.device
+    return f"{count} of an {device}" if device[:1] in "AEIOU" else f"{count} of a {device}"
 
 
 def baseline_of(point: Point) -> str:
@@ -51,23 +53,22 @@ def baseline_of(point: Point) -> str:
 
 def change(found: Scored) -> str:
     """'-0.0173 (-0.0285 to -0.0094)'."""
-    return wording.with_interval(found.map50_95_change, found.map50_95_change_ci, wording.change)
+    return wording.with_interval(found.change, wording.change)
 
 
 def ratio(found: Scored) -> str:
     """'0.456 (0.446 to 0.469)*'; the star marks a doubtful timing."""
-    told = wording.with_interval(found.latency_ratio, found.latency_ratio_ci, wording.ratio)
+    told = wording.with_interval(found.ratio, wording.ratio)
     return f"{told}{'*' if found.flags else ''}"
 
 
 def speedup(found: Scored) -> str:
     """'2.19x (2.13x to 2.24x)*', likewise."""
-    low, high = found.latency_ratio_ci
-    told = wording.with_interval(found.latency_ratio, (high, low), wording.speedup)
+    value, low, high = found.ratio
+    told = wording.with_interval(Interval(value, high, low), wording.speedup)
     return f"{told}{'*' if found.flags else ''}"
 
 
 def unit_ms(view: StudyView) -> float:
     """The reference's milliseconds, in which the study tells latencies."""
-    found = view.results.points[0].measurement
-    return found.latency_ms / found.latency_ratio
+    return view.results.points[0].measurement.timing.unit_ms

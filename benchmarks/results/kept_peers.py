@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
+from qpareto.objectives.interval import Interval
 from qpareto.objectives.latency.spread import Spread
+from qpareto.objectives.measurement import Measurement
 
 Row = Mapping[str, Any]
 PRESETS = ("performance", "mixed")  # NNCF's
@@ -14,58 +16,33 @@ UNCHANGED = "float"  # the peer that only proves that NNCF's way changes nothing
 DECODE, DECODE_SHOWN = ", float decode", ", head decoding in float"
 
 
-class Scored(Protocol):
-    """What tables show of an engine, of a measurement or of a peer alike; see `Measurement`."""
-
-    @property
-    def map50_95(self) -> float: ...
-    @property
-    def map50_95_change(self) -> float: ...
-    @property
-    def map50_95_change_ci(self) -> tuple[float, float]: ...
-    @property
-    def latency_ratio(self) -> float: ...
-    @property
-    def latency_ratio_ci(self) -> tuple[float, float]: ...
-    @property
-    def flags(self) -> tuple[str, ...]: ...
-    @property
-    def images(self) -> int: ...
-
-
 @dataclass(frozen=True, kw_only=True)
-class PeerScore:
-    """What an engine of another tool's scored; as of `Measurement`."""
+class Scored:
+    """What tables show of an engine, of a measurement or of a peer alike; as their parts."""
 
     map50_95: float
-    map50_95_change: float
-    map50_95_change_ci: tuple[float, float]
-    latency_ratio: float
-    latency_ratio_ci: tuple[float, float]
+    change: Interval
+    ratio: Interval
     flags: tuple[str, ...]
-    images: int
 
     @classmethod
-    def of_row(cls, row: Row, spread: Spread | None = None) -> PeerScore:
+    def of(cls, found: Measurement) -> Scored:
+        scored, timed = found.accuracy, found.timing
+        return cls(map50_95=scored.map50_95, change=scored.change, ratio=timed.ratio, flags=timed.flags)
+
+    @classmethod
+    def of_row(cls, row: Row, spread: Spread | None = None) -> Scored:
         """A row's score.
 
         Args:
             spread: of timings, as the study shows it beside which the engine stands; None where it shows none.
         """
-        low, high = row["map50_95_change_ci"]
-        least, most = row["latency_ratio_ci"]
+        ratio = Interval(row["latency_ratio"], *row["latency_ratio_ci"])
         if spread is not None and row.get("latency_own_ci"):
-            first, last = row["latency_own_ci"]
-            least, most = spread.around(row["latency_ratio"], (first, last), timings=row["latency_timings"])
-        return cls(
-            map50_95=row["map50_95"],
-            map50_95_change=row["map50_95_change"],
-            map50_95_change_ci=(low, high),
-            latency_ratio=row["latency_ratio"],
-            latency_ratio_ci=(least, most),
-            flags=tuple(row["flags"]),
-            images=row["images"],
-        )
+            own = Interval(row["latency_ratio"], *row["latency_own_ci"])
+            ratio = spread.around(own, timings=row["latency_timings"])
+        change = Interval(row["map50_95_change"], *row["map50_95_change_ci"])
+        return cls(map50_95=row["map50_95"], change=change, ratio=ratio, flags=tuple(row["flags"]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,8 +60,8 @@ class Peer:
 
     name: str
     preset: str
-    searched: PeerScore
-    confirmed: PeerScore | None
+    searched: Scored
+    confirmed: Scored | None
     int8_layers: int
     layers: int
     calibration_images: int
@@ -99,7 +76,7 @@ class Peer:
         return f"NNCF {shown}{DECODE_SHOWN if self.name.endswith(DECODE) else ''}"
 
     @property
-    def decisive(self) -> PeerScore:
+    def decisive(self) -> Scored:
         """The figures that count: those of a finalist where there are any."""
         return self.confirmed or self.searched
 
@@ -113,7 +90,7 @@ def peers_of_rows(rows: Sequence[Row], spread: Spread | None = None) -> tuple[Pe
 def best_peers(peers: Sequence[Peer]) -> list[Peer]:
     """Of each preset of NNCF's the most accurate way to ask for it, by the figures that count; no accuracy control."""
     ways = [[peer for peer in peers if peer.name.removesuffix(DECODE) == preset] for preset in PRESETS]
-    return [max(of_preset, key=lambda peer: peer.decisive.map50_95_change) for of_preset in ways if of_preset]
+    return [max(of_preset, key=lambda peer: peer.decisive.change.value) for of_preset in ways if of_preset]
 
 
 def _peer(row: Row, spread: Spread | None) -> Peer:
@@ -121,8 +98,8 @@ def _peer(row: Row, spread: Spread | None) -> Peer:
     return Peer(
         name=row["peer"],
         preset=row["preset"],
-        searched=PeerScore.of_row(row),
-        confirmed=PeerScore.of_row(again, spread) if again and "failed" not in again else None,
+        searched=Scored.of_row(row),
+        confirmed=Scored.of_row(again, spread) if again and "failed" not in again else None,
         **{name: row[name] for name in ("int8_layers", "layers", "calibration_images", "wall_s", "cpu_s")},
     )
 

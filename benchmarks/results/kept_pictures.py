@@ -46,10 +46,10 @@ def _peer(peer: Peer, view: StudyView, symbol: str) -> Any:
     """At its change from the reference, as points of the front are drawn."""
     import plotly.graph_objects as go
 
-    found, reference = peer.decisive, view.results.points[0].measurement.reference_map50_95
+    found, reference = peer.decisive, view.results.points[0].measurement.accuracy.reference_map50_95
     return go.Scatter(
-        x=[found.latency_ratio * unit_ms(view)],
-        y=[reference + found.map50_95_change],
+        x=[found.ratio.value * unit_ms(view)],
+        y=[reference + found.change.value],
         mode="markers",
         name=peer.title.replace("`", ""),
         marker={"color": PURPLE, "size": 11, "symbol": symbol},

@@ -16,7 +16,7 @@ import numpy as np
 
 from cells import change, ratio, unit_ms
 from kept import Kept
-from kept_peers import Peer
+from kept_peers import Peer, Scored
 from provenance import in_words
 from qpareto.objectives.measurement import Measurement
 from qpareto.search.results.figures import figures_of
@@ -50,14 +50,15 @@ def head(view: StudyView) -> str:
     if not found:
         return f"{view.name}: nothing was measured."
     first, ended = found[0], max(view.ended.values())
-    versions = ", ".join(f"{name} {number}" for name, number in first.versions.items())
-    again = {p.confirmed.images for p in view.results.points if isinstance(p.confirmed, Measurement)}
+    versions = ", ".join(f"{name} {number}" for name, number in first.provenance.versions.items())
+    again = {p.confirmed.accuracy.images for p in view.results.points if isinstance(p.confirmed, Measurement)}
     others = f", confirmed on {max(again)} others" if again else ""
     states = Counter(record.outcome for record in view.results.records)
     told = ", ".join(f"{count} {state}" for state, count in states.most_common())
+    engine, device, images = first.engine, first.provenance.device, first.accuracy.images
     return (
-        f"`{view.name}`: {told} trials on {first.device}, {first.engine}{_threads(first)}, batch {first.batch}, "
-        f"{first.images} images{others}; reference {first.float_type}, {unit_ms(view):.3f} ms{_clocks(found)}; "
+        f"`{view.name}`: {told} trials on {device}, {engine.kind}{_threads(first)}, batch {engine.batch}, "
+        f"{images} images{others}; reference {engine.float_type}, {unit_ms(view):.3f} ms{_clocks(found)}; "
         f"{versions}; {in_words(ended.astimezone(UTC).date())}."
     )
 
@@ -94,17 +95,17 @@ def ran_table(view: StudyView) -> str:
     for point in view.feasible_front:
         found = point.measurement
         share = _reformat_share(point)
-        energy = "-" if found.energy_mj is None else f"{found.energy_mj:.0f}"
-        ran = "-" if found.int8_ran is None else str(found.int8_ran)
-        reformats = "-" if found.reformats is None else str(found.reformats)
+        energy = "-" if found.timing.energy_mj is None else f"{found.timing.energy_mj:.0f}"
+        ran = "-" if found.engine.int8_ran is None else str(found.engine.int8_ran)
+        reformats = "-" if found.engine.reformats is None else str(found.engine.reformats)
         name = point.baseline or "front"
-        rows.append((name, str(point.trial), str(len(found.int8_layers)), ran, reformats, share, energy))
+        rows.append((name, str(point.trial), str(len(found.engine.int8_layers)), ran, reformats, share, energy))
     return markdown(Table(words(*RAN), rows)) if rows else ""
 
 
 def _reformat_share(point: Point) -> str:
     """As the point's layers were timed, or else those of the same candidate when it was confirmed."""
-    told = [m.reformat_share for m in (point.measurement, point.confirmed) if isinstance(m, Measurement)]
+    told = [m.engine.reformat_share for m in (point.measurement, point.confirmed) if isinstance(m, Measurement)]
     return next((f"{share:.1%}" for share in told if share is not None), "-")
 
 
@@ -113,7 +114,7 @@ def costs(view: StudyView) -> str:
     work = Work.of(view)
     counted = sum(record.outcome.counts for record in view.results.records)
     found = [point.measurement for point in view.results.points]
-    flags = Counter(flag for measurement in found for flag in measurement.flags)
+    flags = Counter(flag for measurement in found for flag in measurement.timing.flags)
     doubts = ", ".join(
         f"{flag} {flags[flag]}" for flag in ("foreign_process", "throttled", *sorted(flags)) if flags[flag]
     )
@@ -125,8 +126,10 @@ def costs(view: StudyView) -> str:
         f"Of {len(found)} timings flagged: {doubts or 'none'}.",
         *_failures(view),
     ]
-    steps = list(dict.fromkeys(step for measurement in found for step in measurement.seconds))
-    taken = {step: [each.seconds[step] for each in found if step in each.seconds] for step in steps}
+    steps = list(dict.fromkeys(step for measurement in found for step in measurement.provenance.seconds))
+    taken = {
+        step: [each.provenance.seconds[step] for each in found if step in each.provenance.seconds] for step in steps
+    }
     rows = [(step, str(len(all_)), *(f"{part:.1f}" for part in _spread(all_))) for step, all_ in taken.items()]
     columns = words("step", "count", "median, s", "lowest, s", "highest, s")
     table = markdown(Table(columns, rows)) if rows else ""
@@ -174,26 +177,34 @@ def _row(point: Point, name: str) -> tuple[str, ...]:
     told: tuple[str, ...] = ("-", "-")
     if isinstance(again, Measurement):
         found = figures_of(m, confirmed=again, spread=point.spread).measurement
-        told = change(found), ratio(found)
+        told = change(Scored.of(found)), ratio(Scored.of(found))
     elif again is not None:
         told = str(again), "-"
-    row = (name, str(point.trial), f"{m.map50_95:.4f}", change(m), f"{m.latency_ms:.3f}", ratio(m))
-    return (*row, str(len(m.int8_layers)), m.calibration or "-", *told)
+    scored = Scored.of(m)
+    row = (name, str(point.trial), f"{scored.map50_95:.4f}", change(scored), f"{m.timing.ms:.3f}", ratio(scored))
+    return (*row, str(len(m.engine.int8_layers)), m.engine.calibration or "-", *told)
 
 
 def _peer_row(peer: Peer, reference_ms: float) -> tuple[str, ...]:
     m, again = peer.searched, peer.confirmed
     told = (change(again), ratio(again)) if again else ("-", "-")
-    row = (peer.title, "-", f"{m.map50_95:.4f}", change(m), f"{m.latency_ratio * reference_ms:.3f}", ratio(m))
+    row = (
+        peer.title,
+        "-",
+        f"{m.map50_95:.4f}",
+        change(m),
+        f"{m.ratio.value * reference_ms:.3f}",
+        ratio(m),
+    )
     return (*row, str(peer.int8_layers), f"{peer.calibration_images} images", *told)
 
 
 def _threads(m: Measurement) -> str:
-    return f", {m.threads} threads" if m.engine == "openvino" else ""
+    return f", {m.engine.threads} threads" if m.engine.kind == "openvino" else ""
 
 
 def _clocks(found: Sequence[Measurement]) -> str:
-    clocks = [float(m.readings["sm_clock_mhz"]) for m in found if "sm_clock_mhz" in m.readings]
+    clocks = [float(m.timing.readings["sm_clock_mhz"]) for m in found if "sm_clock_mhz" in m.timing.readings]
     if not clocks:
         return ""
     middle, low, high = _spread(clocks)

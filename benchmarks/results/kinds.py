@@ -19,8 +19,9 @@ def caption(kept: Kept) -> str:
     view = kept.view
     first, trials = view.results.points[0].measurement, len(view.results.records)
     nncf = ", purple NNCF's" if kept.peers else ""
+    images = f"{first.accuracy.images} images{images_of(view.name)}"
     return (
-        f"*{model_of(view.name)} on {device_of(view)}, {first.images} images{images_of(view.name)}, {trials} trials: "
+        f"*{model_of(view.name)} on {device_of(view)}, {images}, {trials} trials: "
         f"green what qpareto found, red the baselines that one would use instead{nncf}. Bars are 95 % intervals; those "
         "of mAP are of the change against the float model.*"
     )

@@ -22,12 +22,12 @@ def headline_sentence(kept: Kept) -> str:
     if head.best is None:
         return f"{subject}: {' '.join(head.sentences)}"
     found, figures = head.best.decisive, head.best.figures
-    (low, high), (least, most) = found.latency_ratio_ci, found.map50_95_change_ci
+    (part, low, high), (lost, least, most) = found.timing.ratio, found.accuracy.change
     where = figures.accuracy_from
     if figures.latency_from != where:
         where = f"its accuracy {where}, its latency {figures.latency_from}"
     return (
-        f"**{subject}: {faster(found.latency_ratio)} at {found.map50_95_change:+z.4f} mAP50-95, {where}** "
+        f"**{subject}: {faster(part)} at {lost:+z.4f} mAP50-95, {where}** "
         f"(95 %: {1 / high:.2f}x to {1 / low:.2f}x, {least:+z.4f} to {most:+z.4f})."
     )
 
@@ -38,9 +38,9 @@ def short_table(kept: Kept) -> str:
     Of ModelOpt's two methods, and of NNCF's ways with a preset, the most accurate one stands for all.
     """
     view, best = kept.view, headline(kept.view).best
-    found: list[tuple[str, Scored]] = [(_title(point, best), point.decisive) for point in _baselines(kept)]
+    found: list[tuple[str, Scored]] = [(_title(point, best), Scored.of(point.decisive)) for point in _baselines(kept)]
     found += [(peer.title, peer.decisive) for peer in best_peers(kept.peers)]
-    found += [(_title(point, best), point.decisive) for point in _front(kept, best)]
+    found += [(_title(point, best), Scored.of(point.decisive)) for point in _front(kept, best)]
     return markdown(Table(words(*SHORT), [_row(title, scored, unit_ms(view)) for title, scored in found]))
 
 
@@ -49,13 +49,15 @@ def made_line(kept: Kept) -> str:
     view = kept.view
     first = view.results.points[0].measurement
     again = [p.confirmed for p in view.results.points if isinstance(p.confirmed, Measurement)]
-    told = f"searched on {first.images} images{images_of(view.name)}"
+    told = f"searched on {first.accuracy.images} images{images_of(view.name)}"
     if again:
-        processes = f", timed in {again[0].latency_timings} processes" if again[0].latency_timings > 1 else ""
-        where = f"{again[0].images} other images" if again[0].dataset_hash != first.dataset_hash else "the same images"
+        processes = f", timed in {again[0].timing.timings} processes" if again[0].timing.timings > 1 else ""
+        scored = again[0].accuracy
+        is_other = scored.dataset_hash != first.accuracy.dataset_hash
+        where = f"{scored.images} other images" if is_other else "the same images"
         told += f", figures confirmed on {where}{processes}"
     told += _of_the_search(kept) if again else ""
-    versions = ", ".join(f"{name} {number}" for name, number in first.versions.items())
+    versions = ", ".join(f"{name} {number}" for name, number in first.provenance.versions.items())
     day = f"{in_words(kept.provenance.until)}; " if kept.provenance.until else ""
     star = " A star marks a doubtful timing." if "*" in short_table(kept).replace("**", "") else ""
     return f"{told[0].upper()}{told[1:]}. {day}{versions}.{star}"
@@ -73,7 +75,7 @@ def _of_the_search(kept: Kept) -> str:
 def _baselines(kept: Kept) -> list[Point]:
     found = {str(point.baseline): point for point in kept.view.results.baselines}
     methods = [found.pop(name) for name in list(found) if name.startswith("modelopt-")]
-    best = max(methods, key=lambda point: point.decisive.map50_95_change, default=None)
+    best = max(methods, key=lambda point: point.decisive.accuracy.change.value, default=None)
     first = [found.pop("float")] if "float" in found else []
     return [*first, *([best] if best else []), *found.values()]
 
@@ -82,9 +84,9 @@ def _front(kept: Kept, best: Point | None) -> list[Point]:
     """The answer, where it is a point of the search, and the most accurate other one."""
     searched = [point for point in kept.view.feasible_front if point.baseline is None]
     others = [point for point in searched if point != best]
-    other = max(others, key=lambda point: point.decisive.map50_95_change, default=None)
+    other = max(others, key=lambda point: point.decisive.accuracy.change.value, default=None)
     chosen = [point for point in (best, other) if point is not None and point.baseline is None]
-    return sorted(chosen, key=lambda point: point.decisive.latency_ratio)
+    return sorted(chosen, key=lambda point: point.decisive.timing.ratio.value)
 
 
 def _title(point: Point, best: Point | None) -> str:
@@ -93,5 +95,5 @@ def _title(point: Point, best: Point | None) -> str:
 
 
 def _row(title: str, found: Scored, reference_ms: float) -> tuple[str, ...]:
-    ms = f"{found.latency_ratio * reference_ms:.2f}"
+    ms = f"{found.ratio.value * reference_ms:.2f}"
     return (title, f"{found.map50_95:.4f}", change(found), ms, speedup(found))

@@ -24,9 +24,9 @@ from pathlib import Path
 
 import numpy as np
 
-from qpareto.objectives.accuracy.bootstrap import Interval
 from qpareto.objectives.accuracy.coco import Accuracy, MatchTable
 from qpareto.objectives.accuracy.race import Race, Rival, Standing, looks, part_maps, race_order
+from qpareto.objectives.interval import Interval
 from qpareto.search.api import results
 from qpareto.search.front import front_of, hypervolume
 from qpareto.search.results.points import Point
@@ -166,12 +166,11 @@ def engines_of_study(points: Sequence[Point], cache: Path, latency_width: float,
         cached[score.map50_95, score.map50, score.ap_small, score.ap_medium, score.ap_large] = folder
     engines = []
     for point in points:
-        m = point.measurement
-        own = Interval(m.latency_ratio, *m.latency_ratio_ci)
-        interval = _interval(m.latency_ratio, latency_width) if latency_width else own
-        folder = cached[m.map50_95, m.map50, m.ap_small, m.ap_medium, m.ap_large]
-        rival = Rival(trial=point.trial, map50_95=m.map50_95, latency_ratio=interval, accuracy=folder)
-        coarse = _interval(m.latency_ratio, coarse_width)
+        score, ratio = point.measurement.accuracy, point.measurement.timing.ratio
+        interval = _interval(ratio.value, latency_width) if latency_width else ratio
+        folder = cached[score.map50_95, score.map50, score.ap_small, score.ap_medium, score.ap_large]
+        rival = Rival(trial=point.trial, map50_95=score.map50_95, latency_ratio=interval, accuracy=folder)
+        coarse = _interval(ratio.value, coarse_width)
         engines.append(Engine(rival, coarse, rival.matches(), point.baseline is not None))
     return engines
 

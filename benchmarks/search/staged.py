@@ -59,7 +59,7 @@ class Run:
     def images(self) -> int:
         """How many times an image was evaluated."""
         fresh = [record for record in self.finished if record.reused_from is None]
-        in_full = sum(record.measurement.images for record in fresh if record.measurement)
+        in_full = sum(record.measurement.accuracy.images for record in fresh if record.measurement)
         return in_full + sum(record.stopped.standing.images for record in fresh if record.stopped)
 
 
@@ -112,7 +112,7 @@ def _run(spec: StudySpec) -> Run:
 
 def _print(name: str, runs: dict[str, Run]) -> None:
     first = runs["unraced"].found.own_points[0].measurement
-    print(f"{name} on {first.device}, {first.images} images; {first.versions}\n")
+    print(f"{name} on {first.provenance.device}, {first.accuracy.images} images; {first.provenance.versions}\n")
     print("| | trials | seconds | baselines | in full | stopped | untimed | failed | images | hypervolume |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     for label, run in runs.items():
@@ -147,11 +147,11 @@ def _print_fronts(runs: dict[str, Run]) -> None:
     for (label, run), other in zip(runs.items(), reversed(runs.values()), strict=True):
         for point in run.found.own_front:
             m = point.measurement
-            (low, high), (least, most) = m.map50_95_change_ci, m.latency_ratio_ci
+            (change, low, high), (ratio, least, most) = m.accuracy.change, m.timing.ratio
             equals = [each.trial for each in other.found.own_front if is_held(m.as_json(), each.measurement.as_json())]
             print(
-                f"| {label} | {point.trial} | {m.map50_95_change:+.4f} ({low:+.4f} to {high:+.4f}) "
-                f"| {m.latency_ratio:.3f} ({least:.3f} to {most:.3f}){'*' if m.flags else ''} "
+                f"| {label} | {point.trial} | {change:+.4f} ({low:+.4f} to {high:+.4f}) "
+                f"| {ratio:.3f} ({least:.3f} to {most:.3f}){'*' if m.timing.flags else ''} "
                 f"| {', '.join(map(str, equals)) or 'none'} |"
             )
 

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
+from ..interval import Interval
 from .coco import MatchTable
 
 _RECALLS = np.linspace(0.0, 1.0, 101)  # as pycocotools has them
-
-
-class Interval(NamedTuple):
-    """A figure, and the range that it keeps to when the images are drawn again."""
-
-    value: float
-    low: float
-    high: float
 
 
 def map_difference(

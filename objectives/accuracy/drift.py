@@ -18,7 +18,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .bootstrap import Interval, map_difference
+from ..interval import Interval
+from .bootstrap import map_difference
 from .coco import Accuracy, MatchTable
 from .dataset import Dataset
 

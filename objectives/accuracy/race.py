@@ -37,7 +37,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .bootstrap import Interval, map_of_weights
+from ..interval import Interval
+from .bootstrap import map_of_weights
 from .coco import Accuracy, MatchTable
 
 LOOKS = (1 / 8, 1 / 4, 1 / 2)  # shares of the images after which a candidate is looked at

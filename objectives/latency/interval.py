@@ -7,11 +7,13 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from ..interval import Interval
+
 BATCHES = 10
 _T_975 = 2.262  # 97.5 % point of Student's t with BATCHES - 1 degrees of freedom
 
 
-def median_interval(values: NDArray[np.float64]) -> tuple[float, float, float]:
+def median_interval(values: NDArray[np.float64]) -> Interval:
     """Median of a time series and its 95 % interval, by order statistics.
 
     For independent values the number below the median is binomial, so the interval lies between the values of rank
@@ -27,7 +29,7 @@ def median_interval(values: NDArray[np.float64]) -> tuple[float, float, float]:
         values: (n,), in the order of measuring, n at least 10.
 
     Returns:
-        median, low, high; low <= median <= high. Where the ranks fall outside the data (few values, strongly
+        The median within its interval. Where the ranks fall outside the data (few values, strongly
         dependent), the smallest or the largest value: then the interval covers less than it says.
     """
     n = len(values)
@@ -41,4 +43,4 @@ def median_interval(values: NDArray[np.float64]) -> tuple[float, float, float]:
     reach = _T_975 * math.sqrt(n * variance)
     ranked = np.sort(values)
     low, high = max(0, math.floor(n / 2 - reach)), min(n, math.ceil(n / 2 + reach)) - 1
-    return median, float(ranked[low]), float(ranked[high])
+    return Interval(median, float(ranked[low]), float(ranked[high]))

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engines import Engine
+from ..interval import Interval
 from .interval import BATCHES, median_interval
-from .percentiles import Percentile, greatest_bound
+from .percentiles import Percentile, greatest
 from .telemetry import HostLoad
 from .watch import Observation, Watch
 
@@ -55,12 +56,11 @@ class PairedLatency:
 
     Args:
         pairs: timed pairs, even.
-        reference_ms, candidate_ms: medians.
-        candidate_p90_ms, candidate_p95_ms, candidate_p99_ms: percentiles.
-        candidate_p90_bound_ms, candidate_p99_bound_ms: see `Percentile.bound_ms`.
-        candidate_cold_ms: its first run after loading, before any warm-up.
-        ratio: candidate over reference; below 1 is faster. Median over blocks of two pairs.
-        ratio_ci: its 95 % interval, low <= ratio <= high.
+        reference_ms, median_ms: the reference's median in the same breath, and the candidate's; of runs on a GPU, each
+            the mean of as many replays as make 5 ms.
+        p90, p95_ms, p99: percentiles of the candidate's.
+        cold_ms: its first run after loading, before any warm-up; None in measurements made before it was kept.
+        ratio: candidate over reference; below 1 is faster. Median over blocks of two pairs, within its interval.
         foreign_load: share of the machine's CPU time that others used meanwhile, 0..1; None if unknown.
         readings: of the device meanwhile, by name with unit; empty where its driver tells nothing.
         energy_mj: of one run of the candidate, if measured too.
@@ -73,15 +73,12 @@ class PairedLatency:
 
     pairs: int
     reference_ms: float
-    candidate_ms: float
-    candidate_p90_ms: float
-    candidate_p95_ms: float
-    candidate_p99_ms: float
-    candidate_cold_ms: float
-    ratio: float
-    ratio_ci: tuple[float, float]
-    candidate_p90_bound_ms: float | None = None
-    candidate_p99_bound_ms: float | None = None
+    median_ms: float
+    p90: Percentile
+    p95_ms: float
+    p99: Percentile
+    ratio: Interval
+    cold_ms: float | None = None
     foreign_load: float | None = None
     readings: Mapping[str, float | str] = field(default_factory=dict)
     energy_mj: float | None = None
@@ -104,20 +101,17 @@ def combined(timed: Sequence[PairedLatency]) -> PairedLatency:
     Args:
         timed: at least one.
     """
-    low, high = np.exp(np.log([each.ratio_ci for each in timed]).mean(axis=0))
+    ratio = np.exp(np.log([each.ratio for each in timed]).mean(axis=0))
     energies = [each.energy_mj for each in timed if each.energy_mj is not None]
     return replace(
         timed[-1],
         pairs=sum(each.pairs for each in timed),
         reference_ms=float(np.median([each.reference_ms for each in timed])),
-        candidate_ms=float(np.median([each.candidate_ms for each in timed])),
-        candidate_p90_ms=max(each.candidate_p90_ms for each in timed),
-        candidate_p95_ms=max(each.candidate_p95_ms for each in timed),
-        candidate_p99_ms=max(each.candidate_p99_ms for each in timed),
-        candidate_p90_bound_ms=greatest_bound(each.candidate_p90_bound_ms for each in timed),
-        candidate_p99_bound_ms=greatest_bound(each.candidate_p99_bound_ms for each in timed),
-        ratio=float(np.exp(np.log([each.ratio for each in timed]).mean())),
-        ratio_ci=(float(low), float(high)),
+        median_ms=float(np.median([each.median_ms for each in timed])),
+        p90=greatest([each.p90 for each in timed]),
+        p95_ms=max(each.p95_ms for each in timed),
+        p99=greatest([each.p99 for each in timed]),
+        ratio=Interval(*ratio.tolist()),
         energy_mj=float(np.median(energies)) if energies else None,
         timings=sum(each.timings for each in timed),
         flags=tuple(dict.fromkeys(flag for each in timed for flag in each.flags)),
@@ -168,15 +162,15 @@ class PairedTimes:
     def candidate_ms(self) -> NDArray[np.float64]:
         return self.blocks[:, [1, 2]].ravel()
 
-    def ratio(self) -> tuple[float, float, float]:
-        """Candidate over reference with its 95 % interval: ratio, low, high.
+    def ratio(self) -> Interval:
+        """Candidate over reference with its 95 % interval.
 
         One value a block: the geometric mean of its two ratios, in which a drift of the machine's speed and any
         advantage of running second cancel.
         """
         logs = np.log(self.blocks)
-        median, low, high = median_interval((logs[:, 1] + logs[:, 2] - logs[:, 0] - logs[:, 3]) / 2)
-        return math.exp(median), math.exp(low), math.exp(high)
+        median = median_interval((logs[:, 1] + logs[:, 2] - logs[:, 0] - logs[:, 3]) / 2)
+        return Interval(*map(math.exp, median))
 
 
 def interleaved(reference: TimedRun, candidate: TimedRun, budget: LatencyBudget) -> PairedTimes:
@@ -195,14 +189,13 @@ def interleaved(reference: TimedRun, candidate: TimedRun, budget: LatencyBudget)
         if len(rows) < next_look and not (spent and 2 * len(rows) >= budget.min_pairs):
             continue
         times = PairedTimes(blocks=np.array(rows), steady=steady)
-        if spent or _is_narrow(times, budget):
+        if spent or _is_narrow(times.ratio(), budget):
             return times
         next_look = math.ceil(len(rows) * _LOOK_GROWTH)
 
 
-def _is_narrow(times: PairedTimes, budget: LatencyBudget) -> bool:
-    ratio, low, high = times.ratio()
-    return high - low <= budget.ci_width * ratio
+def _is_narrow(ratio: Interval, budget: LatencyBudget) -> bool:
+    return ratio.high - ratio.low <= budget.ci_width * ratio.value
 
 
 def _warm_up(reference: TimedRun, candidate: TimedRun, limit_s: float) -> bool:
@@ -226,25 +219,22 @@ def _is_steady(runs: list[tuple[float, float]]) -> bool:
 
 
 def _summary(times: PairedTimes, cold_ms: float, budget: LatencyBudget, seen: Observation) -> PairedLatency:
-    ratio, low, high = times.ratio()
+    ratio = times.ratio()
     p90, p99 = (Percentile.of_runs(times.candidate_ms, share) for share in (0.90, 0.99))
     flags = seen.flags
-    if high - low > budget.ci_width * ratio:
+    if not _is_narrow(ratio, budget):
         flags = (*flags, "wide_interval")
     if not times.steady:
         flags = (*flags, "not_steady")
     return PairedLatency(
         pairs=2 * len(times.blocks),
         reference_ms=float(np.median(times.reference_ms)),
-        candidate_ms=float(np.median(times.candidate_ms)),
-        candidate_p90_ms=p90.ms,
-        candidate_p95_ms=float(np.percentile(times.candidate_ms, 95)),
-        candidate_p99_ms=p99.ms,
-        candidate_cold_ms=cold_ms,
+        median_ms=float(np.median(times.candidate_ms)),
+        p90=p90,
+        p95_ms=float(np.percentile(times.candidate_ms, 95)),
+        p99=p99,
+        cold_ms=cold_ms,
         ratio=ratio,
-        ratio_ci=(low, high),
-        candidate_p90_bound_ms=p90.bound_ms,
-        candidate_p99_bound_ms=p99.bound_ms,
         foreign_load=seen.foreign_load,
         readings=seen.readings,
         flags=flags,

@@ -17,7 +17,7 @@ Runs that come in bursts, as on a shared machine, are not independent: the bound
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,12 +31,12 @@ class Percentile:
     """A percentile of an engine's runs.
 
     Args:
-        ms: of those that were timed, milliseconds.
+        ms: of those that were timed, milliseconds; None in measurements made before it was kept.
         bound_ms: that of all runs there could be lies below it with a confidence of 99 %; at least `ms`. None where
             too few were timed to tell.
     """
 
-    ms: float
+    ms: float | None
     bound_ms: float | None
 
     @classmethod
@@ -65,7 +65,11 @@ def slow_runs_allowed(runs: int, share: float, *, confidence: float = CONFIDENCE
     return max(0, int(np.count_nonzero(chances <= 1 - confidence)) - 1)
 
 
-def greatest_bound(bounds_ms: Iterable[float | None]) -> float | None:
-    """A bound for runs of which each timing has one of its own: at least one; None if one of them has none."""
-    each = [math.inf if bound is None else bound for bound in bounds_ms]
-    return None if math.inf in each else max(each)
+def greatest(percentiles: Sequence[Percentile]) -> Percentile:
+    """That of runs of which each timing has one of its own: at least one; unknown where one of them is."""
+
+    def of(each_ms: Iterable[float | None]) -> float | None:
+        known = [math.inf if ms is None else ms for ms in each_ms]
+        return None if math.inf in known else max(known)
+
+    return Percentile(ms=of(p.ms for p in percentiles), bound_ms=of(p.bound_ms for p in percentiles))

@@ -28,10 +28,11 @@ from statistics import NormalDist
 
 import numpy as np
 
+from ..interval import Interval
+
 BUILDS, PROCESSES = 2, 3  # that are timed, and in how many processes each of them
 FEWEST_REPEATS = 3  # engines that were timed again: the median of fewer is the one or the other of them
 
-Interval = tuple[float, float]
 Timed = tuple[float, int]  # a ratio, and of how many timings it is the geometric mean
 
 
@@ -73,16 +74,17 @@ class Spread:
         seen = float(np.median(apart)) / NormalDist().inv_cdf(0.75)
         return replace(self, deviation=max(self.deviation, seen))
 
-    def around(self, ratio: float, own: Interval, *, timings: int = 1) -> Interval:
-        """Where a new timing of an engine lies with 95 %.
+    def around(self, own: Interval, *, timings: int = 1) -> Interval:
+        """Where a new timing of an engine lies with 95 %, around the same ratio.
 
         Args:
-            ratio: of its latency to the reference's; of several timings their geometric mean.
-            own: the ratio's own interval, low <= ratio <= high, which the result holds.
+            own: the ratio of its latency to the reference's, of several timings their geometric mean, within its own
+                interval, which the result holds.
             timings: that the ratio is of, at least 1.
         """
         from scipy.special import stdtrit
 
         reach = float(stdtrit(self.timings - 1, 0.975)) * self.deviation * math.sqrt(1 + 1 / timings)
-        below, above = (math.hypot(reach, math.log(ratio / own[0])), math.hypot(reach, math.log(own[1] / ratio)))
-        return ratio * math.exp(-below), ratio * math.exp(above)
+        ratio, low, high = own
+        below, above = (math.hypot(reach, math.log(ratio / low)), math.hypot(reach, math.log(high / ratio)))
+        return Interval(ratio, ratio * math.exp(-below), ratio * math.exp(above))

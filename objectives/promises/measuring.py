@@ -39,13 +39,10 @@ def times_the_float_engine_against_itself(subject: Subject) -> str:
     Beside other programs it may be anything, and the check is to be made again on a quiet machine.
     """
     timed = _timed(subject, "float")
-    low, high = timed.ratio_ci
-    if abs(timed.ratio - 1) > max(high - low, _ITSELF_WITHIN):
+    ratio, low, high = timed.ratio
+    if abs(ratio - 1) > max(high - low, _ITSELF_WITHIN):
         raise (Untried if timed.is_disturbed else EngineError)(f"its ratio to itself is not 1: {_figures(timed)}.")
-    return (
-        f"{_figures(timed)}, p90 {timed.candidate_p90_ms:.3f} ms, p99 {timed.candidate_p99_ms:.3f} ms, "
-        f"first run {timed.candidate_cold_ms:.3f} ms"
-    )
+    return f"{_figures(timed)}, p90 {timed.p90.ms:.3f} ms, p99 {timed.p99.ms:.3f} ms, first run {timed.cold_ms:.3f} ms"
 
 
 def times_images_against_one(subject: Subject) -> str:
@@ -60,7 +57,7 @@ def verdict_on_images(timed: PairedLatency, *, within: float = _ITSELF_WITHIN) -
     Args:
         within: so far off 1 a ratio is no difference.
     """
-    low, high = timed.ratio_ci
+    _, low, high = timed.ratio
     if low > 1 + within or high < 1 - within:
         return "depends on the image"
     if 1 - within <= low and high <= 1 + within:
@@ -105,8 +102,8 @@ def _timed(subject: Subject, name: str) -> PairedLatency:
 
 
 def _figures(timed: PairedLatency) -> str:
-    low, high = timed.ratio_ci
+    ratio, low, high = timed.ratio
     return (
-        f"{timed.candidate_ms:.3f} ms, ratio {timed.ratio:.4f}, 95 % {low:.4f} to {high:.4f}, {timed.pairs} pairs, "
+        f"{timed.median_ms:.3f} ms, ratio {ratio:.4f}, 95 % {low:.4f} to {high:.4f}, {timed.pairs} pairs, "
         f"disturbed by {', '.join(timed.flags) or 'nothing'}"
     )

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import StudyFileError
-from ...objectives.accuracy.bootstrap import Interval
 from ...objectives.engines.missing_kernels import MissingKernels
+from ...objectives.interval import Interval
 from ...objectives.quantization.calibrate import quantizable_layers
 from ...objectives.quantization.sensitivity import Sensitivity
 from ...objectives.score import Scorer

@@ -41,7 +41,7 @@ class OpenedStudy:
     def measurements(self) -> Any:
         """Every measured trial in a row, as a `pandas.DataFrame` indexed by trial; as a list of dicts without pandas.
 
-        Columns are `baseline`, `on_front` and the fields of `Measurement`.
+        Columns are `baseline`, `on_front` and those of `Measurement.as_json`.
         """
         front = {point.trial for point in self.results.front}
         rows = [{**point.as_json(), "on_front": point.trial in front} for point in self.results.points]

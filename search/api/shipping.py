@@ -15,7 +15,6 @@ from ...objectives.measurement import Measurement
 from ...objectives.score import Scorer
 from ...objectives.store import Store
 from ...spaces.candidate import Candidate
-from ..results.figures import measured_again
 from ..results.points import Point
 from ..results.study_results import results_of_study
 from ..run.confirm import confirm_points
@@ -65,7 +64,7 @@ def export_from_study(
         afresh=confirm,
         study=_study_facts(spec, winner),
         searched=winner.measurement,
-        confirmed=measured_again(winner.confirmed),
+        confirmed=winner.again,
         figures=FiguresFacts.of(winner.figures),
     )
     measurement = winner.fresh if confirm and winner.fresh is not None else winner.measurement
@@ -130,7 +129,7 @@ class Export:
             scorer=scorer,
             candidate=self._candidate(point),
             data=self.spec.data,
-            float_type=point.measurement.float_type,
+            float_type=point.measurement.engine.float_type,
             layout=self.layout,
         )
 
@@ -158,13 +157,12 @@ class Export:
     def _building_anew(self, point: Point) -> Scorer:
         """The scorer as it builds an engine of this point that nobody has built before."""
         scorer = replace(self.scorer, unit_ms=self.study.reference_ms)
-        graph = scorer.quantize(self._candidate(point)).graph_hash
-        options = scorer.build_options(point.measurement.float_type)
+        graph, options = point.measurement.engine.graph_hash, scorer.build_options(point.measurement.engine.float_type)
         unused = (n for n in count(scorer.build + 1) if find_engine(graph, options, scorer.store, build=n) is None)
         return replace(scorer, build=next(unused))
 
     def _candidate(self, point: Point) -> Candidate:
-        return point.measurement.candidate([layer.name for layer in self.scorer.layers])
+        return point.measurement.engine.candidate([layer.name for layer in self.scorer.layers])
 
 
 def _study_facts(spec: StudySpec, winner: Point) -> StudyFacts:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ...errors import StudyError
-from ...objectives.measurement import Measurement
 from .points import Point
 from .requirements import Finding, Requirements
 from .standing import surely_beats
@@ -21,7 +20,7 @@ Role = Literal["reference", "front", "recipe", "other float type", "beaten"]
 
 @dataclass(frozen=True, kw_only=True)
 class Compliance:
-    """How a point stands to all requirements.
+    """How a point stands to all requirements. One that could not be measured once more complies with nothing.
 
     Args:
         role: what it is in its study: the reference; on the front; off it a recipe, or in another float type; beaten.
@@ -35,34 +34,19 @@ class Compliance:
     searched: tuple[Finding, ...] = ()
 
     @property
-    def decisive(self) -> Measurement:
-        """The measurement that decides."""
-        return self.point.decisive
-
-    @property
-    def is_confirmed(self) -> bool:
-        """Whether other figures than those that the search picked it by decide."""
-        return self.point.is_measured_again
-
-    @property
-    def refuted(self) -> str | None:
-        """Why it could not be measured once more; then it complies with nothing."""
-        return self.point.refuted
-
-    @property
     def is_met(self) -> bool:
         """Whether every deciding figure keeps its limit."""
-        return self.refuted is None and all(finding.is_met for finding in self.findings)
+        return self.point.refuted is None and all(finding.is_met for finding in self.findings)
 
     @property
     def is_sure(self) -> bool:
         """Whether they do over the whole of their 95 % intervals."""
-        return self.refuted is None and all(finding.is_sure for finding in self.findings)
+        return self.point.refuted is None and all(finding.is_sure for finding in self.findings)
 
     @property
     def violations(self) -> tuple[float, ...]:
         """Of every requirement, the one that is missed the most first, see `Finding.violation`; inf if refuted."""
-        found = (math.inf if self.refuted else finding.violation for finding in self.findings)
+        found = (math.inf if self.point.refuted else finding.violation for finding in self.findings)
         return tuple(sorted(found, reverse=True))
 
     @property
@@ -75,7 +59,7 @@ class Compliance:
         the luckiest of many candidates comes to the front. Recipes, and figures confirmed on other images, are free
         of that.
         """
-        if self.refuted:
+        if self.point.refuted:
             return 0.0
         of_source: dict[str, float] = {}
         for finding in self.findings:
@@ -133,7 +117,7 @@ class Answer:
             "requirements": [requirement.as_json() for requirement in self.requirements],
             "point": self.best.as_json() if self.best else None,
             "confidence": self.best.probability if self.best else None,
-            "confirmed": self.best.is_confirmed if self.best else None,
+            "confirmed": self.best.point.is_measured_again if self.best else None,
             "nearest": [compliance.as_json() for compliance in self.nearest],
             "measured": self.measured,
             "meeting": self.meeting,
@@ -181,11 +165,11 @@ def _unbeaten(found: Sequence[Compliance], objectives: Sequence[str]) -> list[Co
 
 def _merit(compliance: Compliance) -> tuple[float, ...]:
     """Smaller is better: the order of those that comply, see `answer`."""
-    latency_ms, map50_95 = compliance.decisive.latency_ms, compliance.point.comparable_map50_95
+    latency_ms, map50_95 = compliance.point.decisive.timing.ms, compliance.point.comparable_map50_95
     limits_accuracy = any(each.requirement.quantity.source == "accuracy" for each in compliance.findings)
     taste = (latency_ms, -map50_95) if limits_accuracy else (-map50_95, latency_ms)
     doubt = 0.0 if compliance.is_sure else 1 - compliance.probability
-    order = (compliance.role == "reference", not compliance.is_sure, not compliance.is_confirmed, doubt)
+    order = (compliance.role == "reference", not compliance.is_sure, not compliance.point.is_measured_again, doubt)
     return (*order, *taste, compliance.point.trial)
 
 
@@ -199,7 +183,7 @@ def _compliance(point: Point, role: Role, requirements: Requirements) -> Complia
 def _roles(results: Results) -> dict[int, Role]:
     """What every point is, by trial number; where it is several things, the one that is named last here."""
     roles: dict[int, Role] = {point.trial: "recipe" if point.baseline else "beaten" for point in results.points}
-    others = (point for point in results.points if point.measurement.float_type != results.float_type)
+    others = (point for point in results.points if point.measurement.engine.float_type != results.float_type)
     roles.update((point.trial, "other float type") for point in others)
     roles.update((point.trial, "front") for point in results.front)
     if results.reference is not None:
@@ -210,13 +194,13 @@ def _roles(results: Results) -> dict[int, Role]:
 def _refuse_untold(found: Sequence[Compliance]) -> None:
     for findings in zip(*(compliance.findings for compliance in found), strict=True):
         if all(finding.figure is None for finding in findings):
-            device, name = found[0].decisive.device, findings[0].requirement.name
+            device, name = found[0].point.decisive.provenance.device, findings[0].requirement.name
             raise StudyError(f"{device} told no {name} of any engine of this study: leave that requirement out.")
 
 
 def _refuse_empty(points: Iterable[Point], requirements: Requirements) -> None:
     """A drop by all that there is allows an engine that finds nothing: it was meant in points."""
-    whole = next(iter(points)).measurement.reference_map50_95
+    whole = next(iter(points)).measurement.accuracy.reference_map50_95
     for requirement in requirements:
         if requirement.name == "map_drop" and 0 < whole <= requirement.limit:
             raise StudyError(

@@ -25,7 +25,7 @@ def doubts_of(found: Mapping[int, Measurement]) -> list[str]:
     """What disturbed these timings, by trial number: a sentence a flag, for the figures that bear a `*`."""
     trials: dict[str, list[int]] = {}
     for trial, measurement in found.items():
-        for flag in measurement.flags:
+        for flag in measurement.timing.flags:
             trials.setdefault(flag, []).append(trial)
     return [
         f"* Doubtful timing of trial {', '.join(map(str, of))}: {DOUBTS.get(flag, flag)}."
@@ -41,7 +41,7 @@ def unsteady(points: Sequence[Point], spread: Spread | None) -> list[str]:
     """
     if spread is None or spread.deviation < UNSTEADY:
         return []
-    taken = [found.reference_ms for point in points for found in point.measurements]
+    taken = [found.timing.reference_ms for point in points for found in point.measurements]
     return [
         f"This machine's speed is not steady: engines that were timed again lie {100 * spread.deviation:.1f} % apart "
         f"(standard deviation), and the reference took {min(taken):.3g} to {max(taken):.3g} ms. So the intervals of "

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Any
 
-from ...errors import CandidateError
 from ...objectives.latency.spread import Spread
 from ...objectives.measurement import Measurement
 from ..wording import accuracy, change, ratio
@@ -22,9 +21,9 @@ from ..wording import accuracy, change, ratio
 # about what a few hundred images can show: their intervals reach 0.002 to 0.01 to either side.
 NO_LOSS = 0.005
 
-SEARCHED, AFRESH = "from the search", "measured anew at export"
-_ACCURACY = ("map50_95", "map50", "map50_95_change", "map50_95_change_ci", "ap_small", "ap_medium", "ap_large")
-_SCORED = (*_ACCURACY, "ap_by_class", "images", "dataset_hash")  # fields that another set of images changes
+_ACCURACY = ("map50_95", "map50_95_change", "map50_95_change_ci", "images")
+_TOLD = (*_ACCURACY, "latency_ms", "latency_ratio", "latency_ratio_ci")
+SEARCHED, AGAIN, AFRESH = "from the search", "confirmed by a second build", "measured anew at export"
 _REACH = NormalDist().inv_cdf(0.975)  # standard deviations from the middle of a 95 % interval to its end
 
 
@@ -54,18 +53,9 @@ class Figures:
 
         Where they are from: `accuracy_from`, `latency_from`.
         """
-        found = self.measurement
-        return {
-            "map50_95": found.map50_95,
-            "map50_95_change": found.map50_95_change,
-            "map50_95_change_ci": list(found.map50_95_change_ci),
-            "images": found.images,
-            "accuracy_from": self.accuracy_from,
-            "latency_ms": found.latency_ms,
-            "latency_ratio": found.latency_ratio,
-            "latency_ratio_ci": list(found.latency_ratio_ci),
-            "latency_from": self.latency_from,
-        }
+        whole = self.measurement.as_json()
+        sources = {"accuracy_from": self.accuracy_from, "latency_from": self.latency_from}
+        return {name: whole[name] for name in _TOLD} | sources
 
 
 def figures_of(
@@ -82,34 +72,27 @@ def figures_of(
         fresh: of the engine that is exported, on the search's own images.
         spread: of timings, where the study knows it better than each measurement did; the latency's interval is by it.
     """
-    held_out = confirmed is not None and confirmed.dataset_hash != searched.dataset_hash
-    again = f"confirmed on {confirmed.images} other images" if held_out and confirmed else "confirmed by a second build"
+    held_out = confirmed is not None and confirmed.accuracy.dataset_hash != searched.accuracy.dataset_hash
+    again = f"confirmed on {confirmed.accuracy.images} other images" if confirmed and held_out else AGAIN
     last, latency_from = (fresh, AFRESH) if fresh else (confirmed, again) if confirmed else (searched, SEARCHED)
-    last = _by_spread(last, spread)
-    if fresh is None or confirmed is None or not held_out:
-        return Figures(measurement=last, accuracy_from=latency_from, latency_from=latency_from, held_out=held_out)
-    scored = replace(last, **{name: getattr(confirmed, name) for name in _SCORED})
-    return Figures(measurement=scored, accuracy_from=again, latency_from=latency_from, held_out=True)
-
-
-def _by_spread(found: Measurement, spread: Spread | None) -> Measurement:
-    if spread is None or found.latency_own_ci is None:
-        return found
-    interval = spread.around(found.latency_ratio, found.latency_own_ci, timings=found.latency_timings)
-    return replace(found, latency_ratio_ci=interval)
+    scored, accuracy_from = (confirmed.accuracy, again) if confirmed and held_out else (last.accuracy, latency_from)
+    timing = last.timing.by_spread(spread) if spread and last.timing.spread is not None else last.timing
+    found = replace(last, accuracy=scored, timing=timing)
+    return Figures(measurement=found, accuracy_from=accuracy_from, latency_from=latency_from, held_out=held_out)
 
 
 def in_words(found: Measurement, accuracy_from: str = "", latency_from: str = "") -> str:
     """`mAP50-95 0.4044 (-0.0103), 18.321 ms (0.582 of the reference)`."""
+    scored, timed = found.accuracy, found.timing
     return (
-        f"mAP50-95 {accuracy(found.map50_95)} ({change(found.map50_95_change)}{accuracy_from}), "
-        f"{ratio(found.latency_ms)} ms ({ratio(found.latency_ratio)} of the reference{latency_from})"
+        f"mAP50-95 {accuracy(scored.map50_95)} ({change(scored.change.value)}{accuracy_from}), "
+        f"{ratio(timed.ms)} ms ({ratio(timed.ratio.value)} of the reference{latency_from})"
     )
 
 
 def is_as_accurate(found: Measurement) -> bool:
     """Whether it loses less than `NO_LOSS` against the reference over the whole of its paired 95 % interval."""
-    return min(found.map50_95_change, found.map50_95_change_ci[0]) > -NO_LOSS
+    return min(found.accuracy.change) > -NO_LOSS
 
 
 def expected_luck(found: Measurement, rivals: int) -> float:
@@ -124,11 +107,6 @@ def expected_luck(found: Measurement, rivals: int) -> float:
     Args:
         rivals: how many others tie with it, at least 0; without any there was nothing to pick from, and it is 0.
     """
-    low, high = found.map50_95_change_ci
+    _, low, high = found.accuracy.change
     n = rivals + 1
     return (high - low) / (2 * _REACH) * NormalDist().inv_cdf((n - 0.375) / (n + 0.25))
-
-
-def measured_again(found: Measurement | CandidateError | None) -> Measurement | None:
-    """What a second measurement found; None where there is none, or where it failed."""
-    return found if isinstance(found, Measurement) else None

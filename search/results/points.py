@@ -10,8 +10,8 @@ from typing import Any
 from ...errors import CandidateError
 from ...objectives.latency.spread import BUILDS, PROCESSES, Spread
 from ...objectives.measurement import Measurement
-from ...objectives.objective import OBJECTIVES, map50_95_on_images_of
-from .figures import Figures, figures_of, measured_again
+from ...objectives.objective import map50_95_on_images_of, values_of
+from .figures import Figures, figures_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,19 +43,23 @@ class Point:
     @property
     def precision(self) -> str:
         """What its layers run in: `bf16`, or `INT8 and fp32`."""
-        own = self.measurement.float_type
-        return f"INT8 and {own}" if self.measurement.int8_layers else own
+        engine = self.measurement.engine
+        return f"INT8 and {engine.float_type}" if engine.int8_layers else engine.float_type
 
     @cached_property
     def figures(self) -> Figures:
         """Those that count, and where they are from."""
-        again = measured_again(self.confirmed)
-        return figures_of(self.measurement, confirmed=again, fresh=self.fresh, spread=self.spread)
+        return figures_of(self.measurement, confirmed=self.again, fresh=self.fresh, spread=self.spread)
 
     @property
     def measurements(self) -> list[Measurement]:
         """All that was measured of it, in that order."""
-        return [found for found in (self.measurement, measured_again(self.confirmed), self.fresh) if found is not None]
+        return [found for found in (self.measurement, self.again, self.fresh) if found is not None]
+
+    @property
+    def again(self) -> Measurement | None:
+        """What it scored when it was measured once more; None where it was not, or could not be."""
+        return self.confirmed if isinstance(self.confirmed, Measurement) else None
 
     @property
     def decisive(self) -> Measurement:
@@ -74,12 +78,7 @@ class Point:
 
     def values(self, objectives: Sequence[str]) -> tuple[float, ...]:
         """The objectives' figures that count, on the scale of the search's images, in their own directions."""
-        values = self.decisive.values(tuple(objectives))
-        scales = [OBJECTIVES[name].on_images_of for name in objectives]
-        return tuple(
-            value if scale is None else scale(self.decisive, self.measurement)
-            for value, scale in zip(values, scales, strict=True)
-        )
+        return values_of(self.decisive, objectives, images_of=self.measurement)
 
     @property
     def refuted(self) -> str | None:
@@ -93,10 +92,10 @@ class Point:
         """
         told: dict[str, Any] = {"trial": self.trial, "baseline": self.baseline, **self.measurement.as_json()}
         told["figures"] = self.figures.as_json()
-        if isinstance(self.confirmed, Measurement):
-            told["confirmed"] = self.confirmed.as_json()
+        if self.again is not None:
+            told["confirmed"] = self.again.as_json()
         elif self.confirmed is not None:
-            told["refuted"] = str(self.confirmed)
+            told["refuted"] = self.refuted
         return told
 
 
@@ -110,10 +109,10 @@ def spread_of(points: Iterable[Point]) -> Spread | None:
     """
     deviations, repeats = [], []
     for point in points:
-        first, again = point.measurement, measured_again(point.confirmed)
-        if first.int8_layers and first.latency_spread is not None and again is not None:
-            deviations.append(first.latency_spread)
-            repeats.append(((first.latency_ratio, first.latency_timings), (again.latency_ratio, again.latency_timings)))
+        first, again = point.measurement.timing, point.again
+        if point.measurement.engine.int8_layers and first.spread is not None and again is not None:
+            deviations.append(first.spread)
+            repeats.append(((first.ratio.value, first.timings), (again.timing.ratio.value, again.timing.timings)))
     if not repeats:
         return None
     return Spread(deviation=deviations[0], timings=BUILDS * PROCESSES).with_repeats(repeats)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from ...objectives.accuracy.bootstrap import Interval
+from ...objectives.interval import Interval
 from ...objectives.measurement import Measurement
 
 ROUNDING = 1e-9  # of a difference of two figures: the reference itself loses 0
@@ -40,7 +40,7 @@ class Quantity:
 
 def _change(found: Measurement) -> Interval:
     """Of mAP50-95 against the reference, its interval drawn out to the figure where a bootstrap's does not hold it."""
-    value, (low, high) = found.map50_95_change, found.map50_95_change_ci
+    value, low, high = found.accuracy.change
     return Interval(value, min(low, value), max(high, value))
 
 
@@ -51,26 +51,8 @@ def _drop(found: Measurement) -> Interval:
 
 def _share(found: Measurement) -> Interval:
     """Of a reference that finds nothing all is left."""
-    whole = found.reference_map50_95
+    whole = found.accuracy.reference_map50_95
     return Interval(*(1 + change / whole if whole > ROUNDING else 1.0 for change in _change(found)))
-
-
-def _map(found: Measurement) -> Interval:
-    return Interval(*(found.reference_map50_95 + change for change in _change(found)))
-
-
-def _ratio(found: Measurement) -> Interval:
-    value, (low, high) = found.latency_ratio, found.latency_ratio_ci
-    return Interval(value, min(low, value), max(high, value))
-
-
-def _ms(found: Measurement) -> Interval:
-    return Interval(*(ratio * _reference_ms(found) for ratio in _ratio(found)))
-
-
-def _reference_ms(found: Measurement) -> float:
-    """In the study's own milliseconds."""
-    return found.latency_ms / found.latency_ratio
 
 
 def _exact(value: float | None) -> Interval | None:
@@ -106,8 +88,8 @@ QUANTITIES = {
         example=0.4,
         digits=4,
         source="accuracy",
-        read=_map,
-        of_reference=lambda found: found.reference_map50_95,
+        read=lambda found: Interval(*(found.accuracy.reference_map50_95 + change for change in _change(found))),
+        of_reference=lambda found: found.accuracy.reference_map50_95,
     ),
     "latency_ratio": Quantity(
         meaning="part of the reference's latency",
@@ -116,7 +98,7 @@ QUANTITIES = {
         example=0.75,
         digits=3,
         source="latency",
-        read=_ratio,
+        read=lambda found: found.timing.ratio,
         of_reference=lambda _: 1.0,
     ),
     "latency_ms": Quantity(
@@ -126,8 +108,8 @@ QUANTITIES = {
         example=12.5,
         digits=3,
         source="latency",
-        read=_ms,
-        of_reference=_reference_ms,
+        read=lambda found: Interval(*(ratio * found.timing.unit_ms for ratio in found.timing.ratio)),
+        of_reference=lambda found: found.timing.unit_ms,
     ),
     "engine_mib": Quantity(
         meaning="MiB of the engine's files",
@@ -136,7 +118,7 @@ QUANTITIES = {
         example=8.0,
         digits=2,
         source="size",
-        read=lambda found: _exact(found.engine_bytes / 2**20),
+        read=lambda found: _exact(found.engine.bytes / 2**20),
     ),
     "energy_mj": Quantity(
         meaning="millijoules of one run, where the device tells them",
@@ -145,6 +127,6 @@ QUANTITIES = {
         example=150.0,
         digits=1,
         source="energy",
-        read=lambda found: _exact(found.energy_mj),
+        read=lambda found: _exact(found.timing.energy_mj),
     ),
 }

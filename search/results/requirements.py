@@ -14,7 +14,7 @@ from statistics import NormalDist
 from typing import Any
 
 from ...errors import QParetoError
-from ...objectives.accuracy.bootstrap import Interval
+from ...objectives.interval import Interval
 from ...objectives.measurement import Measurement
 from .quantities import QUANTITIES, ROUNDING, Quantity
 

@@ -39,18 +39,16 @@ def without_int8(points: Sequence[Point], reference: Point | None, objectives: S
     It is the fastest float type that is as accurate as the reference, or the reference itself. INT8 pays if an engine
     with INT8 layers is faster than that one beyond its interval, or beats it beyond doubt.
     """
-    mixed = [point for point in points if point.measurement.int8_layers]
+    mixed = [point for point in points if point.measurement.engine.int8_layers]
     if not mixed:
         return None
-    floats = [p for p in points if not p.measurement.int8_layers and (p == reference or is_as_accurate(p.decisive))]
-    best = min(floats, key=_ratio, default=None)
-    fastest = 1.0 if best is None or best == reference else _ratio(best)  # the reference's is 1 by definition
-    if any(point.decisive.latency_ratio_ci[1] < fastest for point in mixed):
+    others = [point for point in points if not point.measurement.engine.int8_layers]
+    floats = [point for point in others if point == reference or is_as_accurate(point.decisive)]
+    best = min(floats, key=lambda point: point.decisive.timing.ratio.value, default=None)
+    # the reference's is 1 by definition
+    fastest = 1.0 if best is None or best == reference else best.decisive.timing.ratio.value
+    if any(point.decisive.timing.ratio.high < fastest for point in mixed):
         return None
     if best is None or any(surely_beats(point, best, objectives) for point in mixed):
         return None
     return best
-
-
-def _ratio(point: Point) -> float:
-    return point.decisive.latency_ratio

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...errors import CandidateError
 from ...objectives.measurement import Measurement
-from ...objectives.objective import directions_of
+from ...objectives.objective import directions_of, values_of
 from ..front import Points, front_of, hypervolume, losses
 from ..study.record import TrialRecord
 from ..study.search_study import SearchStudy, Snapshot
@@ -77,35 +77,35 @@ class Results:
         for point in self.front_among([p for p in left if p.is_measured_again]):
             if point in self._front_by_search([*waiting, point]):
                 found.append(point)
-        return tuple(sorted(found, key=lambda point: point.decisive.latency_ms))
+        return tuple(sorted(found, key=lambda point: point.decisive.timing.ms))
 
     def front_among(self, points: Sequence[Point]) -> tuple[Point, ...]:
         """Those of some points that no other of them beats by the figures that count, fastest first."""
         left = [point for point in points if point.refuted is None]
         kept = front_of(self.losses(left))
         chosen = [point for point, stays in zip(left, kept, strict=True) if stays]
-        return tuple(sorted(chosen, key=lambda point: point.decisive.latency_ms))
+        return tuple(sorted(chosen, key=lambda point: point.decisive.timing.ms))
 
     def _front_by_search(self, points: Sequence[Point]) -> list[Point]:
         """Those of some points that no other of them beats by the search's figures."""
-        found = [point.measurement.values(self.objectives) for point in points]
+        found = [values_of(point.measurement, self.objectives) for point in points]
         kept = front_of(losses(found, directions_of(self.objectives)))
         return [point for point, stays in zip(points, kept, strict=True) if stays]
 
     @cached_property
     def own_points(self) -> tuple[Point, ...]:
         """The points in the study's own float type: what the search learns from and its hypervolume is of."""
-        return tuple(point for point in self.points if point.measurement.float_type == self.float_type)
+        return tuple(point for point in self.points if point.measurement.engine.float_type == self.float_type)
 
     @cached_property
     def own_front(self) -> tuple[Point, ...]:
         """Of these, by the search's figures, those that no other one beats: what its candidates race against."""
-        return tuple(sorted(self._front_by_search(self.own_points), key=lambda point: point.measurement.latency_ms))
+        return tuple(sorted(self._front_by_search(self.own_points), key=lambda point: point.measurement.timing.ms))
 
     @property
     def reference(self) -> Point | None:
         """The engine without INT8, in the study's own float type; None before it is measured."""
-        return next((point for point in self.own_points if not point.measurement.int8_layers), None)
+        return next((point for point in self.own_points if not point.measurement.engine.int8_layers), None)
 
     @cached_property
     def baselines(self) -> tuple[Point, ...]:
@@ -114,7 +114,7 @@ class Results:
         A recipe that made the graph of an earlier trial has that trial's measurements under its own number.
         """
         found = self._by_spread(self._points(record for record in self.records if record.baseline))
-        return tuple(sorted(found, key=lambda point: point.measurement.float_type != self.float_type))
+        return tuple(sorted(found, key=lambda point: point.measurement.engine.float_type != self.float_type))
 
     def beside_front(self) -> list[Point]:
         """Off the front: every recipe's point, then those that were measured once more and are beaten, or failed."""
@@ -174,13 +174,14 @@ class Results:
         if not points:
             return []
         first = points[0].measurement
-        reference_map, reference_ms = first.reference_map50_95, first.latency_ms / first.latency_ratio
+        reference_map, reference_ms = first.accuracy.reference_map50_95, first.timing.unit_ms
         if reference_map <= 0:
             return [0.0] * len(points)
         found: list[float] = []
         best = np.empty((0, 2))  # of the points so far
         for point in points:
-            scaled = (-point.measurement.map50_95 / reference_map, point.measurement.latency_ms / reference_ms)
+            scored, timed = point.measurement.accuracy, point.measurement.timing
+            scaled = (-scored.map50_95 / reference_map, timed.ms / reference_ms)
             best = np.vstack([best, scaled])
             kept = front_of(best)
             if kept[-1] or not found:
@@ -224,17 +225,17 @@ class Results:
         """One sentence if no engine with INT8 layers is faster than one without beyond its interval; else none."""
         if (ship := self.without_int8) is None:
             return []
-        mixed = [p.decisive for p in self.points if p.measurement.int8_layers and p.refuted is None]
-        best = min(mixed, key=lambda found: found.latency_ratio)
-        taken = with_interval(best.latency_ratio, best.latency_ratio_ci, ratio, level="95 % ")
+        mixed = [p.decisive for p in self.points if p.measurement.engine.int8_layers and p.refuted is None]
+        best = min(mixed, key=lambda found: found.timing.ratio.value)
+        taken = with_interval(best.timing.ratio, ratio, level="95 % ")
         if ship == self.reference:
             named = "the reference"
         else:
-            scored = f"{ratio(ship.decisive.latency_ratio)}, {change(ship.decisive.map50_95_change)}"
+            scored = f"{ratio(ship.decisive.timing.ratio.value)}, {change(ship.decisive.accuracy.change.value)}"
             named = f"{ship.precision}, trial {ship.trial} ({scored})"
         return [
             f"INT8 does not pay here: of {len(mixed)} engines with INT8 layers the fastest takes {taken} of the "
-            f"{self.float_type} reference's time, at {change(best.map50_95_change)} mAP50-95. Ship {named}, as "
+            f"{self.float_type} reference's time, at {change(best.accuracy.change.value)} mAP50-95. Ship {named}, as "
             "`qpareto export` does unless --trial names another."
         ]
 
@@ -251,15 +252,16 @@ class Results:
     def _without_kernel(self) -> list[str]:
         """What runs in float in every candidate, since the device has no kernel for it: in the baselines too."""
         measured = [point.measurement for point in self.points]
-        layers = sorted({name for found in measured for name in found.no_int8_kernel})
+        layers = sorted({name for found in measured for name in found.engine.no_int8_kernel})
         if not layers:
             return []
-        names = [p.baseline for p in self.baselines if p.baseline and p.measurement.no_int8_kernel]
+        names = [p.baseline for p in self.baselines if p.baseline and p.measurement.engine.no_int8_kernel]
         told = f", in the baselines {', '.join(names)} too" if names else ""
-        found = next(found for found in measured if found.no_int8_kernel)
-        versions = ", ".join(f"{name} {version}" for name, version in found.versions.items() if name == found.engine)
+        found = next(found for found in measured if found.engine.no_int8_kernel)
+        kind, told_of = found.engine.kind, found.provenance
+        version = f" {told_of.versions[kind]}" if kind in told_of.versions else ""
         return [
-            f"No INT8 kernel on {found.device} ({versions or found.engine}): {', '.join(layers)}. "
+            f"No INT8 kernel on {told_of.device} ({kind}{version}): {', '.join(layers)}. "
             f"{'It runs' if len(layers) == 1 else 'They run'} in float in every candidate{told}."
         ]
 
@@ -278,9 +280,8 @@ class Results:
         """With the spread where the study knows it, but for the reference: timed against itself it hardly varies."""
         if self.spread is None:
             return points
-        own = [
-            not point.measurement.int8_layers and point.measurement.float_type == self.float_type for point in points
-        ]
+        engines = [point.measurement.engine for point in points]
+        own = [not engine.int8_layers and engine.float_type == self.float_type for engine in engines]
         return [p if is_own else replace(p, spread=self.spread) for p, is_own in zip(points, own, strict=True)]
 
 

@@ -50,7 +50,7 @@ def confirm_points(spec: StudySpec, study: SearchStudy, scorer: Scorer, waiting:
     names = [layer.name for layer in scorer.layers]
     for i, point in enumerate(waiting, start=1):
         _log.info("confirming trial %s, %d of %d, on %d images", point.title, i, len(waiting), len(again.images))
-        candidate, float_type = point.measurement.candidate(names), point.measurement.float_type
+        candidate, float_type = point.measurement.engine.candidate(names), point.measurement.engine.float_type
         found: Measurement | CandidateError
         try:
             found = measure_finalist(again, candidate, float_type=float_type)

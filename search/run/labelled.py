@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from ...objectives.accuracy.bootstrap import Interval, map_difference
+from ...objectives.accuracy.bootstrap import map_difference
+from ...objectives.interval import Interval
 from ...objectives.score import Scorer
 from ...spaces.calibration import CalibrationChoice
 from ...spaces.candidate import Candidate

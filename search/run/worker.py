@@ -124,7 +124,7 @@ class Worker:
         ahead = max(self._turn - now.taken, 0)
         if ahead < len(planned):
             return planned[ahead]
-        floats = self.objective.without_kernel().union(*(m.no_int8_kernel for m in _measurements(now)))
+        floats = self.objective.without_kernel().union(*(m.engine.no_int8_kernel for m in _measurements(now)))
         proposal = self._proposer.propose(now.trials, ahead=ahead - len(planned), floats=floats)
         return Plan(candidate=self.space.candidate(proposal.params), system_attrs=proposal.system_attrs)
 
@@ -217,8 +217,7 @@ class Worker:
     ) -> tuple[Measurement | Stopped, int] | tuple[None, None]:
         """What an earlier trial with this graph found, and its number; a measurement before all."""
         for record in now.records:
-            measured = record.measurement
-            if measured and (measured.graph_hash, measured.float_type) == (graph_hash, float_type):
+            if (measured := record.measurement) and measured.engine.identity == (graph_hash, float_type):
                 return measured, record.number
         for record in now.records if or_stopped else ():
             if record.stopped and record.stopped_graph == graph_hash:

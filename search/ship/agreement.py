@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 
-from ...objectives.accuracy.bootstrap import Interval
+from ...objectives.interval import Interval
 
 
 def difference(before: Interval, now: Interval, *, correlation: float = 0.0) -> Interval:

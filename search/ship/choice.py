@@ -74,13 +74,13 @@ class Choice:
         if self.max_map_drop is None:
             return None
         _, change = self.base(results)
-        return Requirement("map50_95", max(0.0, found.reference_map50_95 + change - self.max_map_drop))
+        return Requirement("map50_95", max(0.0, found.accuracy.reference_map50_95 + change - self.max_map_drop))
 
     def base(self, results: Results) -> tuple[str, float]:
         """What `max_map_drop` counts from, and its own change of mAP50-95 against the reference."""
         if self.below is None:
             return "the reference", 0.0
-        found = {point.baseline: point.decisive.map50_95_change for point in results.baselines}
+        found = {point.baseline: point.decisive.accuracy.change.value for point in results.baselines}
         if self.below not in found:
             known = ", ".join(str(name) for name in found) or "none"
             raise StudyError(f"The study has no baseline '{self.below}' for --below: it measured {known}.")
@@ -112,7 +112,7 @@ def chosen(results: Results, choice: Choice, *, holder: int | None = None) -> tu
     else:
         winner = _winner(results, choice)
     told = [f"Trial {winner.title}: {_why(choice, results)}; {winner.figures}."]
-    return winner, " ".join([*told, *([] if winner.measurement.int8_layers else results.verdict())])
+    return winner, " ".join([*told, *([] if winner.measurement.engine.int8_layers else results.verdict())])
 
 
 def settled(results: Results, choice: Choice, measure: Callable[[Point], Point]) -> tuple[Results, Point, str]:
@@ -139,7 +139,7 @@ def _winner(results: Results, choice: Choice) -> Point:
     """
     if not any(_meets(point, choice, results) for point in results.front):
         raise StudyError(_nothing_kept(results.front, choice))
-    floats = [point for point in results.points if not point.measurement.int8_layers]
+    floats = [point for point in results.points if not point.measurement.engine.int8_layers]
     pools = [results.front_among(floats)] if results.without_int8 is not None else []
     best = []
     for pool in (*pools, results.front, results.front_among(results.points)):
@@ -160,8 +160,8 @@ def _best(kept: Sequence[Point], choice: Choice, results: Results) -> Point:
     if choice.knee:
         return kept[knee(results.losses(kept))]
     if choice.max_latency_ms is not None:
-        return max(kept, key=lambda point: (point.comparable_map50_95, -point.decisive.latency_ms))
-    return min(kept, key=lambda point: (point.decisive.latency_ms, -point.comparable_map50_95))
+        return max(kept, key=lambda point: (point.comparable_map50_95, -point.decisive.timing.ms))
+    return min(kept, key=lambda point: (point.decisive.timing.ms, -point.comparable_map50_95))
 
 
 def _why(choice: Choice, results: Results) -> str:

@@ -9,6 +9,7 @@ from ...objectives.accuracy.coco import Accuracy
 from ...objectives.accuracy.contact_sheet import Column, contact_sheet, save_picture
 from ...objectives.accuracy.drift import Counts, Drift, PartDrift, drift_of
 from ...objectives.engines.ref import EngineRef
+from ...objectives.interval import Interval
 from ...objectives.score import Scorer
 from ..table import Table, figures, words
 from ..wording import accuracy, change, interval
@@ -77,7 +78,7 @@ def _cells(part: PartDrift) -> tuple[str, ...]:
 
 
 def _interval(part: PartDrift) -> str:
-    return interval(part.change_ci, change) if part.change_ci else "-"
+    return interval(Interval(part.change, *part.change_ci), change) if part.change_ci else "-"
 
 
 def _counts(counts: Counts) -> str:

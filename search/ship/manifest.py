@@ -12,11 +12,12 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer, PlainValidator, ValidationError
 
 from ...errors import VerificationError
 from ...objectives.accuracy.drift import Drift
 from ...objectives.accuracy.head_kinds import HEADS
+from ...objectives.interval import Interval
 from ...objectives.measurement import Measurement
 from ..results.figures import Figures
 from ..study_file.engine_section import StoredOptions
@@ -39,6 +40,14 @@ def _known(head: str) -> str:
     return head
 
 
+def _measurement(found: Any) -> Measurement:
+    try:
+        return found if isinstance(found, Measurement) else Measurement.from_json(found)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"it is no measurement: {error}") from None
+
+
+StoredMeasurement = Annotated[Measurement, PlainValidator(_measurement), PlainSerializer(Measurement.as_json)]
 InnerPath = Annotated[str, AfterValidator(_inside)]
 HeadKind = Annotated[str, AfterValidator(_known)]
 
@@ -53,7 +62,7 @@ class ModelFacts(Part):
     """The float model that was searched, and how its outputs become boxes."""
 
     file: str  # its name
-    hash: str  # as `Measurement.model_hash`
+    hash: str  # as `Provenance.model_hash`
     input_name: str
     input_shape: tuple[int, int, int, int]
     class_names: tuple[str, ...] | None  # by class index, if the model carries them
@@ -84,7 +93,7 @@ class DataFacts(Part):
 
     name: str
     images_seen: int
-    hash: str  # as `Measurement.dataset_hash`
+    hash: str  # as `ScoredAccuracy.dataset_hash`
     images: Path | None
     annotations: Path | None
     yaml: Path | None
@@ -143,6 +152,14 @@ class FiguresFacts(Part):
     latency_from: str
     words: str  # as they are told
 
+    @property
+    def change(self) -> Interval:
+        return Interval(self.map50_95_change, *self.map50_95_change_ci)
+
+    @property
+    def ratio(self) -> Interval:
+        return Interval(self.latency_ratio, *self.latency_ratio_ci)
+
     @classmethod
     def of(cls, figures: Figures) -> FiguresFacts:
         return cls.model_validate({**figures.as_json(), "words": str(figures)})
@@ -183,10 +200,10 @@ class Manifest(Part):
     timing: TimingFacts
     device: str
     versions: dict[str, str]
-    measurement: Measurement
+    measurement: StoredMeasurement
     afresh: bool
-    searched: Measurement | None
-    confirmed: Measurement | None
+    searched: StoredMeasurement | None
+    confirmed: StoredMeasurement | None
     figures: FiguresFacts | None = None
     drift: Drift | None
     files: dict[InnerPath, str]

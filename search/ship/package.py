@@ -118,10 +118,10 @@ def write_package(package: Package, measurement: Measurement, story: Story) -> M
 
 def _refuse_another(package: Package, quantized: QuantizedModel, measurement: Measurement) -> None:
     versions = package.scorer.kind.versions()
-    measured = {name: measurement.versions.get(name) for name in versions}
-    if (quantized.graph_hash, versions) != (measurement.graph_hash, measured):
+    measured = {name: measurement.provenance.versions.get(name) for name in versions}
+    if (quantized.graph_hash, versions) != (measurement.engine.graph_hash, measured):
         raise StudyError(
-            f"{package.candidate} would not be the engine that was measured (graph {measurement.graph_hash} by "
+            f"{package.candidate} would not be the engine that was measured (graph {measurement.engine.graph_hash} by "
             f"{measured}, now {quantized.graph_hash} by {versions}): install those versions, or measure it anew."
         )
 
@@ -133,9 +133,7 @@ def _manifest(
     return Manifest(
         qpareto=__version__,
         written=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        chosen=story.chosen,
         layout=package.chosen_layout,
-        study=story.study,
         model=_model_facts(scorer),
         mask=MaskFacts(
             word=mask.word,
@@ -155,12 +153,9 @@ def _manifest(
             ci_width=scorer.budget.ci_width, max_seconds=scorer.budget.max_seconds, max_wait_s=scorer.load.max_wait_s
         ),
         device=scorer.kind.device_name(),
-        versions=_versions(measurement.versions),
+        versions=_versions(measurement.provenance.versions),
         measurement=measurement,
-        afresh=story.afresh,
-        searched=story.searched,
-        confirmed=story.confirmed,
-        figures=story.figures,
+        **vars(story),
         drift=_pair(scorer, built).drift(),
         files={},
     )

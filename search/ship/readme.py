@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...objectives.accuracy.drift import Drift
-from ...objectives.measurement import Measurement
+from ...objectives.latency.timing import Timing
 from ..results.figures import AFRESH, SEARCHED, in_words
 from ..table import markdown
 from ..wording import accuracy, change, int8_in_words, interval, ratio, slow_run
@@ -26,13 +26,13 @@ def _numbers(manifest: Manifest) -> str:
     found = manifest.measurement
     lines = [
         *_measured(manifest),
-        f"- {int8_in_words(found)}, calibrated by {found.calibration or 'nothing'}; "
-        f"{found.float_type} outside of INT8.",
-        f"- Measured on {found.device} ({found.engine}, {found.run_by}) over "
-        f"{found.images} images. Latency is the engine's own: without pre- and postprocessing.",
+        f"- {int8_in_words(found.engine)}, calibrated by {found.engine.calibration or 'nothing'}; "
+        f"{found.engine.float_type} outside of INT8.",
+        f"- Measured on {found.provenance.device} ({found.engine.kind}, {found.engine.run_by}) over "
+        f"{found.accuracy.images} images. Latency is the engine's own: without pre- and postprocessing.",
     ]
-    if found.flags:
-        lines.append(f"- The timing is doubtful: {', '.join(found.flags)}.")
+    if found.timing.flags:
+        lines.append(f"- The timing is doubtful: {', '.join(found.timing.flags)}.")
     if manifest.afresh:
         lines.append("- Built anew and measured in full for this folder.")
     else:
@@ -48,40 +48,43 @@ def _earlier(manifest: Manifest) -> list[str]:
     sources = {figures.accuracy_from, figures.latency_from} if figures else {AFRESH if manifest.afresh else SEARCHED}
     told = []
     if manifest.afresh and figures and figures.accuracy_from != AFRESH:
-        figure = f"{accuracy(found.map50_95)} ({change(found.map50_95_change)})"
-        told.append(f"mAP50-95 {figure} on {found.images} images at export")
+        scored = found.accuracy
+        figure = f"{accuracy(scored.map50_95)} ({change(scored.change.value)})"
+        told.append(f"mAP50-95 {figure} on {scored.images} images at export")
     if manifest.searched is not None and SEARCHED not in sources:
         told.append(f"{in_words(manifest.searched)} in the search, which chose by them")
     if again is not None and sources & {AFRESH, SEARCHED}:
-        told.append(f"{in_words(again)} when it was confirmed on {again.images} images")
+        told.append(f"{in_words(again)} when it was confirmed on {again.accuracy.images} images")
     return told
 
 
 def _measured(manifest: Manifest) -> list[str]:
     """The figures that count, with their intervals; outside of a study the only ones."""
     found, figures = manifest.measurement, manifest.figures
-    of = figures or found
+    ratio_of = figures.ratio if figures else found.timing.ratio
+    change_of = figures.change if figures else found.accuracy.change
     return [
         f"- **{figures.words if figures else in_words(found)}**; 95 % intervals: of the ratio "
-        f"{interval(of.latency_ratio_ci, ratio)}, of the change {interval(of.map50_95_change_ci, change)}.",
-        f"- mAP50 {accuracy(found.map50)} on {found.images} images; {_slow_runs(found)}; "
-        f"{found.engine_bytes >> 10} KiB.",
+        f"{interval(ratio_of, ratio)}, of the change {interval(change_of, change)}.",
+        f"- mAP50 {accuracy(found.accuracy.map50)} on {found.accuracy.images} images; {_slow_runs(found.timing)}; "
+        f"{found.engine.bytes >> 10} KiB.",
     ]
 
 
-def _slow_runs(found: Measurement) -> str:
+def _slow_runs(found: Timing) -> str:
     """What older programs measured has one percentile only, without a bound."""
-    if found.latency_p90_ms is None:
-        return f"95 of 100 runs within {ratio(found.latency_p95_ms)} ms"
+    if found.p90.ms is None:
+        return f"95 of 100 runs within {ratio(found.p95_ms)} ms"
     return (
-        f"90 of 100 runs within {slow_run(found.latency_p90_ms, found.latency_p90_bound_ms)} ms and 99 of 100 within "
-        f"{slow_run(found.latency_p99_ms, found.latency_p99_bound_ms)} ms, in brackets the bound at 99 % confidence"
+        f"90 of 100 runs within {slow_run(found.p90)} ms and 99 of 100 within {slow_run(found.p99)} ms, in brackets "
+        "the bound at 99 % confidence"
     )
 
 
 def _how_to_run(manifest: Manifest) -> str:
     first = manifest.engine.files[0].path
-    shape = f"{[manifest.measurement.batch, *manifest.model.input_shape[1:]]}, RGB, 0 to 1, letterboxed with grey 114"
+    engine = manifest.measurement.engine
+    shape = f"{[engine.batch, *manifest.model.input_shape[1:]]}, RGB, 0 to 1, letterboxed with grey 114"
     if manifest.layout == "ultralytics":
         name = first.split("/", maxsplit=1)[0]
         return (
@@ -94,7 +97,7 @@ def _how_to_run(manifest: Manifest) -> str:
             f"The model is `best`; its input `{manifest.model.input_name}` is {shape}."
         )
     return (
-        f"`{first}` is an engine of {manifest.measurement.engine} as its library writes it; its input "
+        f"`{first}` is an engine of {engine.kind} as its library writes it; its input "
         f"`{manifest.model.input_name}` is {shape}. Its outputs are those of a {manifest.model.head} head."
     )
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ...errors import VerificationError
 from ...objectives import steps
-from ...objectives.accuracy.bootstrap import Interval, map_difference
+from ...objectives.accuracy.bootstrap import map_difference
 from ...objectives.accuracy.dataset import Dataset
 from ...objectives.accuracy.evaluation_set import EvaluationSet
 from ...objectives.accuracy.head_kinds import HEADS
@@ -24,6 +24,7 @@ from ...objectives.engines import EngineOptions
 from ...objectives.engines.build import engine_from_onnx
 from ...objectives.engines.ref import EngineRef
 from ...objectives.evaluator import Evaluator
+from ...objectives.interval import Interval
 from ...objectives.latency.paired import DISTURBANCES, LatencyBudget
 from ...objectives.latency.telemetry import HostLoad
 from ...objectives.quantization.apply_mask import float_graph
@@ -70,10 +71,10 @@ class CheckedPackage:
 
     def accuracy(self) -> str:
         """MAP on the same images, the change's interval as its own: the reference is evaluated too."""
-        then = self.manifest.measurement
+        then = self.manifest.measurement.accuracy
         found, reference = map(self._evaluator.accuracy, (self._engine, self._reference))
         now = _around(found.score.map50_95, map_difference(found.matches, reference.matches))
-        before = _around(then.map50_95, Interval(then.map50_95_change, *then.map50_95_change_ci))
+        before = _around(then.map50_95, then.change)
         told = f"mAP50-95 {accuracy(now.value)} on {then.images} images, {accuracy(before.value)} in the manifest"
         if not agree(before, now, margin=MAP_MARGIN, correlation=1.0):
             raise VerificationError(
@@ -85,7 +86,7 @@ class CheckedPackage:
 
     def latency(self) -> str:
         """The ratio to the reference, both timed here in the same breath."""
-        then, timing = self.manifest.measurement, self.manifest.timing
+        then, timing = self.manifest.measurement.timing, self.manifest.timing
         budget = LatencyBudget(ci_width=timing.ci_width, max_seconds=timing.max_seconds)
         with self._device.alone():
             timed = self._device.run(
@@ -98,15 +99,14 @@ class CheckedPackage:
                 budget=budget,
                 load=HostLoad(max_wait_s=timing.max_wait_s),
             )
-        figures = self.manifest.figures or then  # the study's figures that count hold the interval by all that it timed
-        before = Interval(figures.latency_ratio, *figures.latency_ratio_ci)
-        now = Interval(timed.ratio, *timed.ratio_ci)
+        # the study's figures that count hold the interval by all that it timed
+        before, now = (self.manifest.figures or then).ratio, timed.ratio
         told = (
-            f"{ratio(timed.candidate_ms)} ms, {_interval(now)} of the reference's {ratio(timed.reference_ms)} ms; "
+            f"{ratio(timed.median_ms)} ms, {_interval(now)} of the reference's {ratio(timed.reference_ms)} ms; "
             f"{_interval(before)} in the manifest"
         )
         margin = HALF_WIDTHS * (before.high - before.low) / 2
-        if then.latency_spread is None:
+        if then.spread is None:
             margin = max(margin, OLD_MARGIN * before.value)
         if not agree(before, now, margin=margin):
             advice = "measure it anew with `qpareto measure`"
@@ -191,4 +191,4 @@ def _around(value: float, change: Interval) -> Interval:
 
 
 def _interval(found: Interval) -> str:
-    return with_interval(found.value, (found.low, found.high), ratio)
+    return with_interval(found, ratio)

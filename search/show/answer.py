@@ -89,23 +89,22 @@ def _exported(view: StudyView, asked: Requirements, without: Collection[int]) ->
 
 def _drop(view: StudyView) -> float:
     """The loss that is allowed: one point, or half of what a model has that has no more than that."""
-    whole = view.feasible_front[0].measurement.reference_map50_95
+    whole = view.feasible_front[0].measurement.accuracy.reference_map50_95
     return min(SMALL_LOSS, whole / 2) if whole > 0 else SMALL_LOSS
 
 
 def _gain_of(best: Compliance) -> str:
-    found = best.decisive
-    low, high = found.latency_ratio_ci
-    kind = "" if found.int8_layers else ", without INT8"
+    found, part = best.point.decisive, best.point.decisive.timing.ratio
+    kind = "" if found.engine.int8_layers else ", without INT8"
     return (
-        f"Ship trial {best.point.title}{kind}: {faster(found.latency_ratio)} than the float engine "
-        f"(95 % {interval((high, low), speedup)}), at {change(found.map50_95_change)} mAP50-95 "
-        f"(95 % {interval(found.map50_95_change_ci, change)})."
+        f"Ship trial {best.point.title}{kind}: {faster(part.value)} than the float engine "
+        f"(95 % {speedup(part.high)} to {speedup(part.low)}), at {change(found.accuracy.change.value)} mAP50-95 "
+        f"(95 % {interval(found.accuracy.change, change)})."
     )
 
 
 def _how_sure(best: Compliance, drop: float) -> str:
-    flags = best.decisive.flags
+    flags = best.point.decisive.timing.flags
     doubt = f"; its timing is doubtful: {'; '.join(DOUBTS.get(flag, flag) for flag in flags)}" if flags else ""
     return (
         f"How sure: {percent(best.probability)} that it is faster and loses at most {drop:.4g}, "
@@ -119,7 +118,7 @@ def _where_from(point: Point) -> str:
         return f"its accuracy {found.accuracy_from}, its latency {found.latency_from}"
     if found.accuracy_from != SEARCHED:
         return found.accuracy_from
-    images = f"measured on {found.measurement.images} images"
+    images = f"measured on {found.measurement.accuracy.images} images"
     if point.baseline is not None:
         return f"{images}; no search picked this baseline for its figures"
     return f"{images} by a search, which picks lucky figures: run `qpareto confirm`"
@@ -128,14 +127,15 @@ def _where_from(point: Point) -> str:
 def _nothing_gained(found: Answer, drop: float) -> list[str]:
     """That the float engine is to be shipped, and what comes nearest to more."""
     told = [f"Ship the float engine: no other is faster at a loss of at most {drop:.4g} mAP50-95."]
-    near = [each for each in found.nearest if each.refuted is None]
+    near = [each for each in found.nearest if each.point.refuted is None]
     if not near:
         return told
-    best = near[0].decisive
+    best = near[0].point.decisive
+    lost = best.accuracy.change
     return [
         *told,
-        f"The nearest is trial {near[0].point.title}: {faster(best.latency_ratio)}, at {change(best.map50_95_change)} "
-        f"mAP50-95 (95 % {interval(best.map50_95_change_ci, change)}).",
+        f"The nearest is trial {near[0].point.title}: {faster(best.timing.ratio.value)}, at {change(lost.value)} "
+        f"mAP50-95 (95 % {interval(lost, change)}).",
     ]
 
 
@@ -152,10 +152,10 @@ def answer(view: StudyView) -> list[str]:
 
 def _over_the_reference(front: Sequence[Point], results: Results) -> list[str]:
     """The fastest that is as accurate as the reference, the fastest within a small loss, the fastest; each once."""
-    faster = [point for point in front if point.decisive.latency_ratio_ci[1] < 1]
+    faster = [point for point in front if point.decisive.timing.ratio.high < 1]
     is_held_out = any(point.figures.held_out for point in results.points)
     free = [p for p in faster if is_as_accurate(p.decisive) and (p.figures.held_out or not is_held_out)]
-    cheap = [p for p in faster if p.decisive.map50_95_change >= -SMALL_LOSS]
+    cheap = [p for p in faster if p.decisive.accuracy.change.value >= -SMALL_LOSS]
     chosen = {
         f"As accurate as the float engine within {NO_LOSS:g} mAP50-95": free[:1],
         f"For at most {SMALL_LOSS:g} mAP50-95": cheap[:1],
@@ -174,13 +174,12 @@ def _over_the_reference(front: Sequence[Point], results: Results) -> list[str]:
 
 def _gain(point: Point, results: Results) -> str:
     """Its gain and its loss, with intervals, where they are from and how much of them may be luck."""
-    found = point.decisive
+    part, changed = point.decisive.timing.ratio, point.decisive.accuracy.change
     luck = results.luck(point)
     lucky = f", whose pick may flatter it by up to {luck:.4f}" if luck >= 5e-5 else ""  # of four digits
     return (
-        f"takes {with_interval(found.latency_ratio, found.latency_ratio_ci, ratio, level='95 % ')} of the float "
-        f"engine's time, {1 / found.latency_ratio:.2f} times as fast, and changes mAP50-95 by "
-        f"{change(found.map50_95_change)} (95 % {interval(found.map50_95_change_ci, change)}; "
+        f"takes {with_interval(part, ratio, level='95 % ')} of the float engine's time, {1 / part.value:.2f} times as "
+        f"fast, and changes mAP50-95 by {change(changed.value)} (95 % {interval(changed, change)}; "
         f"{point.figures.accuracy_from}{lucky})"
     )
 
@@ -189,8 +188,9 @@ def _recipes(view: StudyView) -> list[Point]:
     """One point for each engine that a recipe made, but the reference."""
     found: dict[tuple[str, str], Point] = {}
     for point in view.results.baselines:
-        if point.measurement.int8_layers or point.measurement.float_type != view.results.float_type:
-            found.setdefault((point.measurement.graph_hash, point.measurement.float_type), point)
+        engine = point.measurement.engine
+        if engine.int8_layers or engine.float_type != view.results.float_type:
+            found.setdefault(engine.identity, point)
     return list(found.values())
 
 
@@ -198,14 +198,14 @@ def _over_a_recipe(recipe: Point, front: Sequence[Point]) -> str:
     """What the front has at no more than the recipe's latency, and at no less than its mAP."""
     own = recipe.decisive
     others = [p for p in front if p.trial != recipe.trial]
-    as_fast = [p for p in others if p.decisive.latency_ms <= own.latency_ms]
+    as_fast = [p for p in others if p.decisive.timing.ms <= own.timing.ms]
     as_good = [p for p in others if p.comparable_map50_95 >= recipe.comparable_map50_95]
     told = []
     if as_fast:
         best = max(as_fast, key=lambda p: p.comparable_map50_95)
         told.append(_in_map(best, own))
     if as_good:
-        best = min(as_good, key=lambda p: p.decisive.latency_ms)
+        best = min(as_good, key=lambda p: p.decisive.timing.ms)
         told.append(_in_time(best, own))
     name = f"Over {recipe.baseline}"
     if not told:
@@ -215,16 +215,16 @@ def _over_a_recipe(recipe: Point, front: Sequence[Point]) -> str:
 
 def _in_map(best: Point, own: Measurement) -> str:
     """Such as `at its latency trial 17 has +0.0069 mAP50-95`, or that this is no more than the spread."""
-    found = best.decisive
-    apart = found.map50_95_change - own.map50_95_change
-    overlap = found.map50_95_change_ci[0] <= own.map50_95_change_ci[1] and apart > 0
+    found, against = best.decisive.accuracy.change, own.accuracy.change
+    apart = found.value - against.value
+    overlap = found.low <= against.high and apart > 0
     tie = ", though their intervals overlap" if overlap else ""
     return f"at no more than its latency trial {best.title} has {change(apart)} mAP50-95{tie}"
 
 
 def _in_time(best: Point, own: Measurement) -> str:
-    found = best.decisive
-    part = found.latency_ratio / own.latency_ratio
-    overlap = found.latency_ratio_ci[1] >= own.latency_ratio_ci[0] and part < 1
+    found, against = best.decisive.timing.ratio, own.timing.ratio
+    part = found.value / against.value
+    overlap = found.high >= against.low and part < 1
     tie = ", though their intervals overlap" if overlap else ""
     return f"at no less than its mAP50-95 trial {best.title} takes {ratio(part)} of its time{tie}"

@@ -53,7 +53,7 @@ def confirmed_table(results: Results) -> Table:
     """What became of the points that were measured once more, the front's and the recipes; who of the front was not."""
     points = [point for point in results.points if point.confirmed is not None or point in results.front]
     columns = ("trial", "mAP50-95", "change before", "after", "95 % of change", "ratio before", "after", "speedup")
-    rows = [_confirmed(point, results) for point in sorted(points, key=lambda point: point.decisive.latency_ms)]
+    rows = [_confirmed(point, results) for point in sorted(points, key=lambda point: point.decisive.timing.ms)]
     return Table([*figures(*columns), *words("on the front")], rows)
 
 
@@ -67,10 +67,10 @@ def facts(view: StudyView) -> dict[str, str]:
     if view.results.own_points:
         found = view.results.own_points[0].measurement
         told |= {
-            "device": found.device,
-            "engine": f"{found.engine}, {found.float_type} outside INT8, {found.run_by}",
-            "evaluation images": str(found.images),
-            "versions": ", ".join(f"{name} {version}" for name, version in found.versions.items()),
+            "device": found.provenance.device,
+            "engine": f"{found.engine.kind}, {found.engine.float_type} outside INT8, {found.engine.run_by}",
+            "evaluation images": str(found.accuracy.images),
+            "versions": ", ".join(f"{name} {version}" for name, version in found.provenance.versions.items()),
         }
     switches = [name for name in view.space if not name.startswith("calibration.")]
     if switches:
@@ -80,33 +80,30 @@ def facts(view: StudyView) -> dict[str, str]:
 
 def _cells(point: Point) -> dict[str, str]:
     """By heading, all but `ties with`."""
-    found = point.decisive
-    star = "*" if found.flags else ""
-    of_change, of_ratio = found.map50_95_change_ci, found.latency_ratio_ci
-    p90 = slow_run(found.latency_p90_ms, found.latency_p90_bound_ms)
-    p99 = slow_run(found.latency_p99_ms, found.latency_p99_bound_ms)
+    scored, timed, engine = point.decisive.accuracy, point.decisive.timing, point.decisive.engine
+    star = "*" if timed.flags else ""
     return {
         "trial": point.title,
-        "mAP50-95": accuracy(found.map50_95),
-        "change": change(found.map50_95_change),
-        "95 % of change": interval(of_change, change, between=".."),
-        "change, 95 %": with_interval(found.map50_95_change, of_change, change),
-        "latency ms": ratio(found.latency_ms),
-        "latency, ms": ratio(found.latency_ms),
-        "ratio": ratio(found.latency_ratio) + star,
-        "95 % of ratio": interval(of_ratio, ratio, between=".."),
-        "of the reference, 95 %": with_interval(found.latency_ratio, of_ratio, ratio) + star,
-        "speedup": speedup(found.latency_ratio),
-        "p90 ms": p90,
-        "p90, ms": p90,
-        "p99 ms": p99,
-        "p99, ms": p99,
-        "float": found.float_type,
+        "mAP50-95": accuracy(scored.map50_95),
+        "change": change(scored.change.value),
+        "95 % of change": interval(scored.change, change, between=".."),
+        "change, 95 %": with_interval(scored.change, change),
+        "latency ms": ratio(timed.ms),
+        "latency, ms": ratio(timed.ms),
+        "ratio": ratio(timed.ratio.value) + star,
+        "95 % of ratio": interval(timed.ratio, ratio, between=".."),
+        "of the reference, 95 %": with_interval(timed.ratio, ratio) + star,
+        "speedup": speedup(timed.ratio.value),
+        "p90 ms": slow_run(timed.p90),
+        "p90, ms": slow_run(timed.p90),
+        "p99 ms": slow_run(timed.p99),
+        "p99, ms": slow_run(timed.p99),
+        "float": engine.float_type,
         "runs in": point.precision,
-        "INT8": int8_layers(found),
-        "INT8 layers": int8_layers(found),
-        "calibration": found.calibration or "-",
-        "mask": found.mask,
+        "INT8": int8_layers(engine),
+        "INT8 layers": int8_layers(engine),
+        "calibration": engine.calibration or "-",
+        "mask": engine.mask,
         "figures": point.figures.accuracy_from,
     }
 
@@ -117,13 +114,13 @@ def _confirmed(point: Point, results: Results) -> Sequence[str]:
         return point.title, *["-"] * 7, "not measured yet" if after is None else str(after)
     return (
         point.title,
-        accuracy(after.map50_95),
-        change(before.map50_95_change),
-        change(after.map50_95_change),
-        interval(after.map50_95_change_ci, change, between=".."),
-        ratio(before.latency_ratio),
-        ratio(after.latency_ratio) + ("*" if after.flags else ""),
-        speedup(after.latency_ratio),
+        accuracy(after.accuracy.map50_95),
+        change(before.accuracy.change.value),
+        change(after.accuracy.change.value),
+        interval(after.accuracy.change, change, between=".."),
+        ratio(before.timing.ratio.value),
+        ratio(after.timing.ratio.value) + ("*" if after.timing.flags else ""),
+        speedup(after.timing.ratio.value),
         "yes" if point in results.front else "no",
     )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...errors import EngineError
-from ...objectives.accuracy.drift import Drift
 from ...objectives.engines.build import find_engine
 from ...objectives.engines.ref import EngineRef
 from ...objectives.measurement import Measurement
@@ -25,23 +24,24 @@ class TrialCache:
 
     def onnx(self, found: Measurement) -> bytes:
         """The quantized model that a trial's engine was built from, in ONNX's own format."""
-        candidate = found.candidate([layer.name for layer in self._scorer.layers])
+        candidate = found.engine.candidate([layer.name for layer in self._scorer.layers])
         packed: bytes = self._scorer.built_graph(self._scorer.quantize(candidate)).SerializeToString()
         return packed
 
     def engine(self, found: Measurement) -> EngineRef | None:
         """A trial's engine; None if it is not there any more, or never was on this machine."""
-        return self._find(found.graph_hash, found.float_type)
+        key = found.engine.key
+        if key is None:
+            return self._find(found.engine.graph_hash, found.engine.float_type)
+        folder = self._scorer.store.find("engines", key)
+        return None if folder is None else EngineRef(folder, self._scorer.build_options(found.engine.float_type))
 
-    def accuracies(self, found: Measurement) -> tuple[Path, Path] | None:
-        """The folders of what a trial's engine scored, and of what the reference did; None unless both are there."""
-        pair = self._pair(found)
-        return pair.accuracies() if pair else None
-
-    def drift(self, found: Measurement) -> Drift | None:
-        """How a trial's detections differ from the reference's; None unless both are there."""
-        pair = self._pair(found)
-        return pair.drift() if pair else None
+    def pair(self, found: Measurement) -> EnginePair | None:
+        """A trial's engine and the reference; None unless both are there."""
+        engine, reference = self.engine(found), self._find(self._scorer.reference_graph().graph_hash)
+        if engine is None or reference is None:
+            return None
+        return EnginePair(scorer=self._scorer, engine=engine, reference=reference)
 
     def contact_sheet(self, found: Measurement) -> bytes:
         """The images that changed most, as the reference and as the trial's engine sees them: a JPEG.
@@ -52,7 +52,7 @@ class TrialCache:
         Raises:
             EngineError: an engine is not there, or does not run here.
         """
-        pair = self._pair(found)
+        pair = self.pair(found)
         kept = pair.accuracies() if pair else None
         if pair is None or kept is None:
             raise EngineError("The cache has lost the engine or the reference, so their detections cannot be shown.")
@@ -65,12 +65,6 @@ class TrialCache:
 
         drawn = self._scorer.store.local.make("contact-sheets", key, draw)
         return (drawn / SHEET).read_bytes()
-
-    def _pair(self, found: Measurement) -> EnginePair | None:
-        engine, reference = self.engine(found), self._find(self._scorer.reference_graph().graph_hash)
-        if engine is None or reference is None:
-            return None
-        return EnginePair(scorer=self._scorer, engine=engine, reference=reference)
 
     def _find(self, graph_hash: str, float_type: str | None = None) -> EngineRef | None:
         scorer = self._scorer

@@ -49,7 +49,8 @@ class StudyView:
         """Names of the layers that masks are over, in the network's order; None for one that was never INT8."""
         found: dict[int, str] = {}
         for point in self.results.points:
-            found |= dict(zip(layers_of_word(point.measurement.mask), point.measurement.int8_layers, strict=True))
+            engine = point.measurement.engine
+            found |= dict(zip(layers_of_word(engine.mask), engine.int8_layers, strict=True))
         return [found.get(i) for i in range(max(found, default=-1) + 1)]
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import StudyError
 from ...objectives.accuracy.race import Stopped
 from ...objectives.measurement import Measurement
+from ...objectives.objective import values_of
 from ...spaces.candidate import Candidate
 from ...spaces.space import Space
 from .attributes import Beat, StudyAttributes, TrialAttributes, reference_ms_of_format_1
@@ -169,7 +170,7 @@ class SearchStudy:
         Raises:
             CandidateError: the measurement lacks one of the objectives; the trial is still running.
         """
-        values = measurement.values(self.objectives)
+        values = values_of(measurement, self.objectives)
         told = TrialAttributes(reused_from=reused_from, measurement=measurement)
         return self._end(number, "COMPLETE", told, values=values)
 

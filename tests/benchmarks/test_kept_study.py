@@ -29,8 +29,8 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> SearchStudy:
     """One of 42 trials, its front's first point confirmed on other images."""
     opened = open_study(load_study_file(recorded_study(tmp_path_factory.mktemp("study"))))
     first = view_of_study(opened).results.front[0]
-    names = first.measurement.int8_layers
-    again = measured(0.41, 0.5, mask=first.measurement.mask, int8_layers=names, reformat_share=0.123)
+    engine = first.measurement.engine
+    again = measured(0.41, 0.5, mask=engine.mask, int8_layers=engine.int8_layers, reformat_share=0.123)
     opened.keep(StudyAttributes(confirmed={first.trial: again}))
     return opened
 

@@ -42,8 +42,10 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> SearchStudy:
     for point in {p.trial: p for p in (*results.front, *results.baselines)}.values():
         found = point.measurement
         names = ("mask", "int8_layers", "float_type", "calibration", "device", "versions", "graph_hash")
-        kept = {name: getattr(found, name) for name in names}
-        again = measured(found.map50_95 - 0.011, found.latency_ratio + 0.01, **kept, images=250, dataset_hash="other")
+        kept = {name: found.as_json()[name] for name in names}
+        again = measured(
+            found.accuracy.map50_95 - 0.011, found.timing.ratio.value + 0.01, **kept, images=250, dataset_hash="other"
+        )
         opened.keep(StudyAttributes(confirmed={point.trial: again}))
     return opened
 
@@ -136,9 +138,9 @@ def test_the_headline_is_the_answer_of_the_terminal(kept: Kept) -> None:
     assert best is not None
     sentence, found = headline_sentence(kept), best.decisive
     assert sentence.startswith("**YOLO11n (reconstructed weights) on two threads of an AMD EPYC: ")
-    assert f"{1 / found.latency_ratio:.2f}x faster at {found.map50_95_change:+.4f} mAP50-95" in sentence
+    assert f"{1 / found.timing.ratio.value:.2f}x faster at {found.accuracy.change.value:+.4f} mAP50-95" in sentence
     assert "confirmed on 250 other images" in sentence
-    assert found.dataset_hash == "other"
+    assert found.accuracy.dataset_hash == "other"
 
 
 def test_the_short_table_has_eight_rows_of_the_figures_that_count(kept: Kept) -> None:
@@ -153,7 +155,7 @@ def test_the_short_table_has_eight_rows_of_the_figures_that_count(kept: Kept) ->
     assert "| -0.0030 (-0.0100 to +0.0040) |" in peer
     best = headline(kept.view).best
     assert best is not None
-    assert any(f"{best.decisive.map50_95_change:+.4f}" in line for line in table if "the answer" in line)
+    assert any(f"{best.decisive.accuracy.change.value:+.4f}" in line for line in table if "the answer" in line)
 
 
 def test_who_was_not_confirmed_is_said(kept: Kept) -> None:

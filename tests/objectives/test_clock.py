@@ -77,9 +77,8 @@ def test_where_no_engine_with_all_layers_in_int8_can_be_had_the_reference_is_tim
 def test_a_measurement_tells_the_interval_of_a_new_timing_and_its_own(scorer: Scorer) -> None:
     candidate = Candidate(CalibrationChoice("max", 4), LayerMask.all([layer.name for layer in scorer.layers]))
     found = scorer.measure(candidate, scorer.quantize(candidate))
-    assert found.latency_own_ci is not None
-    assert found.latency_ratio_ci[0] <= found.latency_own_ci[0] <= found.latency_own_ci[1] <= found.latency_ratio_ci[1]
-    assert found.latency_spread == scorer.spread().deviation
+    assert found.timing.ratio.low <= found.timing.own.low <= found.timing.own.high <= found.timing.ratio.high
+    assert found.timing.spread == scorer.spread().deviation
 
 
 def test_what_was_kept_of_the_reference_is_read_if_it_was_timed_in_this_way_and_else_measured_anew(
@@ -106,5 +105,5 @@ def test_what_one_image_kept_is_not_what_many_in_turn_are_told_in(scorer: Scorer
 
 def test_an_engine_on_many_images_is_timed_against_itself_on_one(scorer: Scorer) -> None:
     found = scorer.clock().images_against_one(scorer.reference())
-    assert 0.2 < found.ratio < 5
-    assert found.ratio_ci[0] <= found.ratio <= found.ratio_ci[1]
+    assert 0.2 < found.ratio.value < 5
+    assert found.ratio.low <= found.ratio.value <= found.ratio.high

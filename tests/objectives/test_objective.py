@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
-
 import pytest
 
 from made_up_trials import measured
+from qpareto.errors import CandidateError
 from qpareto.objectives.engines import engine_kind
-from qpareto.objectives.measurement import Measurement
-from qpareto.objectives.objective import OBJECTIVES, directions_of
+from qpareto.objectives.objective import OBJECTIVES, directions_of, values_of
 
 
-def test_objectives_are_fields_of_a_measurement_under_their_own_name() -> None:
-    assert OBJECTIVES.keys() <= {field.name for field in fields(Measurement)}
-    assert all(name == objective.field for name, objective in OBJECTIVES.items())
+def test_a_measurement_tells_objectives_by_the_same_name_in_json() -> None:
+    found = measured(0.4, 0.5, energy_mj=3.0)
+    assert {name: objective.told(found) for name, objective in OBJECTIVES.items()}.items() <= found.as_json().items()
+    assert all(name == objective.name for name, objective in OBJECTIVES.items())
+
+
+def test_what_a_device_does_not_tell_is_refused_by_its_name() -> None:
+    with pytest.raises(CandidateError, match="tells no energy_mj: take it out of `objectives`"):
+        values_of(measured(0.4, 0.5), ("map50_95", "energy_mj"))
 
 
 def test_only_accuracy_is_maximized() -> None:
@@ -37,8 +41,8 @@ _KINDS = ("openvino", "tensorrt")
 
 @pytest.mark.parametrize(("ratio_ci", "is_better"), [((0.45, 0.49), True), ((0.45, 0.51), False)])
 def test_a_latency_is_better_beyond_both_intervals_only(ratio_ci: tuple[float, float], is_better: bool) -> None:
-    one = replace(measured(0.4, 0.47), latency_ratio_ci=ratio_ci)
-    other = replace(measured(0.4, 0.55), latency_ratio_ci=(0.50, 0.60))
+    one = measured(0.4, 0.47, latency_ratio_ci=ratio_ci)
+    other = measured(0.4, 0.55, latency_ratio_ci=(0.50, 0.60))
     latency = OBJECTIVES["latency_ms"]
     assert latency.better(one, other) is is_better
     assert latency.ties(one, other) is not is_better
@@ -46,16 +50,14 @@ def test_a_latency_is_better_beyond_both_intervals_only(ratio_ci: tuple[float, f
 
 
 def test_an_accuracy_is_better_if_its_whole_interval_is_above() -> None:
-    one, other = (
-        replace(measured(0.4, 0.5), map50_95_change_ci=interval) for interval in ((-0.002, 0.004), (-0.02, -0.003))
-    )
+    one, other = (measured(0.4, 0.5, map50_95_change_ci=interval) for interval in ((-0.002, 0.004), (-0.02, -0.003)))
     accuracy = OBJECTIVES["map50_95"]
     assert accuracy.better(one, other)
     assert not accuracy.better(other, one)
 
 
 def test_of_sizes_any_difference_is_one_and_none_settles_a_tie() -> None:
-    small, large = (replace(measured(0.4, 0.5), engine_bytes=size) for size in (1000, 1001))
+    small, large = (measured(0.4, 0.5, engine_bytes=size) for size in (1000, 1001))
     size = OBJECTIVES["engine_bytes"]
     assert size.better(small, large)
     assert not size.better(large, small)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from made_up_trials import changed
 from qpareto.errors import EngineError
 from qpareto.objectives.accuracy.coco import Accuracy
 from qpareto.objectives.accuracy.dataset import dataset_from_coco
@@ -17,6 +18,7 @@ from qpareto.objectives.accuracy.images import letterboxed_images
 from qpareto.objectives.accuracy.race import Race, Stopped
 from qpareto.objectives.accuracy.sample import Sample
 from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
+from qpareto.objectives.interval import Interval
 from qpareto.objectives.latency.paired import LatencyBudget
 from qpareto.objectives.latency.telemetry import HostLoad
 from qpareto.objectives.measurement import Measurement
@@ -70,27 +72,28 @@ def in_int8(scorer: Scorer) -> Candidate:
 def measured(scorer: Scorer) -> dict[str, Measurement]:
     candidates = {"float": in_float(scorer), "INT8": in_int8(scorer)}
     found = {name: scorer.measure(each, scorer.quantize(each)) for name, each in candidates.items()}
-    assert found["INT8"].map50_95 < found["float"].map50_95 - 0.005
+    assert found["INT8"].accuracy.map50_95 < found["float"].accuracy.map50_95 - 0.005
     return found
 
 
 def test_a_measurement_tells_the_seconds_of_what_was_done_since_the_one_before(scorer: Scorer) -> None:
     anew, candidate = replace(scorer, build=91, seconds={}), in_int8(scorer)
-    first = anew.measure(candidate, anew.quantize(candidate)).seconds
+    first = anew.measure(candidate, anew.quantize(candidate)).provenance.seconds
     assert first.keys() == {"build", "evaluate", "time"}
     assert all(0.1 < seconds < 600 for seconds in first.values())
-    assert anew.measure(candidate, anew.quantize(candidate)).seconds.keys() == {"time"}
+    assert anew.measure(candidate, anew.quantize(candidate)).provenance.seconds.keys() == {"time"}
     forget(anew, candidate)
     slow = anew.measure(in_float(scorer), anew.reference_graph())
     raced = StagedScorer(scorer=anew, race=Race(), seed=0)
     found = raced.measure(candidate, anew.quantize(candidate), {7: timed_at(slow, 5.0)})
     assert isinstance(found, Measurement)
-    assert "race" in found.seconds
+    assert "race" in found.provenance.seconds
 
 
 def timed_at(found: Measurement, ratio: float) -> Measurement:
     """The same engine, had it been so fast."""
-    return replace(found, latency_ratio=ratio, latency_ratio_ci=(ratio, ratio), latency_own_ci=None)
+    exact = Interval(ratio, ratio, ratio)
+    return replace(found, timing=replace(found.timing, ratio=exact, own=exact))
 
 
 def forget(scorer: Scorer, candidate: Candidate) -> Accuracy | None:
@@ -120,9 +123,9 @@ def test_who_is_dominated_by_a_faster_one_is_stopped_and_nothing_is_kept_of_its_
     before = logs_of_full_timings(scorer)
     found = staged(scorer, in_int8(scorer), {7: timed_at(measured["float"], 0.01)})
     assert isinstance(found, Stopped)
-    assert (found.rival, found.rival_map50_95) == (7, measured["float"].map50_95)
+    assert (found.rival, found.rival_map50_95) == (7, measured["float"].accuracy.map50_95)
     assert (found.standing.images, found.standing.of_images) == (20, IMAGES)
-    assert found.map50_95.low < measured["INT8"].map50_95 < found.map50_95.high
+    assert found.map50_95.low < measured["INT8"].accuracy.map50_95 < found.map50_95.high
     assert found.latency_ms == pytest.approx(found.latency_ratio * 10.0)
     assert found.latency_ratio_ci[0] <= found.latency_ratio <= found.latency_ratio_ci[1]
     assert forget(scorer, in_int8(scorer)) is None
@@ -145,8 +148,7 @@ def test_who_is_not_dominated_is_measured_in_full_as_without_a_race_to_the_last_
     assert raced.score == unraced.score
     for name, values in vars(unraced.matches).items():
         np.testing.assert_array_equal(getattr(raced.matches, name), values, strict=True)
-    for name in ("map50_95", "map50", "map50_95_change_ci", "ap_by_class", "parity", "engine_bytes", "graph_hash"):
-        assert getattr(found, name) == getattr(measured[own], name)
+    assert (found.accuracy, found.engine) == (measured[own].accuracy, measured[own].engine)
 
 
 def test_whose_accuracy_is_known_is_not_raced_and_needs_no_timing_if_it_is_dominated(
@@ -157,8 +159,21 @@ def test_whose_accuracy_is_known_is_not_raced_and_needs_no_timing_if_it_is_domin
     found = staged(scorer, in_int8(scorer), {7: timed_at(measured["float"], 0.01)})
     assert isinstance(found, Stopped)
     assert found.standing.images == IMAGES
-    assert found.map50_95 == pytest.approx((measured["INT8"].map50_95,) * 3)
+    assert found.map50_95 == pytest.approx((measured["INT8"].accuracy.map50_95,) * 3)
     assert logs_of_full_timings(scorer) == before
+
+
+def test_a_rivals_accuracy_is_found_by_its_key_and_measured_again_where_it_was_evicted(
+    scorer: Scorer, measured: dict[str, Measurement]
+) -> None:
+    rival, older = measured["INT8"], changed(measured["INT8"], accuracy_key=None, engine_key=None)
+    race = StagedScorer(scorer=scorer, race=Race(), seed=0)
+    for found in (rival, older):
+        forget(scorer, in_int8(scorer))
+        assert Accuracy.load(race._accuracy_of(found)).score.map50_95 == rival.accuracy.map50_95
+    cannot_quantize = replace(race, scorer=replace(scorer, layers=()))
+    assert cannot_quantize._accuracy_of(rival) == race._accuracy_of(older)
+    assert rival.engine.key == scorer.engine(scorer.quantize(in_int8(scorer))).name
 
 
 def known_as(scorer: Scorer, candidate: Candidate, sample: Sample | None) -> None:
@@ -198,7 +213,7 @@ def test_an_accuracy_that_an_older_program_kept_without_a_sample_is_used_as_it_i
     for front in ({}, {7: timed_at(measured["float"], 5.0)}):
         found = staged(scorer, candidate, front)
         assert isinstance(found, Measurement)
-        assert found.map50_95 == measured["INT8"].map50_95
+        assert found.accuracy.map50_95 == measured["INT8"].accuracy.map50_95
     forget(scorer, candidate)
 
 
@@ -209,7 +224,7 @@ def test_without_a_front_a_candidate_is_measured_in_full(scorer: Scorer) -> None
 def test_a_timing_that_was_disturbed_stops_nobody(scorer: Scorer, measured: dict[str, Measurement]) -> None:
     found = staged(replace(scorer, load=NEVER_QUIET), in_int8(scorer), {7: timed_at(measured["float"], 0.01)})
     assert isinstance(found, Measurement)
-    assert "foreign_load" in found.flags
+    assert "foreign_load" in found.timing.flags
 
 
 def test_a_full_timing_starts_anew_unless_it_is_no_finer_than_the_coarse_one(

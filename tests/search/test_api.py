@@ -10,6 +10,7 @@ import pytest
 
 from copied_study import copied_study
 from qpareto.errors import QParetoError, StorageError, StudyError, StudyFileError
+from qpareto.objectives.interval import Interval
 from qpareto.objectives.measurement import Measurement
 from qpareto.objectives.score import Scorer
 from qpareto.search.api import export_from_study, layers_of_study_or_model, measure_candidate, results, run_study
@@ -32,13 +33,13 @@ def test_a_mask_is_none_all_a_word_or_a_file(study_file: Path, tmp_path: Path) -
     names = tmp_path / "mask.txt"
     names.write_text(f"{FIRST}\n\n# the head\n{LAST}\n")
     by_file = measure_candidate(spec, mask=str(names), calibration="max:2")
-    assert by_file.int8_layers == (FIRST, LAST)
-    assert by_file.calibration == "max:2"
-    by_word = measure_candidate(spec, mask=by_file.mask, calibration="max:2")
-    assert by_word.int8_layers == by_file.int8_layers
-    assert by_word.graph_hash == by_file.graph_hash
+    assert by_file.engine.int8_layers == (FIRST, LAST)
+    assert by_file.engine.calibration == "max:2"
+    by_word = measure_candidate(spec, mask=by_file.engine.mask, calibration="max:2")
+    assert by_word.engine.int8_layers == by_file.engine.int8_layers
+    assert by_word.engine.graph_hash == by_file.engine.graph_hash
     nothing = measure_candidate(spec, mask="none")
-    assert (nothing.int8_layers, nothing.calibration, nothing.map50_95_change) == ((), None, 0.0)
+    assert (nothing.engine.int8_layers, nothing.engine.calibration, nothing.accuracy.change.value) == ((), None, 0.0)
 
 
 def test_a_mask_that_is_none_of_these_is_refused(study_file: Path) -> None:
@@ -76,9 +77,9 @@ def test_an_export_is_the_chosen_trial_built_anew(finished_study: Path, tmp_path
     assert written.study is not None
     assert written.searched is not None
     assert (written.study.trial, written.afresh, written.layout) == (1, True, "ultralytics")
-    assert written.measurement.graph_hash == written.searched.graph_hash
-    assert written.measurement.map50_95 == written.searched.map50_95
-    assert written.measurement.reference_ms != written.searched.reference_ms, "it was timed once more"
+    assert written.measurement.engine.graph_hash == written.searched.engine.graph_hash
+    assert written.measurement.accuracy.map50_95 == written.searched.accuracy.map50_95
+    assert written.measurement.timing.reference_ms != written.searched.timing.reference_ms, "it was timed once more"
     assert written.drift is not None
     assert written.drift.images_seen == 6
     text = (tmp_path / "best" / "README.md").read_text()
@@ -104,20 +105,20 @@ def test_what_does_not_keep_its_promise_when_measured_anew_is_not_written(
 
     def slow(self: Scorer, *candidate: Any, **options: Any) -> Measurement:
         found = measure(self, *candidate, **options)
-        ratio, (low, high) = found.latency_ratio, found.latency_ratio_ci
-        return replace(
-            found, latency_ms=9 * found.latency_ms, latency_ratio=9 * ratio, latency_ratio_ci=(9 * low, 9 * high)
-        )
+        slower = Interval(*(9 * part for part in found.timing.ratio))
+        return replace(found, timing=replace(found.timing, ms=9 * found.timing.ms, ratio=slower, own=slower))
 
     monkeypatch.setattr(Scorer, "measure", slow)
     fastest = results(spec).front[0]
-    limit = Choice(max_latency_ms=1.001 * fastest.decisive.latency_ms)
+    limit = Choice(max_latency_ms=1.001 * fastest.decisive.timing.ms)
     with pytest.raises(StudyError, match=r"No point of the front runs within .*; the nearest are trial"):
         export_from_study(spec, limit, tmp_path / "best")
     assert not (tmp_path / "best").exists()
     again = next(point for point in results(spec).points if point.trial == fastest.trial)
     assert again.figures.latency_from == "measured anew at export"
-    assert again.decisive.latency_ratio > 1.5 * fastest.decisive.latency_ratio, "the study keeps what refutes it"
+    assert again.decisive.timing.ratio.value > 1.5 * fastest.decisive.timing.ratio.value, (
+        "the study keeps what refutes it"
+    )
 
 
 def test_nothing_is_exported_from_another_model_or_other_settings(finished_study: Path, tmp_path: Path) -> None:
@@ -140,7 +141,7 @@ def test_a_study_that_cannot_run_is_not_begun(study_file: Path, override: str, s
 def test_a_study_of_one_objective_runs(study_file: Path) -> None:
     found = run_study(load_study_file(study_file, ["objectives=[latency_ms]"]), trials=2)
     assert len(found.front) >= 1
-    assert len({point.measurement.latency_ms for point in found.front}) == 1
+    assert len({point.measurement.timing.ms for point in found.front}) == 1
 
 
 def test_a_storage_that_fails_midway_is_told_and_what_is_finished_is_kept(

@@ -19,12 +19,12 @@ def test_batches_share_calibration_and_graph_and_score_alike(study_file: Path, t
         spec = load_study_file(study_file, [f"engine.batch={batch}", f"cache={tmp_path / 'cache'}"])
         found[batch] = measure_candidate(spec, mask="all", calibration="max:2", keep=tmp_path / str(batch))
     one, two, eight = found.values()
-    assert [measurement.batch for measurement in found.values()] == [1, 2, 8]
-    assert one.graph_hash == two.graph_hash == eight.graph_hash
+    assert [measurement.engine.batch for measurement in found.values()] == [1, 2, 8]
+    assert one.engine.graph_hash == two.engine.graph_hash == eight.engine.graph_hash
     assert len(list((tmp_path / "cache" / "calibrated").glob("[!.]*"))) == 2  # this choice, and the structure
-    assert one.latency_median_ms < eight.latency_median_ms
+    assert one.timing.median_ms < eight.timing.median_ms
     for batch, measurement in found.items():
-        assert measurement.map50_95 == pytest.approx(one.map50_95, abs=0.02)
+        assert measurement.accuracy.map50_95 == pytest.approx(one.accuracy.map50_95, abs=0.02)
         (port,) = onnx.load(tmp_path / str(batch) / "quantized.onnx").graph.input
         assert port.type.tensor_type.shape.dim[0].dim_value == batch
         assert qpareto("verify", tmp_path / str(batch), "--quick").code == 0
@@ -37,7 +37,8 @@ def test_the_quickstarts_detector_scores_at_a_larger_batch_what_it_scores_at_one
     spec = load_study_file(shapes_study, ["engine.batch=2"])
     together = measure_candidate(spec, mask="all", calibration="max:4", keep=tmp_path / "kept")
     (expected,) = (point["map50_95"] for point in alone if point["baseline"] == "modelopt-max")
-    assert together.map50_95 == pytest.approx(expected, abs=0.01)
+    assert together.accuracy.map50_95 == pytest.approx(expected, abs=0.01)
     assert expected > 0.3
-    assert together.parity["boxes"] > 0
-    assert together.parity["images"] == 8
+    assert together.engine.parity is not None
+    assert together.engine.parity.boxes > 0
+    assert together.engine.parity.images == 8

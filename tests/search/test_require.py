@@ -15,6 +15,7 @@ from command_line import Outcome, qpareto
 from made_up_trials import measured
 from qpareto import open as open_study_file
 from qpareto.errors import CandidateError, QParetoError
+from qpareto.objectives.objective import values_of
 from qpareto.search.results.points import Point
 from qpareto.search.results.study_results import Results
 from qpareto.search.study.attributes import StudyAttributes, TrialAttributes
@@ -55,7 +56,7 @@ def test_the_users_own_test_is_answered_by_yes_with_the_point(recorded: Path) ->
     assert point["latency_ratio"] <= 0.75
     assert found["confidence"] == point["probability"] > 0.9
     kept = [p.measurement for p in points_of(recorded)]
-    kept = [m for m in kept if m.map50_95_change >= -0.01 and m.latency_ratio <= 0.75]
+    kept = [m for m in kept if m.accuracy.change.value >= -0.01 and m.timing.ratio.value <= 0.75]
     assert found["meeting"] == len(kept)
     assert [requirement["meaning"] for requirement in found["requirements"]] == [
         "absolute mAP50-95 below the reference (one point is 0.01)",
@@ -123,7 +124,7 @@ def test_a_trial_that_breaks_a_constraint_does_not_count(tmp_path: Path) -> None
     for constraints in ({"memory": 0.1}, {"memory": -0.1}):
         found = measured(0.4, 0.1)
         attrs = TrialAttributes(measurement=found).as_stored()
-        values = list(found.values(study.objectives))
+        values = values_of(found, study.objectives)
         study.study.add_trial(optuna.trial.create_trial(values=values, user_attrs=attrs, constraints=constraints))
     after = told(path, *ASKED)
     assert after["measured"] == before["measured"] + 1

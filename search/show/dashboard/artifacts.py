@@ -50,12 +50,12 @@ class TrialFiles:
         cache = self._cache
         files = [self._file(record, "quantized.onnx", "application/octet-stream", lambda: cache.onnx(found))]
         engine = cache.engine(found)
-        if engine is not None and found.engine_bytes <= 64 << 20:
+        if engine is not None and found.engine.bytes <= 64 << 20:
             files.append(self._file(record, "engine.zip", "application/zip", lambda: _zipped(engine.folder)))
-        accuracies = cache.accuracies(found)
-        if accuracies is not None:
+        pair = cache.pair(found)
+        if pair is not None and (accuracies := pair.accuracies()):
             files.append(self._file(record, "precision-recall.svg", "image/svg+xml", lambda: _curves(accuracies)))
-            if found.int8_layers:
+            if found.engine.int8_layers:
                 files.append(self._file(record, "contact-sheet.jpg", "image/jpeg", lambda: cache.contact_sheet(found)))
         return files
 
@@ -76,7 +76,7 @@ class TrialFiles:
         """Nothing is removed: the cache is shared with other studies."""
 
     def _file(self, record: TrialRecord, name: str, mimetype: str, maker: Callable[[], bytes]) -> TrialFile:
-        graph = record.measurement.graph_hash if record.measurement else ""
+        graph = record.measurement.engine.graph_hash if record.measurement else ""
         file_id = str(uuid5(NAMESPACE_URL, f"qpareto:{self._study}:{record.number}:{graph}:{name}"))
         self._makers[file_id] = maker
         return TrialFile(id=file_id, name=f"trial-{record.number}-{name}", mimetype=mimetype)

@@ -49,28 +49,28 @@ def note_of_trial(record: TrialRecord, confirmed: Measurement | CandidateError |
     elif record.reason:
         lines.append(f"Failed: {record.reason}")
     if isinstance(confirmed, Measurement):
-        lines.append(
-            f"Measured once more on {confirmed.images} images: change {change(confirmed.map50_95_change)}, "
-            f"ratio {ratio(confirmed.latency_ratio)}."
-        )
+        scored, timed = confirmed.accuracy, confirmed.timing
+        figures = f"change {change(scored.change.value)}, ratio {ratio(timed.ratio.value)}"
+        lines.append(f"Measured once more on {scored.images} images: {figures}.")
     elif confirmed is not None:
         lines.append(f"Could not be measured once more: {confirmed}")
     return "\n".join(f"- {line}" for line in lines)
 
 
 def _scored(found: Measurement) -> list[str]:
+    scored, timed, engine = found.accuracy, found.timing, found.engine
     lines = [
-        f"mAP50-95 **{accuracy(found.map50_95)}** ({change(found.map50_95_change)}, "
-        f"95 % {interval(found.map50_95_change_ci, change)}) on {found.images} images",
-        f"latency **{ratio(found.latency_ms)} ms**: {ratio(found.latency_ratio)} of the reference's "
-        f"(95 % {interval(found.latency_ratio_ci, ratio)}, {found.pairs} pairs)",
-        f"{int8_in_words(found)}; calibration {found.calibration or 'none'}; the others "
-        f"{found.float_type}; mask `{found.mask}`",
-        f"engine {mebibytes(found.engine_bytes)} on {found.device}",
+        f"mAP50-95 **{accuracy(scored.map50_95)}** ({change(scored.change.value)}, "
+        f"95 % {interval(scored.change, change)}) on {scored.images} images",
+        f"latency **{ratio(timed.ms)} ms**: {ratio(timed.ratio.value)} of the reference's "
+        f"(95 % {interval(timed.ratio, ratio)}, {timed.pairs} pairs)",
+        f"{int8_in_words(engine)}; calibration {engine.calibration or 'none'}; the others "
+        f"{engine.float_type}; mask `{engine.mask}`",
+        f"engine {mebibytes(engine.bytes)} on {found.provenance.device}",
     ]
-    if found.reformats is not None:
-        lines.append(f"{found.reformats} reformats between the layers")
-    return [*lines, *[f"Doubtful timing: {DOUBTS.get(flag, flag)}." for flag in found.flags]]
+    if engine.reformats is not None:
+        lines.append(f"{engine.reformats} reformats between the layers")
+    return [*lines, *[f"Doubtful timing: {DOUBTS.get(flag, flag)}." for flag in timed.flags]]
 
 
 def _commands(view: StudyView, study_file: str) -> list[str]:

@@ -55,7 +55,7 @@ def bargains_figure(view: StudyView) -> Any | None:
 def _shares(view: StudyView) -> dict[str, float]:
     """Switch -> the share of the front's points that have all its layers in INT8."""
     assert view.expected is not None
-    masks = [frozenset(point.measurement.int8_layers) for point in view.feasible_front]
+    masks = [frozenset(point.measurement.engine.int8_layers) for point in view.feasible_front]
     return {
         switch: sum(mask.issuperset(layers) for mask in masks) / len(masks) if masks else 0.0
         for switch, layers in view.expected.layers.items()

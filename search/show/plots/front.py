@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import cycle
 from typing import Any
 
-from ....objectives.measurement import Measurement
+from ....objectives.interval import Interval
 from ...results.points import Point
 from ...results.study_results import Results
 from ..view import StudyView
@@ -35,8 +35,8 @@ def front_figure(view: StudyView) -> Any:
     shown = {point.trial for point in (*front, *results.baselines)} | view.infeasible
     others = [point for point in results.points if point.trial not in shown][-MOST_OTHERS:]
     broken = [point for point in results.points if point.trial in view.infeasible]
-    own = _engine(reference) if reference else None
-    recipes = [same for same in _by_engine(results.baselines) if _engine(same[0]) != own]
+    own = reference.measurement.engine.identity if reference else None
+    recipes = [same for same in _by_engine(results.baselines) if same[0].measurement.engine.identity != own]
     figure = go.Figure(
         [
             _points(others, name="measured", marker={"color": GREY, "size": 6, "opacity": 0.7}),
@@ -100,8 +100,8 @@ def _points(points: Sequence[Point], *, mode: str = "markers", relative: bool = 
 
     found = [(point, point.decisive) for point in points]
     return go.Scatter(
-        x=[m.latency_ratio if relative else m.latency_ms for _, m in found],
-        y=[m.map50_95_change if relative else p.comparable_map50_95 for p, m in found],
+        x=[m.timing.ratio.value if relative else m.timing.ms for _, m in found],
+        y=[m.accuracy.change.value if relative else p.comparable_map50_95 for p, m in found],
         mode=mode,
         customdata=[_hover(p) for p in points],
         hovertemplate=HOVER.replace("%{y:.4f}", "%{y:+.4f}").replace(" ms,", ",") if relative else HOVER,
@@ -111,8 +111,9 @@ def _points(points: Sequence[Point], *, mode: str = "markers", relative: bool = 
 
 def _hover(point: Point) -> tuple[Any, ...]:
     """What `HOVER` shows of a point."""
-    m, told = point.decisive, point.measurement.calibration or "no calibration"
-    return point.trial, m.latency_ratio, len(m.int8_layers), told, point.precision, point.figures.accuracy_from
+    engine, told = point.decisive.engine, point.measurement.engine.calibration or "no calibration"
+    shown = point.trial, point.decisive.timing.ratio.value, len(engine.int8_layers), told
+    return *shown, point.precision, point.figures.accuracy_from
 
 
 def _recipe(same: Sequence[Point], symbol: str) -> Any:
@@ -142,29 +143,17 @@ def _by_engine(points: Sequence[Point]) -> list[list[Point]]:
     """Points of one engine together: one mark with all their names."""
     found: dict[tuple[str, str], list[Point]] = {}
     for point in points:
-        found.setdefault(_engine(point), []).append(point)
+        found.setdefault(point.measurement.engine.identity, []).append(point)
     return list(found.values())
-
-
-def _engine(point: Point) -> tuple[str, str]:
-    """The same for points of one engine."""
-    return point.measurement.graph_hash, point.measurement.float_type
 
 
 def _intervals(points: Sequence[Point]) -> dict[str, Any]:
     """The 95 % intervals in the axes' units: the ratio's in milliseconds, that of the mAP's change around the point."""
     found = [point.decisive for point in points]
 
-    def bars(value: Callable[[Measurement], float], ends: Callable[[Measurement], tuple[float, float]]) -> Any:
-        low = [value(m) - ends(m)[0] for m in found]
-        high = [ends(m)[1] - value(m) for m in found]
+    def bars(figures: Sequence[Interval]) -> Any:
+        low, high = [each.value - each.low for each in figures], [each.high - each.value for each in figures]
         return {"type": "data", "symmetric": False, "array": high, "arrayminus": low, "thickness": 1, "width": 2}
 
-    def ratio_ms(m: Measurement) -> tuple[float, float]:
-        unit_ms = m.latency_ms / m.latency_ratio
-        return m.latency_ratio_ci[0] * unit_ms, m.latency_ratio_ci[1] * unit_ms
-
-    return {
-        "error_x": bars(lambda m: m.latency_ms, ratio_ms),
-        "error_y": bars(lambda m: m.map50_95_change, lambda m: m.map50_95_change_ci),
-    }
+    in_ms = [Interval(*(ratio * m.timing.unit_ms for ratio in m.timing.ratio)) for m in found]
+    return {"error_x": bars(in_ms), "error_y": bars([m.accuracy.change for m in found])}

@@ -20,11 +20,11 @@ def masks_figure(view: StudyView) -> Any:
 
     names, front = view.layers(), view.feasible_front[:MOST_ROWS]
     told = [name or f"layer {i}, never INT8" for i, name in enumerate(names)]
-    chosen = [set(layers_of_word(point.measurement.mask)) for point in front]
+    chosen = [set(layers_of_word(point.measurement.engine.mask)) for point in front]
     figure = go.Figure(
         go.Heatmap(
             z=[[int(i in bits) for i in range(len(names))] for bits in chosen],
-            y=[f"{point.trial}: {speedup(point.decisive.latency_ratio)}" for point in front],
+            y=[f"{point.trial}: {speedup(point.decisive.timing.ratio.value)}" for point in front],
             customdata=[told] * len(front),
             colorscale=[(0, FAINT), (1, BLUE)],
             zmin=0,

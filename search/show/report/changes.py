@@ -49,11 +49,12 @@ def changes_of_view(view: StudyView, cache: TrialCache, *, shown: bool) -> Chang
     Args:
         shown: run its engine and the reference on a few images, to show what changed.
     """
-    front = [point for point in view.feasible_front if point.measurement.int8_layers]
+    front = [point for point in view.feasible_front if point.measurement.engine.int8_layers]
     if not front:
         return NOTHING
     chosen = front[knee(view.results.losses(front))]
-    drift = cache.drift(chosen.measurement)
+    pair = cache.pair(chosen.measurement)
+    drift = pair.drift() if pair else None
     if drift is None:
         return NOT_HERE
     if not shown:

@@ -116,7 +116,7 @@ def _compared(views: Sequence[StudyView]) -> str:
     rows = []
     for view in views:
         found = facts(view)
-        fastest = ratio(view.feasible_front[0].decisive.latency_ms) if view.feasible_front else "-"
+        fastest = ratio(view.feasible_front[0].decisive.timing.ms) if view.feasible_front else "-"
         rows.append((view.name, found.get("device", "-"), found.get("engine", "-"), fastest, found["hypervolume"]))
     return html(Table([*words("study", "device", "engine"), *figures("fastest, ms", "hypervolume")], rows))
 

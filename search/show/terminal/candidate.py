@@ -8,7 +8,10 @@ from typing import Any
 from rich import box
 from rich.table import Table as RichTable
 
+from ....objectives.accuracy.parity import Parity
 from ....objectives.engines.profile import LayerTime, reformat_share
+from ....objectives.interval import Interval
+from ....objectives.measured_engine import MeasuredEngine
 from ....objectives.measurement import Measurement
 from ...table import Table, figures, words
 from ...wording import accuracy, change, faster, interval, mebibytes, ratio, slow_run, with_interval
@@ -17,53 +20,48 @@ from .console import on_terminal, terminal
 
 def show_measurement(measurement: Measurement) -> None:
     """One measurement as a table of two columns."""
+    scored, timed, engine = measurement.accuracy, measurement.timing, measurement.engine
     table = RichTable(box=box.SIMPLE, show_header=False)
-    cold_ms = measurement.latency_cold_ms
-    cold = "" if cold_ms is None else f" (first run {ratio(cold_ms)} ms)"
+    cold = "" if timed.cold_ms is None else f" (first run {ratio(timed.cold_ms)} ms)"
     rows = {
-        "mAP50-95": f"{accuracy(measurement.map50_95)} ({change(measurement.map50_95_change)}, "
-        f"95 % {interval(measurement.map50_95_change_ci, change)})",
-        "mAP50": accuracy(measurement.map50),
-        "AP small / medium / large": " / ".join(
-            map(accuracy, (measurement.ap_small, measurement.ap_medium, measurement.ap_large))
-        ),
-        "latency": f"{ratio(measurement.latency_ms)} ms{cold}",
-        "slow runs, 99 % bounds": f"p90 {slow_run(measurement.latency_p90_ms, measurement.latency_p90_bound_ms)} ms, "
-        f"p99 {slow_run(measurement.latency_p99_ms, measurement.latency_p99_bound_ms)} ms",
-        "ratio to the reference": f"{ratio(measurement.latency_ratio)} "
-        f"(95 % {interval(measurement.latency_ratio_ci, ratio)}, {measurement.pairs} pairs)",
-        "speedup": faster(measurement.latency_ratio),
-        "timing disturbed by": ", ".join(measurement.flags) or "nothing",
-        "engine": f"{mebibytes(measurement.engine_bytes)}, {measurement.engine} {measurement.float_type}, "
-        f"{measurement.run_by}",
-        "INT8 layers": f"{len(measurement.int8_layers)}, calibration {measurement.calibration or 'none'}",
-        "what really ran": _what_ran(measurement),
-        "against its graph": _parity(measurement),
-        "energy of a run": "-" if measurement.energy_mj is None else f"{measurement.energy_mj:.1f} mJ",
-        "device while timing": ", ".join(f"{name} {value}" for name, value in measurement.readings.items()) or "-",
-        "mask": measurement.mask,
-        "device": measurement.device,
-        "images": str(measurement.images),
+        "mAP50-95": f"{accuracy(scored.map50_95)} ({change(scored.change.value)}, "
+        f"95 % {interval(scored.change, change)})",
+        "mAP50": accuracy(scored.map50),
+        "AP small / medium / large": " / ".join(map(accuracy, (scored.ap_small, scored.ap_medium, scored.ap_large))),
+        "latency": f"{ratio(timed.ms)} ms{cold}",
+        "slow runs, 99 % bounds": f"p90 {slow_run(timed.p90)} ms, p99 {slow_run(timed.p99)} ms",
+        "ratio to the reference": f"{ratio(timed.ratio.value)} "
+        f"(95 % {interval(timed.ratio, ratio)}, {timed.pairs} pairs)",
+        "speedup": faster(timed.ratio.value),
+        "timing disturbed by": ", ".join(timed.flags) or "nothing",
+        "engine": f"{mebibytes(engine.bytes)}, {engine.kind} {engine.float_type}, {engine.run_by}",
+        "INT8 layers": f"{len(engine.int8_layers)}, calibration {engine.calibration or 'none'}",
+        "what really ran": _what_ran(engine),
+        "against its graph": _parity(engine.parity),
+        "energy of a run": "-" if timed.energy_mj is None else f"{timed.energy_mj:.1f} mJ",
+        "device while timing": ", ".join(f"{name} {value}" for name, value in timed.readings.items()) or "-",
+        "mask": engine.mask,
+        "device": measurement.provenance.device,
+        "images": str(scored.images),
     }
     for name, value in rows.items():
         table.add_row(name, value)
     terminal().print(table)
 
 
-def _what_ran(found: Measurement) -> str:
-    if found.int8_ran is None:
+def _what_ran(engine: MeasuredEngine) -> str:
+    if engine.int8_ran is None:
         return "-"
-    share = "" if found.reformat_share is None else f", {found.reformat_share:.1%} of the layers' time"
-    return f"{found.int8_ran} of {len(found.int8_layers)} in INT8; {found.reformats} reformats{share}"
+    share = "" if engine.reformat_share is None else f", {engine.reformat_share:.1%} of the layers' time"
+    return f"{engine.int8_ran} of {len(engine.int8_layers)} in INT8; {engine.reformats} reformats{share}"
 
 
-def _parity(found: Measurement) -> str:
-    if not found.parity:
+def _parity(found: Parity | None) -> str:
+    if found is None:
         return "-"
     return (
-        f"boxes off by {found.parity['box_error']:.4f} of their size, shifted by {found.parity['box_shift']:.4f}; "
-        f"scores by {found.parity['score_error']:.4f} ({found.parity['boxes']:g} boxes, "
-        f"{found.parity['images']:g} images)"
+        f"boxes off by {found.box_error:.4f} of their size, shifted by {found.box_shift:.4f}; "
+        f"scores by {found.score_error:.4f} ({found.boxes} boxes, {found.images} images)"
     )
 
 
@@ -122,7 +120,7 @@ def _sensitivity_cells(found: Mapping[str, float] | None) -> list[str]:
 
 def _change_cell(found: tuple[float, float, float] | None) -> str:
     """Empty for a block that is never INT8."""
-    return "" if found is None else with_interval(found[0], found[1:], change)
+    return "" if found is None else with_interval(Interval(*found), change)
 
 
 def show_doctor(found: Mapping[str, Mapping[str, Any]]) -> None:

@@ -52,7 +52,7 @@ def _no(answer: Answer) -> str:
 
 def _yes(best: Compliance, answer: Answer) -> str:
     sure = "Yes" if best.is_sure else "Yes, but not surely"
-    confirmed = "confirmed" if best.is_confirmed else "not confirmed"
+    confirmed = "confirmed" if best.point.is_measured_again else "not confirmed"
     return (
         f"{sure}: trial {best.point.title} keeps {answer.requirements} "
         f"(probability {percent(best.probability)}, {confirmed})."
@@ -61,26 +61,27 @@ def _yes(best: Compliance, answer: Answer) -> str:
 
 def _remarks(best: Compliance, answer: Answer, study: str) -> Iterator[str]:
     """What the point is, whether it was held to account, what is doubtful, and how many others there are."""
-    found = best.decisive
-    layers = f"{len(found.int8_layers)} INT8 layers" if found.int8_layers else "no INT8 layer"
+    found = best.point.decisive
+    layers = f"{len(found.engine.int8_layers)} INT8 layers" if found.engine.int8_layers else "no INT8 layer"
     yield (
         f"Trial {best.point.title}, {_role(best)}: "
-        f"{in_words(found, latency_from=f', {faster(found.latency_ratio)}')}, "
-        f"{mebibytes(found.engine_bytes)}, {layers}."
+        f"{in_words(found, latency_from=f', {faster(found.timing.ratio.value)}')}, "
+        f"{mebibytes(found.engine.bytes)}, {layers}."
     )
     yield _account(best, study)
-    if found.flags and any(finding.requirement.quantity.source == "latency" for finding in best.findings):
-        yield f"Doubtful timing: {'; '.join(DOUBTS.get(flag, flag) for flag in found.flags)}."
+    if found.timing.flags and any(finding.requirement.quantity.source == "latency" for finding in best.findings):
+        yield f"Doubtful timing: {'; '.join(DOUBTS.get(flag, flag) for flag in found.timing.flags)}."
     yield f"Points that keep all that is required: {answer.meeting} of {answer.measured}. To ship this one:"
 
 
 def _account(best: Compliance, study: str) -> str:
     """Whether the figures are of a second measurement, and what makes one if not."""
     searched = best.point.measurement
-    if best.is_confirmed:
-        images = f"{best.decisive.images} other images"
-        if best.decisive.dataset_hash == searched.dataset_hash:
-            images = f"the same {searched.images} images (`data.confirm` names others, on which mAP cannot be luck)"
+    if best.point.is_measured_again:
+        images = f"{best.point.decisive.accuracy.images} other images"
+        if best.point.decisive.accuracy.dataset_hash == searched.accuracy.dataset_hash:
+            others = "(`data.confirm` names others, on which mAP cannot be luck)"
+            images = f"the same {searched.accuracy.images} images {others}"
         before = ", ".join(f"{finding.requirement.name} {_figure(finding)}" for finding in best.searched)
         return f"Confirmed: built and measured once more, on {images}, which decides; the search had {before}."
     if best.point.baseline is not None:
@@ -105,13 +106,13 @@ def _show_nearest(console: Console, nearest: Sequence[Compliance]) -> None:
 
 
 def _shortfall(compliance: Compliance) -> str:
-    if compliance.refuted:
-        return f"{_role(compliance)}; could not be measured once more: {compliance.refuted}"
+    if compliance.point.refuted:
+        return f"{_role(compliance)}; could not be measured once more: {compliance.point.refuted}"
     told = [_missed(finding) for finding in compliance.findings if not finding.is_met]
     kept = [f"{f.requirement.name} ({_figure(f)})" for f in compliance.findings if f.is_met]
     if kept:
         told.append(f"keeps {' and '.join(kept)}")
-    confirmed = "confirmed" if compliance.is_confirmed else "not confirmed"
+    confirmed = "confirmed" if compliance.point.is_measured_again else "not confirmed"
     if compliance.searched and all(finding.is_met for finding in compliance.searched):
         confirmed = "kept all in the search, but not when it was confirmed"
     return f"{'; '.join(told)}; {_role(compliance)}, {confirmed}"
@@ -132,7 +133,8 @@ def _missed(finding: Finding) -> str:
 def _role(compliance: Compliance) -> str:
     """What the point is in its study, and what it runs in where that is no INT8: `on the front, bf16`."""
     told, point = ROLES[compliance.role], compliance.point
-    return told if point.measurement.int8_layers or compliance.role == "reference" else f"{told}, {point.precision}"
+    has_int8 = bool(point.measurement.engine.int8_layers)
+    return told if has_int8 or compliance.role == "reference" else f"{told}, {point.precision}"
 
 
 def _limit(finding: Finding) -> str:
@@ -148,4 +150,4 @@ def _interval(finding: Finding) -> str:
     if finding.figure is None or finding.figure.low == finding.figure.high:
         return "-"
     digits = finding.requirement.quantity.digits
-    return interval((finding.figure.low, finding.figure.high), lambda end: f"{end:z.{digits}f}", between="..")
+    return interval(finding.figure, lambda end: f"{end:z.{digits}f}", between="..")

@@ -54,12 +54,12 @@ def plot_of_results(results: Results, *, width: int) -> Text | None:
     reference = [] if results.reference is None else [results.reference]
     framing = [(RECIPE, results.baselines), (FRONT, results.front), (REFERENCE, reference)]
     framed = [point for _, points in framing for point in points]
-    across, up = _range([p.decisive.latency_ms for p in framed]), _range([p.comparable_map50_95 for p in framed])
+    across, up = _range([p.decisive.timing.ms for p in framed]), _range([p.comparable_map50_95 for p in framed])
     columns = width - LABEL - 2
     grid: list[list[Kind | None]] = [[None] * columns for _ in range(HEIGHT)]
     for kind, points in [(MEASURED, results.points), *framing]:  # the later lies on top
         for point in points:
-            column = across.place(point.decisive.latency_ms, columns)
+            column = across.place(point.decisive.timing.ms, columns)
             row = up.place(point.comparable_map50_95, HEIGHT)
             if 0 <= column < columns and 0 <= row < HEIGHT:
                 grid[HEIGHT - 1 - row][column] = kind

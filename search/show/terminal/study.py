@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 
-from ....objectives.measurement import Measurement
 from ...results.doubts import doubts_of
 from ...results.points import Point
 from ...results.study_results import Results
@@ -80,7 +79,7 @@ def _show_wide(console: Console, results: Results, width: int) -> None:
 
 def _images(points: Sequence[Point]) -> str:
     """On how many images they were confirmed: ` on 250 images`; empty if none was."""
-    found = {p.confirmed.images for p in points if isinstance(p.confirmed, Measurement)}
+    found = {p.again.accuracy.images for p in points if p.again}
     return f" on {' or '.join(map(str, sorted(found)))} images" if found else ""
 
 

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from coco_scenes import Found, Scene, Truth, pycocotools_eval, scene_of, scenes, score_detections
-from qpareto.objectives.accuracy.bootstrap import Interval
 from qpareto.objectives.accuracy.coco import MatchTable
 from qpareto.objectives.accuracy.race import (
     HALVES,
@@ -29,6 +28,7 @@ from qpareto.objectives.accuracy.race import (
     race_order,
     standing_on_part,
 )
+from qpareto.objectives.interval import Interval
 from qpareto.search.front import front_of
 
 IMAGES, ENGINES, STUDIES = 200, 8, 40  # of the simulation

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from bright_rectangles import HEAD, BrightRectangle, rectangles_in
 from qpareto.errors import EngineError
-from qpareto.objectives.accuracy.bootstrap import Interval
 from qpareto.objectives.accuracy.coco import Accuracy
 from qpareto.objectives.accuracy.evaluate import accuracy_of_engine
 from qpareto.objectives.accuracy.evaluation_set import EvaluationSet
 from qpareto.objectives.accuracy.race import Race, Rival, Standing, race_order, standing_on_part
 from qpareto.objectives.accuracy.raced import Contest
+from qpareto.objectives.interval import Interval
 
 IMAGES = 60  # looked at after 16 at the earliest: after 30
 

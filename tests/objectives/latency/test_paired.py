@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from contracts.engines import SmallDetector, random_images
 from qpareto.objectives.engines import Engine, engine_kind
 from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
+from qpareto.objectives.interval import Interval
 from qpareto.objectives.latency.paired import (
     LatencyBudget,
     PairedLatency,
@@ -22,6 +23,7 @@ from qpareto.objectives.latency.paired import (
     interleaved,
     paired_latency,
 )
+from qpareto.objectives.latency.percentiles import Percentile
 from qpareto.objectives.latency.telemetry import HostLoad
 
 T = TypeVar("T")
@@ -208,11 +210,12 @@ def _measured(engines: tuple[Engine, Engine], shares: list[float | None], *, qui
 def test_two_engines_are_timed_and_summed_up(engines: tuple[Engine, Engine]) -> None:
     result = _measured(engines, [0.01])
     assert result.pairs == 20
-    assert 0 < result.candidate_ms <= result.candidate_p90_ms <= result.candidate_p95_ms <= result.candidate_p99_ms
-    assert result.candidate_p90_bound_ms is None, "20 runs are too few"
+    assert result.p90.ms is not None
+    assert result.p99.ms is not None
+    assert 0 < result.median_ms <= result.p90.ms <= result.p95_ms <= result.p99.ms
+    assert result.p90.bound_ms is None, "20 runs are too few"
     assert result.reference_ms > 0
-    low, high = result.ratio_ci
-    assert 0 < low <= result.ratio <= high
+    assert 0 < result.ratio.low <= result.ratio.value <= result.ratio.high
     assert result.foreign_load == 0.01
     assert "foreign_load" not in result.flags
 
@@ -251,22 +254,20 @@ def timing(ratio: float, **changes: Any) -> PairedLatency:
     fields: dict[str, Any] = {
         "pairs": 40,
         "reference_ms": 10.0,
-        "candidate_ms": 10.0 * ratio,
-        "candidate_p90_ms": 11.0 * ratio,
-        "candidate_p95_ms": 12.0 * ratio,
-        "candidate_p99_ms": 13.0 * ratio,
-        "candidate_cold_ms": 15.0,
-        "ratio": ratio,
-        "ratio_ci": (ratio * 0.99, ratio * 1.02),
+        "median_ms": 10.0 * ratio,
+        "p90": Percentile(ms=11.0 * ratio, bound_ms=None),
+        "p95_ms": 12.0 * ratio,
+        "p99": Percentile(ms=13.0 * ratio, bound_ms=None),
+        "cold_ms": 15.0,
+        "ratio": Interval(ratio, ratio * 0.99, ratio * 1.02),
     }
     return PairedLatency(**fields | changes)
 
 
 def test_timings_of_several_processes_are_one_by_their_geometric_mean() -> None:
     found = combined([timing(0.4, energy_mj=3.0), timing(0.5, flags=("throttled",)), timing(0.625, energy_mj=5.0)])
-    assert found.ratio == pytest.approx(0.5)
-    assert found.ratio_ci == pytest.approx((0.495, 0.51))
-    assert (found.timings, found.pairs, found.candidate_ms, found.energy_mj) == (3, 120, 5.0, 4.0)
+    assert found.ratio == pytest.approx((0.5, 0.495, 0.51))
+    assert (found.timings, found.pairs, found.median_ms, found.energy_mj) == (3, 120, 5.0, 4.0)
     assert found.flags == ("throttled",)
     assert found.is_disturbed
 
@@ -274,17 +275,15 @@ def test_timings_of_several_processes_are_one_by_their_geometric_mean() -> None:
 def test_of_several_timings_the_greatest_percentile_and_bound_count_and_a_bound_needs_all() -> None:
     found = combined(
         [
-            timing(0.4, candidate_p90_bound_ms=6.0, candidate_p99_bound_ms=7.0),
-            timing(0.5, candidate_p90_bound_ms=5.8),
+            timing(0.4, p90=Percentile(ms=4.4, bound_ms=6.0), p99=Percentile(ms=5.2, bound_ms=7.0)),
+            timing(0.5, p90=Percentile(ms=5.5, bound_ms=5.8)),
         ]
     )
-    assert (found.candidate_p90_ms, found.candidate_p99_ms) == (5.5, 6.5)
-    assert (found.candidate_p90_bound_ms, found.candidate_p99_bound_ms) == (6.0, None)
+    assert (found.p90, found.p99) == (Percentile(ms=5.5, bound_ms=6.0), Percentile(ms=6.5, bound_ms=None))
 
 
 def test_one_timing_stays_what_it_is() -> None:
     one = timing(0.4)
     again = combined([one])
     assert again.ratio == pytest.approx(one.ratio)
-    assert again.ratio_ci == pytest.approx(one.ratio_ci)
-    assert replace(again, ratio=one.ratio, ratio_ci=one.ratio_ci) == one
+    assert replace(again, ratio=one.ratio) == one

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import median_abs_deviation
 
+from qpareto.objectives.interval import Interval
 from qpareto.objectives.latency.spread import FEWEST_REPEATS, Spread
 
 RATIOS = st.floats(0.1, 3.0)
@@ -22,7 +23,7 @@ def test_95_of_100_new_timings_are_within_what_was_told(timings: int, deviation:
     for _ in range(rounds):
         spread = Spread.of_ratios(np.exp(rng.normal(0, deviation, 6)).tolist())
         told = true * math.exp(rng.normal(0, deviation, timings).mean())
-        low, high = spread.around(told, (told, told), timings=timings)
+        _, low, high = spread.around(Interval(told, told, told), timings=timings)
         held += low <= true * math.exp(rng.normal(0, deviation)) <= high
     assert 0.94 < held / rounds < 0.96
 
@@ -35,24 +36,25 @@ def test_timings_own_intervals_alone_hold_far_fewer() -> None:
 
 @given(ratio=RATIOS, below=st.floats(0, 0.2), above=st.floats(0, 0.2), deviation=st.floats(0, 0.1))
 def test_the_interval_holds_the_timings_own(ratio: float, below: float, above: float, deviation: float) -> None:
-    own = ratio * (1 - below), ratio * (1 + above)
-    low, high = Spread(deviation=deviation, timings=6).around(ratio, own)
-    assert low <= own[0] * (1 + 1e-12)
-    assert high >= own[1] * (1 - 1e-12)
+    own = Interval(ratio, ratio * (1 - below), ratio * (1 + above))
+    told, low, high = Spread(deviation=deviation, timings=6).around(own)
+    assert told == ratio
+    assert low <= own.low * (1 + 1e-12)
+    assert high >= own.high * (1 - 1e-12)
 
 
 @given(ratio=RATIOS, deviation=st.floats(0, 0.1), timings=st.integers(1, 9))
 def test_more_timings_of_an_engine_and_a_better_known_spread_never_widen_it(
     ratio: float, deviation: float, timings: int
 ) -> None:
-    own = ratio * 0.999, ratio * 1.001
-    low, high = Spread(deviation=deviation, timings=6).around(ratio, own, timings=timings)
+    own = Interval(ratio, ratio * 0.999, ratio * 1.001)
+    _, low, high = Spread(deviation=deviation, timings=6).around(own, timings=timings)
     for narrower in (
-        Spread(deviation=deviation, timings=6).around(ratio, own, timings=timings + 1),
-        Spread(deviation=deviation, timings=7).around(ratio, own, timings=timings),
+        Spread(deviation=deviation, timings=6).around(own, timings=timings + 1),
+        Spread(deviation=deviation, timings=7).around(own, timings=timings),
     ):
-        assert low <= narrower[0] * (1 + 1e-12)
-        assert high >= narrower[1] * (1 - 1e-12)
+        assert low <= narrower.low * (1 + 1e-12)
+        assert high >= narrower.high * (1 - 1e-12)
 
 
 QUIET = Spread(deviation=0.004, timings=6)
@@ -63,11 +65,11 @@ def test_what_an_hour_does_is_seen_by_engines_that_were_timed_again_after_it() -
     for _ in range(rounds):
         once, thrice, new = np.exp(rng.normal(0, [[0.012], [0.012 / math.sqrt(3)], [0.012]], (3, 8)))
         spread = QUIET.with_repeats([((a, 1), (b, 3)) for a, b in zip(once, thrice, strict=True)])
-        low, high = spread.around(thrice[0], (thrice[0], thrice[0]), timings=3)
+        _, low, high = spread.around(Interval(*[thrice[0]] * 3), timings=3)
         held += low <= new[0] <= high
     assert held / rounds > 0.93
     told, new = np.exp(rng.normal(0, [[0.012 / math.sqrt(3)], [0.012]], (2, 2000)))
-    reach = math.log(QUIET.around(1.0, (1.0, 1.0), timings=3)[1])
+    reach = math.log(QUIET.around(Interval(1.0, 1.0, 1.0), timings=3).high)
     assert np.mean(np.abs(np.log(new / told)) < reach) < 0.7, "without them"
 
 

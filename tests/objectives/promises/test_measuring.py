@@ -10,7 +10,9 @@ import pytest
 from networks import small_network
 from qpareto.errors import EngineError
 from qpareto.objectives.engines import engine_kind
+from qpareto.objectives.interval import Interval
 from qpareto.objectives.latency.paired import PairedLatency
+from qpareto.objectives.latency.percentiles import Percentile
 from qpareto.objectives.promises import measuring
 from qpareto.objectives.promises.check import Untried
 from qpareto.objectives.promises.subject import Subject
@@ -22,10 +24,10 @@ TimedAs = Callable[..., None]
 
 
 def timed(ratio: float, half_width: float, **others: object) -> PairedLatency:
-    percentiles = {"candidate_p90_ms": 2.4, "candidate_p95_ms": 2.5, "candidate_p99_ms": 2.6}
-    milliseconds = {"reference_ms": 2.0, "candidate_ms": 2.0 * ratio, "candidate_cold_ms": 3.0, **percentiles}
-    interval = (ratio - half_width, ratio + half_width)
-    return PairedLatency(pairs=40, ratio=ratio, ratio_ci=interval, **milliseconds, **others)  # type: ignore[arg-type]
+    percentiles = {"p90": Percentile(ms=2.4, bound_ms=None), "p95_ms": 2.5, "p99": Percentile(ms=2.6, bound_ms=None)}
+    milliseconds = {"reference_ms": 2.0, "median_ms": 2.0 * ratio, "cold_ms": 3.0, **percentiles}
+    around = Interval(ratio, ratio - half_width, ratio + half_width)
+    return PairedLatency(pairs=40, ratio=around, **milliseconds, **others)  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import qpareto
 from command_line import qpareto as command
 from made_up_trials import measured
 from qpareto.errors import StudyError
+from qpareto.objectives.objective import values_of
 from qpareto.search.api import Address, OpenedStudy, dashboard_of_study, write_report
 from qpareto.search.study.attributes import TrialAttributes
 from qpareto.search.study.identity import Identity
@@ -39,7 +40,7 @@ def test_measurements_are_a_data_frame_by_trial(opened: OpenedStudy) -> None:
     assert set(frame.index[frame.on_front]) == {point.trial for point in opened.results.front}
     assert frame.loc[1, "baseline"] == "modelopt-max"
     point = opened.results.front[0]
-    assert frame.loc[point.trial, "latency_ms"] == point.measurement.latency_ms
+    assert frame.loc[point.trial, "latency_ms"] == point.measurement.timing.ms
 
 
 @pytest.mark.usefixtures("without_pandas")
@@ -73,7 +74,7 @@ def of_two_devices(tmp_path: Path) -> Path:
         study = open_study(load_study_file(path), identity=Identity(engine={"float_type": "fp32"}, device=device))
         found = measured(0.39, ratio, device=device)
         attrs = TrialAttributes(candidate="max:64 3", measurement=found).as_stored()
-        trial = optuna.trial.create_trial(values=found.values(study.objectives), user_attrs=attrs)
+        trial = optuna.trial.create_trial(values=values_of(found, study.objectives), user_attrs=attrs)
         study.study.add_trial(trial)
     return path
 
@@ -88,7 +89,7 @@ def test_a_report_lays_the_fronts_of_all_devices_over_one_another(of_two_devices
 
 def test_a_notebook_opens_the_front_of_the_device_that_it_names(of_two_devices: Path) -> None:
     (point,) = qpareto.open(of_two_devices, device="Another GPU").results.front
-    assert point.measurement.device == "Another GPU"
+    assert point.measurement.provenance.device == "Another GPU"
     with pytest.raises(StudyError, match="name one of 'A GPU', 'Another GPU'"):
         qpareto.open(of_two_devices)
 

@@ -55,11 +55,13 @@ def test_two_workers_try_the_candidates_that_one_tries_and_find_its_front(both: 
     tried = [{r.candidate for r in found.records if r.outcome == "complete"} for found in both]
     assert tried[0] == tried[1]
     assert len(tried[0]) == TRIALS
-    fronts = [{point.measurement.graph_hash for point in found.front} for found in both]
+    fronts = [{point.measurement.engine.graph_hash for point in found.front} for found in both]
     assert fronts[0] == fronts[1]
     assert len(fronts[0]) > 1
 
 
 def test_a_graph_scores_the_same_whoever_measured_it(both: tuple[Results, Results]) -> None:
-    scores = [{p.measurement.graph_hash: p.measurement.map50_95 for p in found.points} for found in both]
+    scores = [
+        {p.measurement.engine.graph_hash: p.measurement.accuracy.map50_95 for p in found.points} for found in both
+    ]
     assert scores[0] == scores[1]

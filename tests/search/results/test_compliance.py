@@ -55,33 +55,37 @@ def deciding(point: Point) -> Measurement | None:
 
 def keeps(point: Point, drop: float, ratio: float) -> bool:
     found = deciding(point)
-    return found is not None and found.map50_95 >= 0.4 - drop - 1e-9 and found.latency_ratio <= ratio + 1e-9
+    return (
+        found is not None and found.accuracy.map50_95 >= 0.4 - drop - 1e-9 and found.timing.ratio.value <= ratio + 1e-9
+    )
 
 
 def keeps_surely(point: Point, drop: float, ratio: float) -> bool:
     found = deciding(point)
     if found is None or not keeps(point, drop, ratio):
         return False
-    return found.map50_95_change_ci[0] >= -drop - 1e-9 and found.latency_ratio_ci[1] <= ratio + 1e-9
+    return found.accuracy.change.low >= -drop - 1e-9 and found.timing.ratio.high <= ratio + 1e-9
 
 
 def beats(one: Point, other: Point) -> bool:
     mine, theirs = deciding(one), deciding(other)
     assert mine is not None
     assert theirs is not None
-    if mine.map50_95 < theirs.map50_95 or mine.latency_ms > theirs.latency_ms:
+    if mine.accuracy.map50_95 < theirs.accuracy.map50_95 or mine.timing.ms > theirs.timing.ms:
         return False
-    more_accurate = mine.map50_95_change_ci[0] > theirs.map50_95_change_ci[1]
-    faster = mine.latency_ratio_ci[1] < theirs.latency_ratio_ci[0]
-    return (more_accurate and mine.map50_95 > theirs.map50_95) or (faster and mine.latency_ms < theirs.latency_ms)
+    more_accurate = mine.accuracy.change.low > theirs.accuracy.change.high
+    faster = mine.timing.ratio.high < theirs.timing.ratio.low
+    return (more_accurate and mine.accuracy.map50_95 > theirs.accuracy.map50_95) or (
+        faster and mine.timing.ms < theirs.timing.ms
+    )
 
 
 def worst(point: Point, drop: float, ratio: float) -> float:
     found = deciding(point)
     if found is None:
         return float("inf")
-    lost = (REFERENCE_MAP - found.map50_95 - drop) / max(drop, 0.01)
-    slow = (found.latency_ratio - ratio) / max(abs(1 - ratio), 0.01)
+    lost = (REFERENCE_MAP - found.accuracy.map50_95 - drop) / max(drop, 0.01)
+    slow = (found.timing.ratio.value - ratio) / max(abs(1 - ratio), 0.01)
     return max(0.0, lost if lost > 1e-7 else 0.0, slow if slow > 1e-7 else 0.0)
 
 
@@ -112,8 +116,8 @@ def test_the_answer_is_what_looking_at_every_point_gives(study: Results, drop: f
     if kept and sure:
         assert found.best.point in sure
         rivals = [p for p in sure if isinstance(p.confirmed, Measurement)]
-        assert not rivals or found.best.is_confirmed
-        assert found.best.decisive.latency_ms == min(m.latency_ms for p in rivals or sure if (m := deciding(p)))
+        assert not rivals or found.best.point.is_measured_again
+        assert found.best.point.decisive.timing.ms == min(m.timing.ms for p in rivals or sure if (m := deciding(p)))
 
 
 @given(studies())
@@ -145,7 +149,7 @@ def test_of_those_that_are_sure_a_confirmed_one_comes_before_a_faster_one() -> N
     records = [trial(0, measured(0.395, 0.5)), trial(1, measured(0.4, 0.6))]
     assert best_of(answer(confirmed(records, {}), LIMITS)).point.trial == 0
     found = answer(confirmed(records, {1: measured(0.396, 0.61)}), LIMITS)
-    assert (best_of(found).point.trial, best_of(found).is_confirmed) == (1, True)
+    assert (best_of(found).point.trial, best_of(found).point.is_measured_again) == (1, True)
 
 
 def test_where_none_is_sure_the_most_probable_comes_first() -> None:
@@ -189,7 +193,7 @@ def test_what_could_not_be_measured_once_more_is_no_yes() -> None:
     study = confirmed([trial(0, measured(0.395, 0.5))], {0: CandidateError("The engine crashed.")})
     found = answer(study, LIMITS)
     assert not found.is_met
-    assert (found.nearest[0].refuted, found.nearest[0].probability) == ("The engine crashed.", 0.0)
+    assert (found.nearest[0].point.refuted, found.nearest[0].probability) == ("The engine crashed.", 0.0)
 
 
 def test_every_kind_of_point_counts_and_is_told_as_what_it_is() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ from made_up_trials import measured, results_of, trial
 from qpareto.errors import CandidateError
 from qpareto.objectives.latency.spread import Spread
 from qpareto.objectives.measurement import Measurement
-from qpareto.search.results.figures import NO_LOSS, expected_luck, figures_of, is_as_accurate, measured_again
+from qpareto.search.results.figures import NO_LOSS, expected_luck, figures_of, is_as_accurate
+from qpareto.search.results.points import Point
 from qpareto.search.results.study_results import Results
 
 SEARCHED = measured(0.395, 0.55)
@@ -34,9 +36,9 @@ def test_a_confirmation_counts_whole_and_says_on_which_images() -> None:
 
 def test_at_export_latency_is_the_new_engines_and_accuracy_that_of_images_that_the_search_never_saw() -> None:
     found = figures_of(SEARCHED, confirmed=ON_OTHERS, fresh=FRESH)
-    assert found.measurement.latency_ratio == FRESH.latency_ratio
-    assert found.measurement.map50_95_change == ON_OTHERS.map50_95_change
-    assert (found.measurement.images, found.measurement.graph_hash) == (250, FRESH.graph_hash)
+    assert found.measurement.timing.ratio.value == FRESH.timing.ratio.value
+    assert found.measurement.accuracy.change.value == ON_OTHERS.accuracy.change.value
+    assert (found.measurement.accuracy.images, found.measurement.engine.graph_hash) == (250, FRESH.engine.graph_hash)
     assert str(found) == (
         "mAP50-95 0.3500 (-0.0080, confirmed on 250 other images), 11.860 ms (0.593 of the reference, measured anew at "
         "export)"
@@ -63,9 +65,8 @@ def test_the_interval_of_a_latency_counts_what_the_studys_points_showed_when_the
     spread = Spread(deviation=float(timing), timings=6)
     for point, timings in zip(after.points, (3, 3, 3, 1), strict=True):
         found = point.decisive
-        assert found.latency_own_ci is not None
-        expected = spread.around(found.latency_ratio, found.latency_own_ci, timings=timings)
-        assert found.latency_ratio_ci == pytest.approx(expected, rel=1e-4)
+        expected = spread.around(found.timing.own, timings=timings)
+        assert found.timing.ratio == pytest.approx(expected, rel=1e-4)
         assert point.is_measured_again == (timings == 3)
     (remark,) = after.remarks(doubts=False)[-1:]
     assert remark.startswith("This machine's speed is not steady: engines that were timed again lie 5.0 % apart")
@@ -73,9 +74,11 @@ def test_the_interval_of_a_latency_counts_what_the_studys_points_showed_when_the
     assert not any("not steady" in remark for remark in before.remarks())
 
 
-def test_a_measurement_that_failed_is_none() -> None:
-    assert measured_again(CandidateError("The engine crashed.")) is None
-    assert measured_again(FRESH) is FRESH
+def test_a_second_measurement_that_failed_is_none() -> None:
+    failed = Point(trial=0, measurement=SEARCHED, baseline=None, confirmed=CandidateError("The engine crashed."))
+    assert (failed.again, failed.refuted) == (None, "The engine crashed.")
+    confirmed = replace(failed, confirmed=REBUILT)
+    assert (confirmed.again, confirmed.refuted) == (REBUILT, None)
 
 
 @pytest.mark.parametrize(("low", "is_accurate"), [(-NO_LOSS + 1e-6, True), (-NO_LOSS, False), (-0.02, False)])

@@ -19,8 +19,8 @@ def test_a_run_ends_by_measuring_its_front_once_more_on_images_it_never_saw(
     assert found.front
     for point in found.front:
         assert isinstance(point.confirmed, Measurement)
-        assert (point.measurement.images, point.confirmed.images) == (6, 3)
-        assert point.confirmed.graph_hash == point.measurement.graph_hash
+        assert (point.measurement.accuracy.images, point.confirmed.accuracy.images) == (6, 3)
+        assert point.confirmed.engine.graph_hash == point.measurement.engine.graph_hash
         assert point.as_json()["confirmed"]["images"] == 3
 
 
@@ -32,10 +32,10 @@ def test_recipes_the_reference_and_other_float_types_are_measured_once_more_too(
     assert {"float", "modelopt-max"} <= {point.baseline for point in found.baselines}
     for point in found.baselines:
         assert isinstance(point.confirmed, Measurement)
-        assert point.confirmed.float_type == point.measurement.float_type
+        assert point.confirmed.engine.float_type == point.measurement.engine.float_type
         assert point.figures.accuracy_from == "confirmed on 3 other images"
     assert found.reference is not None
-    assert found.reference.decisive.map50_95_change == 0.0
+    assert found.reference.decisive.accuracy.change.value == 0.0
 
 
 def test_what_was_confirmed_is_not_measured_again(study_file: Path, other_images: list[str]) -> None:
@@ -52,7 +52,9 @@ def test_without_other_images_the_engines_are_built_anew_on_demand(study_file: P
     assert len(set((spec.cache / "engines").iterdir()) - engines) >= len(found.front)
     for point in results(spec).front:
         assert isinstance(point.confirmed, Measurement)
-        assert point.confirmed.map50_95 == point.measurement.map50_95  # the same images, and the CPU rounds alike
+        assert (
+            point.confirmed.accuracy.map50_95 == point.measurement.accuracy.map50_95
+        )  # the same images, and the CPU rounds alike
 
 
 def test_confirming_on_images_that_the_search_saw_is_refused(study_file: Path, assets: Path) -> None:

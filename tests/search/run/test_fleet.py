@@ -32,7 +32,7 @@ def refuse_lost_or_doubled(now: Snapshot, fleet: Fleet, *, trials: int) -> None:
     assert [record.number for record in now.records] == list(range(len(now.records)))
     counted = [record for record in now.records if record.outcome.counts]
     assert len({record.candidate for record in counted}) == trials
-    assert {r.measurement.reference_ms for r in counted if r.measurement} == {fleet.study().reference_ms}
+    assert {r.measurement.timing.reference_ms for r in counted if r.measurement} == {fleet.study().reference_ms}
     of_lost = {record.candidate for record in now.records if record.outcome.is_lost}
     twice = [candidate for candidate, count in Counter(m["candidate"] for m in fleet.measured()).items() if count > 1]
     assert set(twice) <= of_lost  # none but what a lost worker had begun

@@ -57,7 +57,7 @@ def lacking(monkeypatch: pytest.MonkeyPatch) -> Callable[[Lacks], list[str]]:
 
 
 def int8_of(results: Results) -> list[set[str]]:
-    return [set(record.measurement.int8_layers) for record in results.records if record.measurement]
+    return [set(record.measurement.engine.int8_layers) for record in results.records if record.measurement]
 
 
 def test_a_layer_without_a_kernel_costs_one_build_and_no_trial(
@@ -68,7 +68,7 @@ def test_a_layer_without_a_kernel_costs_one_build_and_no_trial(
     assert failed == [STEM]
     assert [record.outcome for record in results.records if record.outcome == "failed"] == []
     assert not any(STEM in layers for layers in int8_of(results))
-    recipes = {point.baseline: point.measurement.no_int8_kernel for point in results.baselines}
+    recipes = {point.baseline: point.measurement.engine.no_int8_kernel for point in results.baselines}
     assert recipes["modelopt-max"] == recipes["modelopt-entropy"] == (STEM,)
     assert recipes["float"] == ()
     asked = [record.params for record in results.records if not record.baseline]
@@ -87,7 +87,9 @@ def test_a_layer_that_lacks_a_kernel_beside_some_others_only_fails_one_trial_wit
     assert len(failed) == len(trials) == 1
     assert f"No INT8 kernel for {DOWN} in openvino" in str(trials[0].reason)
     assert not any(
-        DOWN in (record.measurement.int8_layers) for record in results.records[trials[0].number :] if record.measurement
+        DOWN in (record.measurement.engine.int8_layers)
+        for record in results.records[trials[0].number :]
+        if record.measurement
     )
 
 

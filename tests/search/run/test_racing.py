@@ -126,7 +126,7 @@ def test_a_baseline_is_measured_in_full_even_if_its_graph_was_stopped(study_file
     found = run_study(spec, trials=4)
     (recipe,) = (record for record in found.records if record.baseline == "modelopt-max")
     assert recipe.measurement is not None
-    assert (recipe.measurement.graph_hash, recipe.reused_from) == (graph, None)
+    assert (recipe.measurement.engine.graph_hash, recipe.reused_from) == (graph, None)
 
 
 def test_ctrl_c_in_a_race_leaves_an_interrupted_trial_that_is_tried_again(
@@ -170,4 +170,4 @@ def test_a_real_study_stops_only_what_its_rivals_match_within_the_intervals(shap
         assert twin is not None
         assert pruned.stopped is not None
         rival = next(point for point in raced.points if point.trial == pruned.stopped.rival)
-        assert rival.measurement.map50_95_change_ci[1] >= twin.map50_95_change_ci[0]
+        assert rival.measurement.accuracy.change.high >= twin.accuracy.change.low

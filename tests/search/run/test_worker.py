@@ -41,7 +41,7 @@ class Log(Silence):
 
 
 def distinct_graphs(found: Results) -> list[str]:
-    return [r.measurement.graph_hash for r in found.records if r.measurement and r.reused_from is None]
+    return [r.measurement.engine.graph_hash for r in found.records if r.measurement and r.reused_from is None]
 
 
 def test_a_study_runs_its_trials_and_has_a_front(study_file: Path) -> None:
@@ -72,7 +72,7 @@ def test_baselines_come_first_and_each_once(study_file: Path) -> None:
     assert len(set(names)) == len(names)
     assert all(record.baseline is None for record in found.records[len(names) :])
     assert found.records[0].measurement is not None
-    assert found.records[0].measurement.map50_95_change == 0.0
+    assert found.records[0].measurement.accuracy.change.value == 0.0
 
 
 def test_a_graph_that_was_measured_is_told_again_and_said_to_be(study_file: Path) -> None:

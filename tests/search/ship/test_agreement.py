@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from qpareto.objectives.accuracy.bootstrap import Interval
+from qpareto.objectives.interval import Interval
 from qpareto.search.ship.agreement import agree, difference
 
 

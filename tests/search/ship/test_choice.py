@@ -49,7 +49,7 @@ def test_the_most_accurate_within_a_latency_is_chosen() -> None:
 
 def test_the_reference_is_chosen_wherever_it_stands() -> None:
     winner, sentence = chosen(typical_results(), Choice(reference=True))
-    assert winner.measurement.int8_layers == ()
+    assert winner.measurement.engine.int8_layers == ()
     assert sentence.startswith("Trial 0 float, the reference, as asked: no layer in INT8; mAP50-95 0.4000")
 
 

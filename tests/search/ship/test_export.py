@@ -40,7 +40,7 @@ def test_what_is_exported_is_confirmed_first_and_every_place_says_the_same_figur
     assert words in manifest.chosen
     assert f"- **{words}**" in readme
     assert "which the above replace: mAP50-95" in readme
-    assert manifest.measurement.images == 6, "verified on the images that the manifest names"
+    assert manifest.measurement.accuracy.images == 6, "verified on the images that the manifest names"
     winner = next(point for point in results(spec).points if point.trial == told["trial"])
     assert str(winner.figures) == words
     assert isinstance(winner.confirmed, Measurement)
@@ -57,5 +57,5 @@ def test_exporting_again_measures_anew_and_the_last_engine_counts(
         outcome = qpareto("export", path, *overrides, "-o", tmp_path / name, "--trial", "0")
         assert outcome.code == 0, outcome
     one, other = (read_manifest(tmp_path / name).measurement for name in ("one", "two"))
-    assert one.latency_median_ms != other.latency_median_ms
+    assert one.timing.median_ms != other.timing.median_ms
     assert next(point for point in results(spec).points if point.trial == 0).fresh == other

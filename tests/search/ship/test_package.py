@@ -11,7 +11,7 @@ import jsonschema
 import onnx
 import pytest
 
-from made_up_trials import measured
+from made_up_trials import changed, measured
 from qpareto.errors import StudyError
 from qpareto.objectives.measurement import Measurement
 from qpareto.objectives.quantization.apply_mask import float_graph
@@ -65,7 +65,7 @@ def measurement_of(package: Package, **changes: str | Mapping[str, str]) -> Meas
 
 def test_a_package_holds_the_engine_its_onnx_and_every_figure_and_hash(package: Package) -> None:
     measurement = measurement_of(package)
-    searched = replace(measurement, map50_95=0.4)
+    searched = changed(measurement, map50_95=0.4)
     manifest = write_package(package, measurement, replace(STORY, searched=searched))
     folder = package.folder
     assert read_manifest(folder) == manifest
@@ -105,7 +105,7 @@ def test_a_package_says_and_verifies_the_engines_batch(
     everything = LayerMask.all([layer.name for layer in scorer.layers])
     candidate, folder = Candidate(CalibrationChoice("max", 2), everything), tmp_path / "best"
     package = Package(folder=folder, scorer=scorer, candidate=candidate, data=spec.data, layout=layout)
-    manifest = write_package(package, replace(measurement_of(package), batch=2), STORY)
+    manifest = write_package(package, changed(measurement_of(package), batch=2), STORY)
     assert (manifest.engine.options.batch, manifest.model.input_shape[0]) == (2, 1)
     (port,) = onnx.load(folder / "quantized.onnx").graph.input
     assert [dim.dim_value for dim in port.type.tensor_type.shape.dim] == [2, 3, 64, 64]
@@ -144,7 +144,7 @@ def test_a_float_engine_is_its_own_reference(package: Package) -> None:
     package = replace(package, candidate=replace(package.candidate, mask=nothing))
     found = write_package(package, measurement_of(package), STORY)
     assert found.calibration is None
-    assert found.engine.reference_graph_hash == found.measurement.graph_hash
+    assert found.engine.reference_graph_hash == found.measurement.engine.graph_hash
     assert float_graph(package.folder / "quantized.onnx").graph_hash == found.engine.reference_graph_hash
 
 
@@ -165,7 +165,7 @@ def test_the_readme_says_what_was_chosen_why_and_how_it_was_measured(package: Pa
 def test_the_readme_says_that_nothing_was_measured_anew_and_what_was_confirmed(package: Package) -> None:
     measurement = measurement_of(package)
     story = replace(
-        STORY, afresh=False, searched=measurement, confirmed=replace(measurement, map50_95=0.377, images=99)
+        STORY, afresh=False, searched=measurement, confirmed=changed(measurement, map50_95=0.377, images=99)
     )
     write_package(package, measurement, story)
     text = (package.folder / "README.md").read_text()

@@ -63,9 +63,12 @@ def is_beaten(winner: Point, results: Results) -> list[int]:
     own = winner.decisive
     for point in results.points:
         other = point.decisive
-        as_good = other.map50_95_change >= own.map50_95_change and other.latency_ratio <= own.latency_ratio
-        more_accurate = other.map50_95_change_ci[0] > own.map50_95_change_ci[1] + 1e-9
-        faster = other.latency_ratio_ci[1] < own.latency_ratio_ci[0] - 1e-9
+        as_good = (
+            other.accuracy.change.value >= own.accuracy.change.value
+            and other.timing.ratio.value <= own.timing.ratio.value
+        )
+        more_accurate = other.accuracy.change.low > own.accuracy.change.high + 1e-9
+        faster = other.timing.ratio.high < own.timing.ratio.low - 1e-9
         if as_good and (more_accurate or faster) and not isinstance(point.confirmed, CandidateError):
             found.append(point.trial)
     return found
@@ -92,7 +95,7 @@ def test_nobody_is_exported_whom_anything_beats_once_it_was_measured_anew(
 
     def measure(point: Point) -> Point:
         asked.append(point.trial)
-        kept = {name: getattr(point.measurement, name) for name in ("float_type", "int8_layers", "calibration")}
+        kept = {name: getattr(point.measurement.engine, name) for name in ("float_type", "int8_layers", "calibration")}
         return replace(point, fresh=data.draw(measurements(**kept)))
 
     try:
@@ -123,7 +126,9 @@ def test_a_winner_stays_that_is_slower_than_it_seemed_but_not_beyond_doubt_than_
 def test_where_nothing_that_was_measured_anew_keeps_the_wish_the_nearest_are_named_with_their_new_figures() -> None:
     study = results_of(trial(0, measured(0.395, 0.5)), trial(1, measured(0.391, 0.6)))
     with pytest.raises(StudyError, match=r"trial 0: .* \(0\.500 of the reference\), measured anew at export"):
-        settled(study, Choice(max_map_drop=0.01), lambda p: replace(p, fresh=measured(0.38, p.decisive.latency_ratio)))
+        settled(
+            study, Choice(max_map_drop=0.01), lambda p: replace(p, fresh=measured(0.38, p.decisive.timing.ratio.value))
+        )
 
 
 def test_where_int8_does_not_pay_the_faster_float_type_is_handed_over_unless_a_trial_is_named() -> None:

@@ -88,7 +88,7 @@ def test_an_exported_openvino_folder_gives_the_manifests_map_in_ultralytics(
     data = yolo_data(shapes / "eval" / "images", shapes / "eval" / "instances.json", tmp_path / "data")
     found = validated(exported / "best_openvino_model", data, tmp_path)
     assert found["names"] == list(manifest.model.class_names or ())
-    assert found["map50_95"] == pytest.approx(manifest.measurement.map50_95, abs=CLOSE)
+    assert found["map50_95"] == pytest.approx(manifest.measurement.accuracy.map50_95, abs=CLOSE)
 
 
 def test_an_exported_yolo11n_gives_the_manifests_map_in_ultralytics(shared: Path, tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_an_exported_yolo11n_gives_the_manifests_map_in_ultralytics(shared: Path
     coco = shared / "coco" / "eval"
     data = yolo_data(coco / "images", coco / "instances.json", tmp_path / "data", limit=spec.data.limit)
     found = validated(tmp_path / "best" / "best_openvino_model", data, tmp_path)
-    assert found["map50_95"] == pytest.approx(written.measurement.map50_95, abs=CLOSE)
+    assert found["map50_95"] == pytest.approx(written.measurement.accuracy.map50_95, abs=CLOSE)
 
 
 def test_the_header_of_a_tensorrt_plan_is_what_ultralytics_reads_byte_by_byte(
@@ -195,5 +195,5 @@ def test_what_ultralytics_would_read_wrongly_is_not_shipped_to_it(
 
 def test_the_metadata_beside_an_openvino_engine_says_what_it_is(exported: Path, manifest: Manifest) -> None:
     found = yaml.safe_load((exported / "best_openvino_model" / "metadata.yaml").read_text())
-    assert found["qpareto"] == {"graph_hash": manifest.measurement.graph_hash, "float_type": "fp32"}
+    assert found["qpareto"] == {"graph_hash": manifest.measurement.engine.graph_hash, "float_type": "fp32"}
     assert read_manifest(exported) == manifest

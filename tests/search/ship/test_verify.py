@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from command_line import qpareto
-from qpareto.errors import DatasetError
+from qpareto.errors import DatasetError, VerificationError
 from qpareto.objectives.accuracy.dataset import Dataset, dataset_from_coco
 from qpareto.objectives.engines.openvino.kind import OpenVinoKind
 from qpareto.objectives.store import Store
 from qpareto.search.api import verify_folder
 from qpareto.search.ship import recheck
-from qpareto.search.ship.manifest import DataFacts, Manifest, read_manifest
+from qpareto.search.ship.manifest import DataFacts, Manifest, _seal, read_manifest
 from qpareto.search.ship.verify import Check, verify_package
 from qpareto.search.study_file.spec import EvaluationSpec
 
@@ -54,6 +54,19 @@ def sealed_anew(folder: Path, change: Callable[[Manifest], dict[str, Any]]) -> N
     """What somebody does who knows how: another manifest, sealed."""
     found = read_manifest(folder)
     found.model_copy(update=change(found)).sealed().save(folder)
+
+
+@pytest.mark.parametrize(
+    ("measurement", "said"), [({"map50": 2.0}, "map50 must lie in 0..1"), ({"format": 1}, "it is no measurement: ")]
+)
+def test_what_is_sealed_but_no_measurement_is_told_in_a_sentence(
+    copy: Path, measurement: dict[str, Any], said: str
+) -> None:
+    document = json.loads((copy / "manifest.json").read_text())
+    document["measurement"] = (document["measurement"] if "map50" in measurement else {}) | measurement
+    (copy / "manifest.json").write_text(json.dumps(document | {"seal": _seal(document)}))
+    with pytest.raises(VerificationError, match=f"is sealed but holds what it may not .measurement: .*{said}"):
+        read_manifest(copy)
 
 
 def test_the_files_are_those_that_the_tests_spoil(exported: Path) -> None:
@@ -169,14 +182,17 @@ def test_verify_passes_on_a_fresh_export_wherever_its_images_lie(
 
 def test_what_scores_otherwise_than_the_manifest_says_fails_by_how_much(copy: Path, manifest: Manifest) -> None:
     then = manifest.measurement
-    boasts = replace(then, map50_95=then.map50_95 + 0.05)
+    boasts = replace(then, accuracy=replace(then.accuracy, map50_95=then.accuracy.map50_95 + 0.05))
     assert manifest.figures is not None
     faster = manifest.figures.model_copy(update={"latency_ratio": 0.01, "latency_ratio_ci": (0.009, 0.011)})
     sealed_anew(copy, lambda _: {"measurement": boasts, "figures": faster})
     *passed, accuracy, latency = verify_folder(copy)  # its images lie where they lay
     assert {check.outcome for check in passed} == {"passed"}
     assert (accuracy.outcome, latency.outcome) == ("failed", "failed")
-    assert f"mAP50-95 {then.map50_95:.4f} on 40 images, {boasts.map50_95:.4f} in the manifest" in accuracy.detail
+    assert (
+        f"mAP50-95 {then.accuracy.map50_95:.4f} on 40 images, {boasts.accuracy.map50_95:.4f} in the manifest"
+        in accuracy.detail
+    )
     assert "the difference of -0.0500 is beyond 0.001" in accuracy.detail
     assert "0.010 (0.009 to 0.011) in the manifest: the ratio differs by" in latency.detail
 

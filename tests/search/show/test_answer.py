@@ -16,8 +16,8 @@ from qpareto.search.study.outcome import Outcome
 def test_it_begins_with_what_is_gained_over_the_float_engine_and_each_recipe(view: StudyView) -> None:
     first, *others = answer(view)
     point = next(p for p in view.results.front if f"trial {p.trial} " in first)
-    assert f"takes {point.measurement.latency_ratio:.3f}" in first
-    assert f"{point.measurement.map50_95_change:+.4f}" in first
+    assert f"takes {point.measurement.timing.ratio.value:.3f}" in first
+    assert f"{point.measurement.accuracy.change.value:+.4f}" in first
     for recipe in ("modelopt-max", "modelopt-entropy", "ultralytics", "bf16"):
         assert any(line.startswith(f"Over {recipe}: ") for line in others)
 

@@ -149,7 +149,7 @@ def test_a_study_of_format_1_is_shown_as_it_is(of_format_1: StudySpec) -> None:
     assert study.identity.format == 1
     outcomes = [record.outcome for record in study.records()]
     assert outcomes == [*[Outcome.COMPLETE] * 3, Outcome.DIED, Outcome.WITHDRAWN]
-    assert {r.measurement.reference_ms for r in study.records() if r.measurement} == {study.reference_ms}
+    assert {r.measurement.timing.reference_ms for r in study.records() if r.measurement} == {study.reference_ms}
     assert open_study(of_format_1).identity.format == 1, "whoever only reads changes nothing"
 
 
@@ -162,7 +162,7 @@ def test_a_study_of_format_1_goes_on_in_its_unit_and_is_of_this_format_then(of_f
     records = worker.study.records()
     assert records[5].retry_of == 3, "what died is tried again"
     assert [record.outcome for record in records[5:]] == [Outcome.COMPLETE] * 2
-    assert {r.measurement.reference_ms for r in records if r.measurement} == {before}
+    assert {r.measurement.timing.reference_ms for r in records if r.measurement} == {before}
 
 
 def test_a_real_study_of_format_1_is_reported_exported_and_gone_on_with(finished_study: Path, tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_a_real_study_of_format_1_is_reported_exported_and_gone_on_with(finished
     assert "</html>" in report([view_of_study(study)])
     export_from_study(spec, Choice(trial=0), tmp_path / "best")
     found = study.stored.exported[0]
-    assert found.latency_ms / found.latency_ratio == pytest.approx(unit_ms)
+    assert found.timing.ms / found.timing.ratio.value == pytest.approx(unit_ms)
     records = run_study(spec, trials=len(shown) + 1).records
     assert records[-1].outcome == Outcome.COMPLETE
     assert open_study(spec).stored.reference_ms == unit_ms

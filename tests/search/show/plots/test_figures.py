@@ -27,7 +27,7 @@ def test_the_heat_map_has_a_row_a_front_point_and_says_which_layers_are_int8(vie
     (heat,) = figure.data
     for row, names, point in zip(heat.z, heat.customdata, view.results.front, strict=True):
         on = [name for name, cell in zip(names, row, strict=True) if cell]
-        assert tuple(on) == point.measurement.int8_layers
+        assert tuple(on) == point.measurement.engine.int8_layers
 
 
 def test_sensitivity_against_gain_tells_how_much_of_the_front_has_a_switch_in_int8(view: StudyView) -> None:
@@ -38,7 +38,7 @@ def test_sensitivity_against_gain_tells_how_much_of_the_front_has_a_switch_in_in
     assert len(points.x) == len(view.expected.layers) == 90
     name, share = points.customdata[0]
     (layer,) = view.expected.layers[name]
-    having = [point for point in view.results.front if layer in point.measurement.int8_layers]
+    having = [point for point in view.results.front if layer in point.measurement.engine.int8_layers]
     assert share == pytest.approx(len(having) / len(view.results.front))
     assert bargains_figure(replace(view, expected=None)) is None
 
@@ -56,7 +56,7 @@ def test_what_layers_do_points_the_way_that_all_of_them_go(view: StudyView) -> N
     names, changes, deviations = found
     assert len(names) == 90
     reference, everything = (view.results.points[i].measurement for i in (0, 1))  # float, modelopt-max
-    seen_ms = everything.latency_ms - reference.latency_ms
+    seen_ms = everything.timing.ms - reference.timing.ms
     assert 1.5 * seen_ms < changes[:, 1].sum() < 0.5 * seen_ms < 0  # one float trial among forty: held towards 0
     assert changes[:, 0].sum() < 0
     assert (deviations > 0).all()
@@ -66,7 +66,13 @@ def test_what_layers_do_points_the_way_that_all_of_them_go(view: StudyView) -> N
 def test_an_objective_that_somebody_added_is_shown_with_its_unit(
     view: StudyView, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small = Objective(field="ap_small", direction="maximize", label="AP of small objects", unit="0 to 1")
+    small = Objective(
+        name="ap_small",
+        value=lambda found: found.accuracy.ap_small,
+        direction="maximize",
+        label="AP of small objects",
+        unit="0 to 1",
+    )
     monkeypatch.setitem(OBJECTIVES, "ap_small", small)
     objectives = ("ap_small", "latency_ms")
     results = Results(view.results.records, objectives=objectives, float_type=view.results.float_type)

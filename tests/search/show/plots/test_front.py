@@ -40,10 +40,10 @@ def test_recipes_differ_by_their_symbol_not_by_their_colour_alone(view: StudyVie
 def test_the_fronts_intervals_are_in_the_units_of_the_axes(view: StudyView) -> None:
     front = traces(front_figure(view))["front"]
     found = view.results.front[0].measurement
-    unit_ms = found.latency_ms / found.latency_ratio
-    assert front.error_x.arrayminus[0] == pytest.approx((found.latency_ratio - found.latency_ratio_ci[0]) * unit_ms)
-    assert front.error_x.array[0] == pytest.approx((found.latency_ratio_ci[1] - found.latency_ratio) * unit_ms)
-    assert front.error_y.array[0] == pytest.approx(found.map50_95_change_ci[1] - found.map50_95_change)
+    unit_ms = found.timing.ms / found.timing.ratio.value
+    assert front.error_x.arrayminus[0] == pytest.approx((found.timing.ratio.value - found.timing.ratio.low) * unit_ms)
+    assert front.error_x.array[0] == pytest.approx((found.timing.ratio.high - found.timing.ratio.value) * unit_ms)
+    assert front.error_y.array[0] == pytest.approx(found.accuracy.change.high - found.accuracy.change.value)
 
 
 def test_an_infeasible_trial_is_off_the_front_and_told_apart(view: StudyView) -> None:
@@ -64,7 +64,7 @@ def test_fronts_of_several_studies_lie_over_one_another_each_with_its_reference(
     names = traces(fronts_figure([view, view])).keys()
     assert names == {view.name, f"{view.name}: reference"}
     relative = traces(fronts_figure([view], relative=True))[view.name]
-    assert list(relative.x) == [point.measurement.latency_ratio for point in view.results.front]
+    assert list(relative.x) == [point.measurement.timing.ratio.value for point in view.results.front]
 
 
 def test_the_plot_is_one_file_that_needs_no_network(view: StudyView, tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def changes(shapes_view: StudyView, cache: TrialCache) -> Changes:
 
 def test_the_knee_is_told_with_the_images_that_it_changed_most(changes: Changes, shapes_view: StudyView) -> None:
     assert changes.trial == 1  # the only one with INT8 layers
-    assert changes.drift.images_seen == shapes_view.results.points[0].measurement.images == 40
+    assert changes.drift.images_seen == shapes_view.results.points[0].measurement.accuracy.images == 40
     assert changes.sheet is not None
     sheet = cv2.imdecode(np.frombuffer(changes.sheet, np.uint8), cv2.IMREAD_COLOR)
     assert sheet is not None
