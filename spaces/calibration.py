@@ -10,6 +10,7 @@ from pathlib import Path
 from ..errors import QParetoError
 
 METHODS = ("max", "entropy", "percentile", "mse")
+_CORRECTED = "+bias"
 
 
 @dataclass(frozen=True, order=True)
@@ -20,10 +21,12 @@ class CalibrationChoice:
         method: `max` and `entropy` are ModelOpt's own; `percentile` (the 99.999th) and `mse` (least squared
             rounding and clipping error) come from ONNX Runtime's histograms.
         size: how many calibration images, at least 1. Sizes are nested: n images are the first n of one order.
+        bias_correction: whether the shift that INT8 gives a layer's output is taken back in the layer's bias.
     """
 
     method: str
     size: int
+    bias_correction: bool = False
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -33,18 +36,20 @@ class CalibrationChoice:
 
     @classmethod
     def parse(cls, text: str) -> CalibrationChoice:
-        """`max:64` as it is written on the command line.
+        """`max:64`, or `mse:64+bias` with bias correction, as it is written on the command line.
 
         Raises:
-            QParetoError: the text is not METHOD:SIZE with a known method and a positive size.
+            QParetoError: the text is not METHOD:SIZE or METHOD:SIZE+bias with a known method and a positive size.
         """
-        method, colon, size = text.partition(":")
+        method, colon, size = text.removesuffix(_CORRECTED).partition(":")
         if not colon or not size.isdecimal():
-            raise QParetoError(f"'{text}' is no calibration choice: write METHOD:SIZE, such as max:64.")
-        return cls(method, int(size))
+            raise QParetoError(
+                f"'{text}' is no calibration choice: write METHOD:SIZE, such as max:64, or METHOD:SIZE{_CORRECTED}."
+            )
+        return cls(method, int(size), text.endswith(_CORRECTED))
 
     def __str__(self) -> str:
-        return f"{self.method}:{self.size}"
+        return f"{self.method}:{self.size}{_CORRECTED if self.bias_correction else ''}"
 
 
 def calibration_order(images: Iterable[Path], *, seed: int) -> tuple[Path, ...]:

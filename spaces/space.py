@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product, starmap
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import ModelError, QParetoError
@@ -17,6 +18,8 @@ from .precision import FLOAT, INT8, Precision
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
+_CORRECTION = "calibration.bias_correction"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Space:
@@ -25,7 +28,8 @@ class Space:
     Args:
         layers: names of all layers that can be quantized, in graph order: what masks are told over.
         groups: parameter name -> the layers that it turns, in graph order; disjoint. Layers in no group stay float.
-        methods, sizes: the calibration choices, at least one of each.
+        methods, sizes, bias_correction: the calibration choices, at least one of each. A parameter of trials says
+            whether biases are corrected only where that is to be chosen.
         precision: what a group that is not float runs in.
     """
 
@@ -33,6 +37,7 @@ class Space:
     groups: Mapping[str, tuple[str, ...]]
     methods: tuple[str, ...]
     sizes: tuple[int, ...]
+    bias_correction: tuple[bool, ...] = (False,)
     precision: Precision = INT8
 
     def __post_init__(self) -> None:
@@ -43,7 +48,12 @@ class Space:
 
     @property
     def calibrations(self) -> tuple[CalibrationChoice, ...]:
-        return tuple(CalibrationChoice(method, size) for method in self.methods for size in self.sizes)
+        return tuple(starmap(CalibrationChoice, product(self.methods, self.sizes, self.bias_correction)))
+
+    @property
+    def usual(self) -> CalibrationChoice:
+        """What is known before any trial is measured with: the first method, the most images, biases corrected."""
+        return CalibrationChoice(self.methods[0], max(self.sizes), max(self.bias_correction))
 
     @property
     def searched(self) -> LayerMask:
@@ -59,16 +69,19 @@ class Space:
         """Optuna's distributions: the calibration choice, and one switch between float and `precision` a group."""
         from optuna.distributions import CategoricalDistribution
 
-        switch = CategoricalDistribution((FLOAT.name, self.precision.name))
-        return {
+        choices: dict[str, BaseDistribution] = {
             "calibration.method": CategoricalDistribution(self.methods),
             "calibration.size": CategoricalDistribution(self.sizes),
-            **dict.fromkeys(self.groups, switch),
         }
+        if len(self.bias_correction) > 1:
+            choices[_CORRECTION] = CategoricalDistribution(self.bias_correction)
+        switch = CategoricalDistribution((FLOAT.name, self.precision.name))
+        return choices | dict.fromkeys(self.groups, switch)
 
     def candidate(self, params: Mapping[str, Any]) -> Candidate:
         """The candidate that a trial's parameters stand for; inverse of `params`."""
-        choice = CalibrationChoice(params["calibration.method"], params["calibration.size"])
+        correction = params.get(_CORRECTION, self.bias_correction[0])
+        choice = CalibrationChoice(params["calibration.method"], params["calibration.size"], correction)
         return Candidate(choice, self.mask_of([group for group in self.groups if params[group] == self.precision.name]))
 
     def params(self, candidate: Candidate) -> dict[str, Any]:
@@ -84,7 +97,8 @@ class Space:
             for group, names in self.groups.items()
         }
         choice = candidate.calibration
-        params = {"calibration.method": choice.method, "calibration.size": choice.size, **switches}
+        correction = {_CORRECTION: choice.bias_correction} if len(self.bias_correction) > 1 else {}
+        params = {"calibration.method": choice.method, "calibration.size": choice.size, **correction, **switches}
         if choice not in self.calibrations or self.candidate(params).mask != candidate.mask:
             raise QParetoError(f"{candidate} is not in this study's space: see `space:` in the study file.")
         return params

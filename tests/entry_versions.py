@@ -18,7 +18,7 @@ from pathlib import Path
 from qpareto.objectives import steps
 from qpareto.objectives.accuracy import evaluate, image_files, images
 from qpareto.objectives.engines import engine_kind
-from qpareto.objectives.quantization import batch_proof, calibrate, checkpoints, float_range, sensitivity
+from qpareto.objectives.quantization import batch_proof, bias, calibrate, checkpoints, float_range, sensitivity
 from qpareto.search.run import known
 from qpareto.search.show import trial_cache
 
@@ -76,6 +76,9 @@ ENTRIES = {
             f"{QUANTIZATION}.ranges",
             "objectives.tensors",
         ),
+    ),
+    "bias-correction": Made(
+        bias, "SHIFTING", ("objectives.quantization.bias", "objectives.quantization.calibrate:_shift")
     ),
     "contact-sheets": Made(trial_cache, "DRAWING", ("search.ship.drift:EnginePair.draw", f"{ACCURACY}.contact_sheet")),
     "engines of openvino": Made(

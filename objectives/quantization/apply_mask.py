@@ -9,12 +9,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ...errors import QuantizationError
 from ...spaces.masks import LayerMask
 from ...spaces.precision import FLOAT, Precision
 from .graph import DEQUANTIZE, QUANTIZE, QdqGraph, check_mask, graph_hash
+
+Shifts = Mapping[str, NDArray[np.float32]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,12 +37,14 @@ class CalibratedModel:
 
     Args:
         path: what `calibrated_model` left. Scales are float32; weights are float32 before their QuantizeLinear.
+        shifts: what is added to a layer's bias when it is quantized, float32 [channels], by name: see bias.py.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, shifts: Shifts = MappingProxyType({})) -> None:
         import onnx
 
         self.graph = QdqGraph(onnx.load(path))
+        self._shifts = shifts
         self.layers = self.graph.quantized_layers()
         if not self.layers:
             raise QuantizationError("ModelOpt quantized no layer of this model: it may hold only layers it refuses.")
@@ -65,8 +73,21 @@ class CalibratedModel:
             if node.op_type not in (QUANTIZE, DEQUANTIZE) and self._read_by(node, precisions) == FLOAT:
                 for i, tensor in enumerate(node.input):
                     node.input[i] = self.graph.source_of_dequantized(tensor) or tensor
+            elif node.name in self._shifts:
+                self._shift(model.graph, node)
         _drop_unread(model.graph)
         return model
+
+    def _shift(self, graph: Any, node: Any) -> None:
+        """Give a layer the bias that it has when it is quantized."""
+        from onnx import numpy_helper
+
+        bias = self._shifts[node.name]
+        if len(node.input) > 2 and node.input[2]:
+            bias = bias + numpy_helper.to_array(self.graph.initializers[node.input[2]])
+        del node.input[2:]
+        node.input.append(f"{node.name} corrected bias")
+        graph.initializer.append(numpy_helper.from_array(bias, node.input[2]))
 
     def _read_by(self, node: Any, precisions: Mapping[str, Precision]) -> Precision:
         """Of a searched layer, what the mask says. Of any other node, what all its neighbouring layers run in."""

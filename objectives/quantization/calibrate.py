@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -25,6 +26,7 @@ from ..libraries import onnxruntime_version
 from ..store import Store, content_key
 from ..tensors import tensor_from_pixels
 from .apply_mask import CalibratedModel
+from .bias import IMAGES, SHIFTING, shifts_of_layers
 
 CALIBRATING = 1  # its version, see `content_key`
 TIMEOUT_S = 2 * 3600.0  # entropy takes up to 0.5 s an image on two cores
@@ -48,8 +50,9 @@ def calibrated_model(
 ) -> CalibratedModel:
     """The model with every layer in INT8 that ModelOpt can quantize, its scales found by this choice.
 
-    The graph is what `modelopt.onnx.quantization.quantize` writes with `passes=[]` and float32 outside of INT8.
-    Memory does not grow with the choice's size: images are read one batch at a time.
+    The graph is what `modelopt.onnx.quantization.quantize` writes with `passes=[]` and float32 outside of INT8; masks
+    of it have the biases of their INT8 layers corrected where the choice says so (bias.py). Memory does not grow with
+    the choice's size: images are read one batch at a time.
 
     Raises:
         DatasetError: the set has fewer images than the choice asks for.
@@ -84,7 +87,21 @@ def calibrated_model(
             log_path=store.root / "logs" / f"calibrate-{key}.log",
         )
 
-    return _read(store.make("calibrated", key, fill) / "calibrated.onnx")
+    path = store.make("calibrated", key, fill) / "calibrated.onnx"
+    return _read(path, _shifts(model, images, choice, path, store) if choice.bias_correction else None)
+
+
+def _shifts(
+    model: DetectorModel, images: CalibrationSet, choice: CalibrationChoice, calibrated: Path, store: Store
+) -> Path:
+    """The file of what is added to biases, measured once per calibrated model."""
+    key = content_key(calibrated=calibrated.parent.name, onnxruntime=onnxruntime_version(), made_by=SHIFTING)
+
+    def fill(folder: Path) -> None:
+        arguments = (model, images.pixels, choice, calibrated, folder)
+        run_in_child(_shift, *arguments, timeout_s=TIMEOUT_S, log_path=store.root / "logs" / f"bias-{key}.log")
+
+    return store.make("bias-correction", key, fill) / "shifts.json"
 
 
 def structure_of_model(model: DetectorModel, store: Store) -> CalibratedModel:
@@ -116,8 +133,19 @@ def quantizable_layers(model: DetectorModel, store: Store) -> tuple[Layer, ...]:
 
 
 @lru_cache(maxsize=8)
-def _read(path: Path) -> CalibratedModel:
-    return CalibratedModel(path)
+def _read(path: Path, shifts: Path | None) -> CalibratedModel:
+    if shifts is None:
+        return CalibratedModel(path)
+    told = json.loads(shifts.read_text(encoding="utf-8"))
+    return CalibratedModel(path, shifts={layer: np.array(shift, np.float32) for layer, shift in told.items()})
+
+
+def _shift(model: DetectorModel, pixels: Path, choice: CalibrationChoice, calibrated: Path, folder: Path) -> None:
+    """Run in a child process: leaves `shifts.json` in the folder."""
+    rows = np.load(pixels, mmap_mode="r")[: min(choice.size, IMAGES)]
+    feeds = CalibrationFeeds(rows, input_name=model.input_name, batch=model.input_shape[0])
+    shifts = {layer: shift.tolist() for layer, shift in shifts_of_layers(calibrated, feeds).items()}
+    (folder / "shifts.json").write_text(json.dumps(shifts), encoding="utf-8")
 
 
 def _calibrate(model: DetectorModel, pixels: Path, choice: CalibrationChoice, folder: Path) -> None:

@@ -87,7 +87,7 @@ data:
   ##   annotations: FILE.json
 
 space:
-  calibration: {{methods: [max, entropy], sizes: {list(draft.sizes)}}} # also: percentile, mse
+  calibration: {{methods: [mse, entropy], sizes: {list(draft.sizes)}}} # also: max, percentile; bias_correction: [off]
   ## mask: {{keep_float: [NAME]}} # layers or blocks that must stay float; `qpareto layers {study.name}` names them
 
 {_engine(draft.engine)}

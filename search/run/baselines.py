@@ -40,14 +40,14 @@ def baselines(space: Space, *, faster_float_type: str | None) -> tuple[Baseline,
     everything, nothing = LayerMask.all(space.layers, space.precision), LayerMask.none(space.layers)
     largest, entropy = (CalibrationChoice(method, max(space.sizes)) for method in ("max", "entropy"))
     found = [
-        Baseline(name="float", candidate=Candidate(largest, nothing)),
+        Baseline(name="float", candidate=Candidate(space.usual, nothing)),
         Baseline(name="modelopt-max", candidate=Candidate(largest, everything)),
         Baseline(name="modelopt-entropy", candidate=Candidate(entropy, everything)),
         Baseline(name="ultralytics", candidate=Candidate(largest, ultralytics_mask(space.layers))),
     ]
     if faster_float_type is not None:
         found.append(
-            Baseline(name=faster_float_type, candidate=Candidate(largest, nothing), float_type=faster_float_type)
+            Baseline(name=faster_float_type, candidate=Candidate(space.usual, nothing), float_type=faster_float_type)
         )
     return tuple(found)
 

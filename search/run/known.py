@@ -43,7 +43,7 @@ def graph_of_study(scorer: Scorer, space: Space, objectives: Sequence[str]) -> G
     for layer in scorer.layers:
         if layer.name in switch_of:
             blocks.setdefault(layer.block, {})[switch_of[layer.name]] = None
-    choice = CalibrationChoice(space.methods[0], max(space.sizes))
+    choice = space.usual
     effects = {
         "map50_95": {name: -harm for name, harm in _harm(scorer, choice).items()},
         "latency_ms": {name: -saved_ms for name, saved_ms in _gains(scorer, choice, names).items()},

@@ -14,7 +14,6 @@ from ...objectives.measurement import Measurement
 from ...objectives.quantization.apply_mask import QuantizedModel
 from ...objectives.score import Scorer
 from ...objectives.staged import StagedScorer
-from ...spaces.calibration import CalibrationChoice
 from ...spaces.candidate import Candidate
 from ...spaces.space import Space
 from ..samplers.encoding import Graph
@@ -141,7 +140,7 @@ class Pipeline:
     def _learn_missing_kernels(self, space: Space) -> None:
         """Build the engine with all layers in INT8, before any trial fails of what that can tell."""
         try:
-            self.scorer.all_int8(CalibrationChoice(space.methods[0], max(space.sizes)))
+            self.scorer.all_int8(space.usual)
         except CandidateError as error:
             _log.warning("The search starts without the engine with all layers in INT8: %s", error)
 

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ...errors import DatasetError, StudyFileError
 from ...objectives.accuracy.dataset import Dataset, dataset_from_coco, dataset_from_yolo, hashes_of, refuse_overlap
@@ -113,7 +114,7 @@ def detector_model(path: Path, store: Store, *, imgsz: int = 640) -> DetectorMod
 def space_of_spec(spec: StudySpec, layers: tuple[Layer, ...]) -> Space:
     """The space of the study file's `space:` section."""
     calibration, mask = spec.space.calibration, spec.space.mask
-    return space_of_layers(
+    space = space_of_layers(
         layers,
         methods=calibration.methods,
         sizes=calibration.sizes,
@@ -121,15 +122,19 @@ def space_of_spec(spec: StudySpec, layers: tuple[Layer, ...]) -> Space:
         keep_float=mask.keep_float,
         groups=mask.groups,
     )
+    return replace(space, bias_correction=calibration.bias_correction)
 
 
 def identity_of_study(scorer: Scorer, space: Space) -> Identity:
     """What a study of these is made with."""
+    searched: dict[str, Any] = {"groups": dict(space.groups), "methods": space.methods, "sizes": space.sizes}
+    if space.bias_correction != (False,):  # studies from before bias correction do not tell that they have none
+        searched["bias_correction"] = space.bias_correction
     return Identity(
         model=scorer.model.content_hash,
         dataset=scorer.images.dataset.content_hash,
         calibration_images=content_key(hashes=scorer.calibration.hashes),
-        space=content_key(groups=dict(space.groups), methods=space.methods, sizes=space.sizes),
+        space=content_key(**searched),
         engine=scorer.options.identity(),
         engine_recipe=scorer.kind.recipe,
         device=scorer.kind.device_name(),

@@ -11,13 +11,12 @@ HiGHS solves it to proof (`scipy.optimize.milp`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...spaces.calibration import CalibrationChoice
 from ...spaces.candidate import Candidate
 from ...spaces.space import Space
 from .encoding import Graph
@@ -79,7 +78,7 @@ def candidates_of_masks(space: Space, masks: Bools) -> tuple[Candidate, ...]:
     """
     return tuple(
         Candidate(
-            CalibrationChoice(space.methods[i % len(space.methods)], max(space.sizes)),
+            replace(space.usual, method=space.methods[i % len(space.methods)]),
             space.mask_of(compress(space.groups, mask.tolist())),
         )
         for i, mask in enumerate(masks)

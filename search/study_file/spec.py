@@ -70,12 +70,18 @@ class CalibrationSpec(Section):
         (16, 32, 64, 128, 256), min_length=1, description="images, the first so many of one seeded order"
     )
 
+    bias_correction: tuple[bool, ...] = Field(
+        (True,),
+        min_length=1,
+        description="whether the shift that INT8 gives a layer's output is taken back in its bias: on, off, or both",
+    )
+
     @field_validator("methods")
     @classmethod
     def _known(cls, methods: tuple[str, ...]) -> tuple[str, ...]:
         return known_of(methods, METHODS)
 
-    @field_validator("methods", "sizes")
+    @field_validator("methods", "sizes", "bias_correction")
     @classmethod
     def _distinct(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
         return _all_distinct(values)

@@ -12,13 +12,15 @@ from qpareto.spaces.calibration import METHODS, CalibrationChoice, calibration_o
 PATHS = [Path(f"/images/{i:03d}.jpg") for i in range(50)]
 
 
-@given(st.sampled_from(METHODS), st.integers(1, 10_000))
-def test_a_choice_is_read_back_from_its_text(method: str, size: int) -> None:
-    choice = CalibrationChoice(method, size)
+@given(st.sampled_from(METHODS), st.integers(1, 10_000), st.booleans())
+def test_a_choice_is_read_back_from_its_text(method: str, size: int, bias_correction: bool) -> None:
+    choice = CalibrationChoice(method, size, bias_correction)
     assert CalibrationChoice.parse(str(choice)) == choice
 
 
-@pytest.mark.parametrize("text", ["max", "max:", "max:-3", "max:0", "maxx:3", "max:3.5", ":4", ""])
+@pytest.mark.parametrize(
+    "text", ["max", "max:", "max:-3", "max:0", "maxx:3", "max:3.5", ":4", "", "max:4+", "m+bias:4"]
+)
 def test_what_is_no_choice_is_refused(text: str) -> None:
     with pytest.raises(QParetoError):
         CalibrationChoice.parse(text)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -26,12 +27,26 @@ def _space(groups: Literal["layer", "block"] = "layer", **kwargs: object) -> Spa
 
 @given(st.data())
 def test_every_candidate_of_the_space_is_read_back_from_its_parameters(data: st.DataObject) -> None:
-    space = _space(data.draw(st.sampled_from(["layer", "block"])), keep_float=["model.2"])
+    space = replace(
+        _space(data.draw(st.sampled_from(["layer", "block"])), keep_float=["model.2"]),
+        bias_correction=data.draw(st.sampled_from([(False,), (True,), (False, True)])),
+    )
     params = {name: data.draw(st.sampled_from(d.choices)) for name, d in space.distributions().items()}  # type: ignore[attr-defined]
     candidate = space.candidate(params)
     assert space.params(candidate) == params
     assert space.accepts(candidate)
     assert not set(candidate.mask) & {name for name in NAMES if "model.2" in name}
+
+
+def test_biases_are_a_parameter_only_where_both_ways_are_to_be_tried() -> None:
+    always, both = (replace(_space(), bias_correction=ways) for ways in ((True,), (False, True)))
+    assert "calibration.bias_correction" not in always.distributions()
+    assert {choice.bias_correction for choice in always.calibrations} == {True}
+    params = {name: d.choices[-1] for name, d in both.distributions().items()}  # type: ignore[attr-defined]
+    assert both.candidate(params).calibration == CalibrationChoice("entropy", 16, bias_correction=True)
+    assert both.candidate(params | {"calibration.bias_correction": False}).calibration == CalibrationChoice(
+        "entropy", 16
+    )
 
 
 @pytest.mark.parametrize("name", ["yolo11n-coco-cpu", "yolov5n-coco-cpu"])
