@@ -74,14 +74,21 @@ def test_the_head_of_the_example_finds_in_two_outputs_what_one_holds(
     assert two["int8_layers"] == one["int8_layers"]
 
 
-def test_the_objective_of_the_example_is_searched_for(changed: Change, study_file: Path) -> None:
-    environment = changed(EXAMPLES / "objective" / "small_objects.patch")
-    words = ("--set", "objectives=[ap_small, latency_ms]", "--trials", "1", "--json")
-    done = subprocess.run([*IN_A_PROCESS, "run", study_file, *words], check=False, capture_output=True, env=environment)
-    assert done.returncode == 0, done.stderr
-    front = json.loads(done.stdout)
+@pytest.mark.parametrize(("patch", "objective"), [("small_objects", "ap_small"), ("peak_memory", "peak_mib")])
+def test_the_objectives_of_the_examples_are_searched_for_and_reported(
+    changed: Change, study_file: Path, patch: str, objective: str
+) -> None:
+    environment = changed(EXAMPLES / "objective" / f"{patch}.patch")
+    objectives = ("--set", f"objectives=[{objective}, latency_ms]")
+    told = []
+    for words in (["run", str(study_file), "--trials", "1", "--json"], ["report", str(study_file)]):
+        command = [*IN_A_PROCESS, *words, *objectives]
+        done = subprocess.run(command, check=False, capture_output=True, env=environment, cwd=study_file.parent)
+        assert done.returncode == 0, done.stderr
+        told.append(done.stdout)
+    front = json.loads(told[0])
     assert front
-    assert all(point["ap_small"] is not None for point in front)
+    assert all(point[objective] is not None for point in front)
 
 
 def test_the_sampler_of_the_example_walks_one_switch_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
