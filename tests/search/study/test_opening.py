@@ -77,7 +77,6 @@ def test_a_study_that_is_not_there_is_said_to_be_missing(spec: StudySpec) -> Non
         open_study(spec.model_copy(update={"name": "other"}))
 
 
-@pytest.mark.usefixtures("quick_makers")
 def test_the_unit_of_latencies_is_told_once_by_who_makes_the_study(spec: StudySpec) -> None:
     """Every worker would time another one; all begin at once, and none finds the study there."""
     together = threading.Barrier(6)
@@ -96,13 +95,6 @@ def test_the_unit_of_latencies_is_told_once_by_who_makes_the_study(spec: StudySp
     assert late.reference_ms == open_study(spec).reference_ms == opened[0].reference_ms
 
 
-@pytest.fixture
-def quick_makers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who makes a study has less time, and so have the tests."""
-    monkeypatch.setattr(opening, "_MAKING_S", 1.0)
-
-
-@pytest.mark.usefixtures("quick_makers")
 def test_of_many_that_find_a_study_whose_maker_was_killed_one_makes_it(spec: StudySpec) -> None:
     optuna.create_study(study_name=spec.name, storage=spec.storage, directions=["maximize", "minimize"])
     together, signed = threading.Barrier(5), []
