@@ -88,14 +88,15 @@ class CheckedPackage:
         """The ratio to the reference, both timed here in the same breath."""
         then, timing = self.manifest.measurement.timing, self.manifest.timing
         budget = LatencyBudget(ci_width=timing.ci_width, max_seconds=timing.max_seconds)
+        evaluator, engines = self._evaluator, (self._reference, self._engine)  # before the device is held
         with self._device.alone():
             timed = self._device.run(
                 "latency",
                 steps.time,
-                *(self._reference, self._engine),
-                pixels=self._evaluator.images.pixels,
+                *engines,
+                pixels=evaluator.images.pixels,
                 head=self._head,
-                sample=self._evaluator.sample(self._engine),
+                sample=evaluator.sample(self._engine),
                 budget=budget,
                 load=HostLoad(max_wait_s=timing.max_wait_s),
             )
