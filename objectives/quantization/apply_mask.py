@@ -5,6 +5,7 @@ docs/quantization.md tells the rule for the nodes around the layers, and why it 
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +22,7 @@ from ...spaces.precision import FLOAT, Precision
 from .graph import DEQUANTIZE, QUANTIZE, QdqGraph, check_mask, graph_hash
 
 Shifts = Mapping[str, NDArray[np.float32]]
+_FLOAT_BIAS = "qpareto.float_bias "  # and a name: a key of metadata, for the bias of a layer as float32 in base 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,20 +76,20 @@ class CalibratedModel:
                 for i, tensor in enumerate(node.input):
                     node.input[i] = self.graph.source_of_dequantized(tensor) or tensor
             elif node.name in self._shifts:
-                self._shift(model.graph, node)
+                self._shift(model, node)
         _drop_unread(model.graph)
         return model
 
-    def _shift(self, graph: Any, node: Any) -> None:
-        """Give a layer the bias that it has when it is quantized."""
+    def _shift(self, model: Any, node: Any) -> None:
+        """Give a layer the bias that it has when it is quantized; the other one is kept in the model's metadata."""
         from onnx import numpy_helper
 
-        bias = self._shifts[node.name]
+        bias, before = self._shifts[node.name], b""
         if len(node.input) > 2 and node.input[2]:
-            bias = bias + numpy_helper.to_array(self.graph.initializers[node.input[2]])
-        del node.input[2:]
-        node.input.append(f"{node.name} corrected bias")
-        graph.initializer.append(numpy_helper.from_array(bias, node.input[2]))
+            told = numpy_helper.to_array(self.graph.initializers[node.input[2]])
+            bias, before = bias + told, told.tobytes()
+        _set_bias(model.graph, node, bias, name=f"{node.name} corrected bias")
+        model.metadata_props.add(key=_FLOAT_BIAS + node.name, value=b64encode(before).decode())
 
     def _read_by(self, node: Any, precisions: Mapping[str, Precision]) -> Precision:
         """Of a searched layer, what the mask says. Of any other node, what all its neighbouring layers run in."""
@@ -140,8 +142,28 @@ def float_graph(path: Path) -> QuantizedModel:
     model = onnx.load(path)
     layers = QdqGraph(model).quantized_layers()
     if layers:
-        return CalibratedModel(path).with_mask(LayerMask.none(layers))
-    return QuantizedModel(model=model, graph_hash=graph_hash(model), mask=LayerMask.none(()))
+        model = CalibratedModel(path).with_mask(LayerMask.none(layers)).model
+        _take_shifts_back(model)
+    return QuantizedModel(model=model, graph_hash=graph_hash(model), mask=LayerMask.none(layers))
+
+
+def _take_shifts_back(model: Any) -> None:
+    """Give corrected layers the biases that they have in float, which the model's metadata hold."""
+    nodes = {node.name: node for node in model.graph.node}
+    for entry in [entry for entry in model.metadata_props if entry.key.startswith(_FLOAT_BIAS)]:
+        node = nodes[entry.key.removeprefix(_FLOAT_BIAS)]
+        bias = np.frombuffer(b64decode(entry.value), np.float32)
+        _set_bias(model.graph, node, bias if len(bias) else None, name=f"{node.name} float bias")
+        model.metadata_props.remove(entry)
+
+
+def _set_bias(graph: Any, node: Any, bias: NDArray[np.float32] | None, *, name: str) -> None:
+    from onnx import numpy_helper
+
+    del node.input[2:]
+    if bias is not None:
+        node.input.append(name)
+        graph.initializer.append(numpy_helper.from_array(bias, name))
 
 
 def _drop_unread(graph: Any) -> None:

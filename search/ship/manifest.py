@@ -86,6 +86,7 @@ class CalibrationFacts(Part):
     size: int
     image_hashes: tuple[str, ...]
     scales_hash: str  # of every scale in the quantized ONNX, by tensor
+    bias_correction: bool = False
 
 
 class DataFacts(Part):

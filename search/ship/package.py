@@ -182,6 +182,7 @@ def _calibration_facts(package: Package, built: BuiltEngine) -> CalibrationFacts
         size=choice.size,
         image_hashes=package.scorer.calibration.hashes[: choice.size],
         scales_hash=scales_hash(built.graph),
+        bias_correction=choice.bias_correction,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import onnxruntime
 import pytest
 from onnx import numpy_helper
 
-from qpareto.objectives.quantization.apply_mask import CalibratedModel
+from qpareto.objectives.quantization.apply_mask import CalibratedModel, float_graph
 from qpareto.objectives.quantization.calibrate import CalibrationSet, calibrated_model
 from qpareto.objectives.quantization.graph import QdqGraph
 from qpareto.objectives.store import Store
@@ -86,6 +87,17 @@ def test_only_the_biases_of_int8_layers_change(plain: CalibratedModel, corrected
         is_same = np.array_equal(bias_of(before.model, layer), bias_of(after.model, layer))
         assert is_same == (layer not in some)
     onnx.checker.check_model(after.model)
+
+
+def test_a_corrected_graph_less_its_pairs_is_the_float_graph(
+    plain: CalibratedModel, corrected: CalibratedModel, tmp_path: Path
+) -> None:
+    onnx.save(corrected.with_mask(LayerMask.all(plain.layers)).model, tmp_path / "quantized.onnx")
+    nothing = plain.with_mask(LayerMask.none(plain.layers))
+    found = float_graph(tmp_path / "quantized.onnx")
+    assert (found.graph_hash, found.mask) == (nothing.graph_hash, nothing.mask)
+    assert not [entry.key for entry in found.model.metadata_props if "bias" in entry.key]
+    onnx.checker.check_model(found.model)
 
 
 def test_without_int8_nothing_is_corrected(plain: CalibratedModel, corrected: CalibratedModel) -> None:

@@ -103,10 +103,13 @@ def test_a_package_says_and_verifies_the_engines_batch(
     spec = load_study_file(study_file, ["engine.batch=2"])
     scorer = scorer_of_spec(spec)
     everything = LayerMask.all([layer.name for layer in scorer.layers])
-    candidate, folder = Candidate(CalibrationChoice("max", 2), everything), tmp_path / "best"
+    choice = CalibrationChoice("max", 2, bias_correction=layout == "raw")
+    candidate, folder = Candidate(choice, everything), tmp_path / "best"
     package = Package(folder=folder, scorer=scorer, candidate=candidate, data=spec.data, layout=layout)
     manifest = write_package(package, changed(measurement_of(package), batch=2), STORY)
     assert (manifest.engine.options.batch, manifest.model.input_shape[0]) == (2, 1)
+    assert manifest.calibration is not None
+    assert manifest.calibration.bias_correction == choice.bias_correction
     (port,) = onnx.load(folder / "quantized.onnx").graph.input
     assert [dim.dim_value for dim in port.type.tensor_type.shape.dim] == [2, 3, 64, 64]
     assert float_graph(folder / "quantized.onnx").graph_hash == manifest.engine.reference_graph_hash
