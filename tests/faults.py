@@ -84,8 +84,7 @@ def spoil_newest_engine(cache: Path) -> Strike:
     """Garbage in the weights of the engine that was built last, between its build and its first use."""
 
     def spoil(child: psutil.Process) -> None:
-        newest = max((cache / "engines").iterdir(), key=lambda folder: folder.stat().st_mtime_ns)
-        fill_with_garbage(newest / "engine.bin")
+        fill_with_garbage(max(cache.glob("engines/*/engine.bin"), key=lambda weights: weights.stat().st_mtime_ns))
         child.resume()
 
     return spoil

@@ -80,7 +80,7 @@ def write_study(assets: Path, folder: Path, **search: Any) -> Path:
             "annotations": str(assets / "instances.json"),
             "calibration": str(assets / "calib"),
         },
-        "space": {"calibration": {"methods": ["max"], "sizes": [2, 4]}},
+        "space": {"calibration": {"methods": ["max"], "sizes": [2, 4], "bias_correction": [False]}},
         "engine": {"threads": 1},
         "latency": {"ci_width": 0.5, "max_seconds": 0.3, "max_wait_s": 0},
         "search": {"sampler": "random", "trials": 6, "baselines": False, "race": None, "warm_start": 0} | search,

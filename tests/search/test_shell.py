@@ -27,8 +27,9 @@ with progress(total=7) as listener:
 A_FLEET = """
 from qpareto.search.api import Progress
 from qpareto.search.show.terminal.progress import fleet_display
+from qpareto.search.study.outcome import Outcome
 with fleet_display() as watch:
-    watch(Progress(wanted=7, states={"complete": 2}, hypervolume=0.5, workers=(), left_s=None))
+    watch(Progress(wanted=7, outcomes={Outcome.COMPLETE: 2}, hypervolume=0.5, workers=(), left_s=None))
 """
 
 

@@ -26,7 +26,7 @@ def found_by(workers: int, shapes: Path, folder: Path) -> Results:
     path = shapes_study(
         shapes,
         folder,
-        space={"calibration": {"methods": ["max"], "sizes": [2, 4]}},
+        space={"calibration": {"methods": ["max"], "sizes": [2, 4], "bias_correction": [False]}},
         engine={"threads": 1},
         objectives=["map50_95", "engine_bytes"],
         latency={"ci_width": 0.5, "max_seconds": 0.3, "max_wait_s": 0},

@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -119,7 +120,17 @@ def test_a_command_that_hangs_is_killed_with_all_that_it_started(
     (told,) = warnings_of(OnTrialSpec(command=command, timeout_s=8.0), caplog, trials=1)
     assert "took longer than 8 s and was killed" in told
     child = int((tmp_path / "pid").read_text())
-    assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
+    deadline = time.monotonic() + 10.0  # SIGKILL is on its way
+    while is_alive(child) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not is_alive(child)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_a_command_that_reads_nothing_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
