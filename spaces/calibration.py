@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from ..errors import QParetoError
 
@@ -33,6 +34,11 @@ class CalibrationChoice:
             raise QParetoError(f"The calibration method '{self.method}' is not one of {', '.join(METHODS)}.")
         if self.size < 1:
             raise QParetoError(f"A calibration needs at least 1 image, not {self.size}.")
+
+    @classmethod
+    def usual(cls, methods: Sequence[str], sizes: Sequence[int], bias_correction: Sequence[bool]) -> Self:
+        """Of those that a space offers: the first method, the most images, biases corrected if that is offered."""
+        return cls(methods[0], max(sizes), max(bias_correction))
 
     @classmethod
     def parse(cls, text: str) -> CalibrationChoice:

@@ -52,8 +52,8 @@ class Space:
 
     @property
     def usual(self) -> CalibrationChoice:
-        """What is known before any trial is measured with: the first method, the most images, biases corrected."""
-        return CalibrationChoice(self.methods[0], max(self.sizes), max(self.bias_correction))
+        """What is known before any trial is measured with."""
+        return CalibrationChoice.usual(self.methods, self.sizes, self.bias_correction)
 
     @property
     def searched(self) -> LayerMask:

@@ -59,7 +59,8 @@ class MissingKernels:
         Raises:
             DiskError: it cannot be kept.
         """
-        missing = [name for name in error.nodes if mask.by_layer().get(name) == self._precision]
+        asked = mask.by_layer()
+        missing = [name for name in error.nodes if asked.get(name) == self._precision]
         if not missing:
             return None
         self._keep(dict.fromkeys(missing, str(error)))

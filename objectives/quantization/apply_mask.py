@@ -73,8 +73,7 @@ class CalibratedModel:
         model.CopyFrom(self.graph.model)
         for node in model.graph.node:
             if node.op_type not in (QUANTIZE, DEQUANTIZE) and self._read_by(node, precisions) == FLOAT:
-                for i, tensor in enumerate(node.input):
-                    node.input[i] = self.graph.source_of_dequantized(tensor) or tensor
+                self.graph.read_floats(node)
             elif node.name in self._shifts:
                 self._shift(model, node)
         _drop_unread(model.graph)
@@ -175,9 +174,9 @@ def _drop_unread(graph: Any) -> None:
             read.update(node.input)
             kept.append(node)
     kept.reverse()
-    if len(kept) == len(graph.node):
-        return
     weights = [weight for weight in graph.initializer if weight.name in read]
+    if len(kept) == len(graph.node) and len(weights) == len(graph.initializer):
+        return
     values = [value for value in graph.value_info if value.name in read]
     _replace(graph.node, kept)
     _replace(graph.initializer, weights)

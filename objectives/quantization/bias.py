@@ -64,8 +64,7 @@ def _beside_float(calibrated: CalibratedModel) -> tuple[Any, dict[str, str]]:
             continue
         quantized = onnx.NodeProto()
         quantized.CopyFrom(node)
-        for i, tensor in enumerate(node.input):
-            node.input[i] = graph.source_of_dequantized(tensor) or tensor
+        graph.read_floats(node)
         if node.name in calibrated.layers and node.op_type in WITH_BIAS and node.input[1] in graph.initializers:
             means[node.name] = f"{node.name} shift"
             both.graph.node.extend(_difference(node, quantized, to=means[node.name]))

@@ -142,8 +142,7 @@ def _read(path: Path, shifts: Path | None) -> CalibratedModel:
 
 def _shift(model: DetectorModel, pixels: Path, choice: CalibrationChoice, calibrated: Path, folder: Path) -> None:
     """Run in a child process: leaves `shifts.json` in the folder."""
-    rows = np.load(pixels, mmap_mode="r")[: min(choice.size, IMAGES)]
-    feeds = CalibrationFeeds(rows, input_name=model.input_name, batch=model.input_shape[0])
+    feeds = CalibrationFeeds.of_model(model, pixels, count=min(choice.size, IMAGES))
     shifts = {layer: shift.tolist() for layer, shift in shifts_of_layers(calibrated, feeds).items()}
     (folder / "shifts.json").write_text(json.dumps(shifts), encoding="utf-8")
 
@@ -155,8 +154,7 @@ def _calibrate(model: DetectorModel, pixels: Path, choice: CalibrationChoice, fo
     tempfile.tempdir = str(scratch)  # its temporary files too, so that they go with the folder, whoever is killed
     shutil.copyfile(model.path, scratch / "model.onnx")
     target = folder / "calibrated.onnx"
-    rows = np.load(pixels, mmap_mode="r")[: choice.size]
-    feeds = CalibrationFeeds(rows, input_name=model.input_name, batch=model.input_shape[0])
+    feeds = CalibrationFeeds.of_model(model, pixels, count=choice.size)
     try:
         if choice.method in ("max", "entropy"):
             _quantize(scratch / "model.onnx", target, feeds, method=choice.method)
@@ -191,6 +189,12 @@ class CalibrationFeeds:
     def __init__(self, pixels: NDArray[np.uint8], *, input_name: str, batch: int) -> None:
         self._pixels, self._input_name, self._batch = pixels, input_name, batch
         self.rewind()
+
+    @classmethod
+    def of_model(cls, model: DetectorModel, pixels: Path, *, count: int) -> CalibrationFeeds:
+        """The first so many images of a calibration set's file, as the model takes them."""
+        rows = np.load(pixels, mmap_mode="r")[:count]
+        return cls(rows, input_name=model.input_name, batch=model.input_shape[0])
 
     def first(self, size: int) -> CalibrationFeeds:
         """The same, of the first `size` images, from the start."""

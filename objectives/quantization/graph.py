@@ -44,6 +44,11 @@ class QdqGraph:
             raise QuantizationError(f"'{dequantize.name}' has no QuantizeLinear before it: not a graph of ModelOpt's.")
         return str(quantize.input[0])
 
+    def read_floats(self, node: Any) -> None:
+        """Let a copy of one of the nodes read, of each Q/DQ pair before it, the float tensor."""
+        for i, tensor in enumerate(node.input):
+            node.input[i] = self.source_of_dequantized(tensor) or tensor
+
     def precision_of(self, node: Any) -> Precision:
         """What a layer runs in: what the pairs round to that both its operands come straight from, or else float."""
         found = {self._precision_of_pair(tensor) for tensor in node.input[:2]}

@@ -214,8 +214,7 @@ def _measure(
 ) -> Sensitivity:
     """Run in a child process: a crash of ONNX Runtime is not ours."""
     calibrated = calibrated_model(model, images, choice, store)
-    pixels = np.load(images.pixels, mmap_mode="r")[:count]
-    feeds = CalibrationFeeds(pixels, input_name=model.input_name, batch=model.input_shape[0])
+    feeds = CalibrationFeeds.of_model(model, images.pixels, count=count)
     nothing, everything = LayerMask.none(calibrated.layers), LayerMask.all(calibrated.layers)
     single = [LayerMask.from_names(calibrated.layers, [name]) for name in calibrated.layers]
     reference = outputs_of_graph(calibrated.with_mask(nothing).model, feeds)

@@ -84,7 +84,7 @@ def _sensitive(
         raise StudyFileError(f"Sensitivity needs calibration images, but {path.name} is a model: name a study file.")
     spec = load_study_file(path, overrides)
     offered = spec.space.calibration
-    usual = CalibrationChoice(offered.methods[0], max(offered.sizes), max(offered.bias_correction))
+    usual = CalibrationChoice.usual(offered.methods, offered.sizes, offered.bias_correction)
     choice = CalibrationChoice.parse(calibration) if calibration else usual
     spec = spec.model_copy(update={"data": spec.data.model_copy(update={"limit": labels})})
     return scorer_of_spec(spec, calibration_size=max(choice.size, images)), choice

@@ -10,7 +10,6 @@ from typing import Any, Literal
 from ...errors import StudyError
 from .points import Point
 from .requirements import Finding, Requirements
-from .standing import surely_beats
 from .study_results import Results
 
 NEAREST = 3  # points that are told where none complies
@@ -151,16 +150,17 @@ def answer(results: Results, requirements: Requirements, *, infeasible: Collecti
     nearest = sorted(found, key=lambda each: (each.violations, -each.probability, each.point.trial))
     return Answer(
         requirements=requirements,
-        best=min(_unbeaten(meeting, results.objectives), key=_merit, default=None),
+        best=min(_unbeaten(meeting, results), key=_merit, default=None),
         nearest=() if meeting else tuple(nearest[:NEAREST]),
         measured=len(found),
         meeting=len(meeting),
     )
 
 
-def _unbeaten(found: Sequence[Compliance], objectives: Sequence[str]) -> list[Compliance]:
-    points = [each.point for each in found]
-    return [each for each in found if not any(surely_beats(point, each.point, objectives) for point in points)]
+def _unbeaten(found: Sequence[Compliance], results: Results) -> list[Compliance]:
+    """Those that none of the others beats beyond doubt."""
+    trials = {each.point.trial for each in found}
+    return [each for each in found if trials.isdisjoint(point.trial for point in results.beaten_by(each.point))]
 
 
 def _merit(compliance: Compliance) -> tuple[float, ...]:
