@@ -6,12 +6,15 @@ import pickle
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from ...errors import CandidateError, EngineError, QParetoError
+from ..store import disk_errors
 from .process import kill_group, started
 
 _SCRIPT = Path(__file__).with_name("child_main.py")
@@ -56,11 +59,11 @@ def run_in_child(
     """
     if function.__module__ == "__main__":
         raise ValueError(f"{function.__qualname__} is defined in __main__, which a child process does not import")
-    request = pickle.dumps(sys.path) + pickle.dumps((function, args, named or {}))
     step = f"The step '{function.__name__.strip('_').replace('_', ' ')}'"
-    child = started(_SCRIPT, log_path, answers=True)
+    with _request(sys.path, (function, args, named or {})) as request:
+        child = started(_SCRIPT, log_path, request=request)
     try:
-        answer = _answer(child, request, timeout_s)
+        answer = _answer(child, timeout_s)
     except subprocess.TimeoutExpired:
         advice = f"raise {limit} if it needs longer" if limit else "see in its log how far it came"
         raise EngineError(
@@ -72,15 +75,23 @@ def run_in_child(
     return result
 
 
-def _answer(child: subprocess.Popen[bytes], request: bytes, timeout_s: float) -> bytes:
+@contextmanager
+def _request(*values: Any) -> Iterator[BinaryIO]:
+    """A file, not a pipe: the child may take its time to read, and `communicate` sends no more once it has timed out."""
+    with disk_errors(Path(tempfile.gettempdir())), tempfile.TemporaryFile() as request:
+        for value in values:
+            pickle.dump(value, request)
+        request.seek(0)
+        yield request
+
+
+def _answer(child: subprocess.Popen[bytes], timeout_s: float) -> bytes:
     """What the child answers. A process that it forked and left behind holds the answer's pipe open, so it is ended."""
     deadline = time.monotonic() + timeout_s
-    told: bytes | None = request
     while True:
         try:
-            return child.communicate(told, timeout=min(_LOOK_S, max(deadline - time.monotonic(), 0.0)))[0]
+            return child.communicate(timeout=min(_LOOK_S, max(deadline - time.monotonic(), 0.0)))[0]
         except subprocess.TimeoutExpired:
-            told = None  # the rest of the request is still being sent
             if time.monotonic() > deadline:
                 raise
             if child.poll() is not None:

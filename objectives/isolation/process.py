@@ -9,18 +9,25 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from ..store import disk_errors
 
 
 def started(
-    script: Path, log_path: Path, *, answers: bool = False, goes_on: bool = False, env: Mapping[str, str] | None = None
+    script: Path,
+    log_path: Path,
+    *,
+    request: BinaryIO | None = None,
+    goes_on: bool = False,
+    env: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a script with its input as a pipe, and this process's id as its argument. It hears no Ctrl-C from here.
+    """Start a script with this process's id as its argument. It hears no Ctrl-C from here.
 
     Args:
         log_path: gets everything that it prints, native libraries included; left in place.
-        answers: its standard output is a pipe too, and only its errors go to the log.
+        request: a file that it reads, and answers on its standard output, a pipe; without, its input is a pipe, and what
+            it prints goes to the log.
         goes_on: the log keeps what it holds.
         env: variables set above those of this process.
 
@@ -33,8 +40,8 @@ def started(
         with log_path.open("ab" if goes_on else "wb") as log:
             return subprocess.Popen(
                 command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE if answers else log,
+                stdin=request or subprocess.PIPE,
+                stdout=subprocess.PIPE if request else log,
                 stderr=log,
                 env=os.environ | dict(env or {}),
                 start_new_session=True,

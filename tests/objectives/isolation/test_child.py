@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import ctypes
+import importlib
 import json
 import os
 import signal
@@ -41,6 +42,22 @@ def test_the_result_comes_back_and_so_do_large_arguments(log: Path) -> None:
     large = np.arange(3_000_000, dtype=np.float32)
     assert run_in_child(np.sum, large, timeout_s=60, log_path=log) == np.sum(large)
     assert run_in_child(instruction_sets, timeout_s=60, log_path=log) == instruction_sets()
+
+
+def test_a_large_request_arrives_although_what_it_calls_takes_seconds_to_import(
+    tmp_path: Path, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a machine of many cores and a slow disk, where SciPy took 5 s: it was read no further then, for ever."""
+    (tmp_path / "slow_to_import.py").write_text(
+        "import sys, time\n"
+        "if 'child_main.py' in sys.argv[0]:\n"
+        "    time.sleep(2.5)\n"
+        "def last(values):\n"
+        "    return values[-1]\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    last = importlib.import_module("slow_to_import").last
+    assert run_in_child(last, np.arange(3_000_000), timeout_s=30, log_path=log) == 2_999_999
 
 
 def test_a_large_result_comes_back(log: Path) -> None:
