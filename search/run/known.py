@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from ...errors import CandidateError
@@ -65,12 +65,21 @@ def expected_of_graph(graph: Graph, space: Space, objectives: Sequence[str]) -> 
 
 
 def warm_start(
-    scorer: Scorer, space: Space, graph: Graph, objectives: Sequence[str], *, count: int
+    scorer: Scorer,
+    space: Space,
+    graph: Graph,
+    objectives: Sequence[str],
+    *,
+    count: int,
+    measured: Collection[Candidate] = (),
 ) -> tuple[Candidate, ...]:
-    """The candidates to try first: at most so many masks of the front that harm and gain predict.
+    """The candidates to try first: at most so many masks of the front that harm and gain predict, with all layers first.
 
     Fewer where that front has fewer, such as where harm or gain is not known; none without mAP and latency among the
     objectives. That is said.
+
+    Args:
+        measured: what is measured anyway, such as baselines.
     """
     if not {"map50_95", "latency_ms"} <= set(objectives):
         _log.info("no front is predicted to start from: that needs the objectives map50_95 and latency_ms")
@@ -86,7 +95,9 @@ def warm_start(
         return ()
     if len(masks) < count:
         _log.info("the search starts with %d of %d masks: the predicted front has no more", len(masks), count)
-    return candidates_of_masks(space, masks)
+    everything = Candidate(space.usual, space.searched)
+    ends = () if everything in measured or not len(masks) else (everything,)
+    return (*ends, *candidates_of_masks(space, masks))[:count]
 
 
 def _of_switches(of_layers: Mapping[str, float], space: Space) -> dict[str, float]:

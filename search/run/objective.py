@@ -116,7 +116,9 @@ class Pipeline:
         graph = graph_of_study(self.scorer, space, self.objectives)
         if not search.warm_start:
             return Prior(graph=graph)
-        return Prior(graph=graph, first=warm_start(self.scorer, space, graph, self.objectives, count=search.warm_start))
+        measured = [baseline.candidate for baseline in self.recipes(space)]
+        first = warm_start(self.scorer, space, graph, self.objectives, count=search.warm_start, measured=measured)
+        return Prior(graph=graph, first=first)
 
     def without_kernel(self) -> frozenset[str]:
         return frozenset(self.scorer.missing_kernels.known())

@@ -11,6 +11,7 @@ import pytest
 from qpareto.errors import EngineError
 from qpareto.objectives.clock import Clock
 from qpareto.search.run import known
+from qpareto.spaces.candidate import Candidate
 from qpareto.search.run.known import graph_of_study, warm_start
 from qpareto.search.run.prepare import scorer_of_spec, space_of_spec
 from qpareto.search.study_file.loading import load_study_file
@@ -73,6 +74,9 @@ def test_the_search_starts_with_masks_of_the_space_which_a_resumed_run_finds_aga
     assert len({candidate.mask for candidate in found}) == len(found) <= 3
     assert all(space.accepts(candidate) for candidate in found)
     assert warm_start(scorer, space, graph, OBJECTIVES, count=3) == found
+    everything = Candidate(space.usual, space.searched)
+    assert found[0] == everything
+    assert everything not in warm_start(scorer, space, graph, OBJECTIVES, count=3, measured=[everything])
     assert capfd.readouterr().out == ""  # stdout is for results
 
 

@@ -18,6 +18,7 @@ from qpareto.objectives.measurement import Measurement
 from qpareto.objectives.score import Scorer
 from qpareto.search.api import results, run_study
 from qpareto.search.results.study_results import Results
+from qpareto.search.run.baselines import baselines
 from qpareto.search.run.known import graph_of_study, warm_start
 from qpareto.search.run.prepare import scorer_of_spec, space_of_spec
 from qpareto.search.run.worker import Silence
@@ -163,7 +164,9 @@ def test_a_search_starts_with_the_predicted_front_behind_the_baselines(study_fil
     scorer = scorer_of_spec(spec)
     space = space_of_spec(spec, scorer.layers)
     graph = graph_of_study(scorer, space, spec.objectives)
-    expected = [space.params(each) for each in warm_start(scorer, space, graph, spec.objectives, count=3)]
+    measured = [baseline.candidate for baseline in baselines(space, faster_float_type=None)]
+    first = warm_start(scorer, space, graph, spec.objectives, count=3, measured=measured)
+    expected = [space.params(each) for each in first]
     run_study(spec, trials=7)
     found = run_study(spec, trials=10)
     proposed = [record.params for record in found.records if not record.baseline]
