@@ -77,7 +77,7 @@ def run_in_child(
 
 @contextmanager
 def _request(*values: Any) -> Iterator[BinaryIO]:
-    """A file, not a pipe: the child may take its time to read, and `communicate` sends no more once it has timed out."""
+    """A file, not a pipe: a child may take its time to read, and `communicate` sends no more once it has timed out."""
     with disk_errors(Path(tempfile.gettempdir())), tempfile.TemporaryFile() as request:
         for value in values:
             pickle.dump(value, request)

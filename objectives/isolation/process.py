@@ -26,8 +26,8 @@ def started(
 
     Args:
         log_path: gets everything that it prints, native libraries included; left in place.
-        request: a file that it reads, and answers on its standard output, a pipe; without, its input is a pipe, and what
-            it prints goes to the log.
+        request: a file that it reads, and answers on its standard output, a pipe; without, its input is a pipe, and
+            what it prints goes to the log.
         goes_on: the log keeps what it holds.
         env: variables set above those of this process.
 

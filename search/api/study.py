@@ -12,6 +12,7 @@ from ..run.hook import TrialHook
 from ..run.objective import Pipeline
 from ..run.prepare import check_runs, identity_of_study, scorer_of_spec, space_of_spec
 from ..run.progress import Progress, Watch
+from ..run.start_from import candidates_from
 from ..run.worker import Listener, Silence, Worker
 from ..samplers.stock import check_sampler
 from ..show.view import StudyView, view_of_study
@@ -92,11 +93,11 @@ def _work(
     """Work on the study, which is made if it is not there, once everything that could refuse it has been checked."""
     search, space = spec.search, space_of_spec(spec, scorer.layers)
     check_sampler(search.sampler, options=search.sampler_options, switches=len(space.groups))
-    identity = identity_of_study(scorer, space)
+    identity, known = identity_of_study(scorer, space), candidates_from(search.start_from, space)
     scorer.reference()  # an engine that cannot be built here is told before there is a study
     study = open_study(spec, identity=identity, reference_ms=scorer.reference_ms)
     scorer = replace(scorer, unit_ms=study.reference_ms)
-    objective = Pipeline(scorer=scorer, search=search, objectives=study.objectives)
+    objective = Pipeline(scorer=scorer, search=search, objectives=study.objectives, known=known)
     told = listener or Silence()
     if spec.on_trial is not None:
         told = TrialHook(told, spec.on_trial, study=study.study.study_name)

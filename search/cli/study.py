@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -30,10 +31,16 @@ commands = typer.Typer()
 
 
 @commands.command(epilog=example("qpareto run studies/quickstart/quickstart.yaml --trials 40"))
-def run(
+def run(  # noqa: PLR0913, PLR0917 - one parameter an option
     study: StudyFile,
     trials: Trials = None,
     timeout: Timeout = None,
+    start_from: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Measure first what this study file's front holds, or the mask in this file; may stand several times."
+        ),
+    ] = None,
     overrides: Overrides = None,
     wide: Wide = False,
     as_json: AsJson = False,
@@ -46,10 +53,15 @@ def run(
     from ..api import run_study
     from ..show.terminal.progress import progress
 
-    spec = spec_of(study, overrides)
+    spec = spec_of(study, [*(overrides or ()), *_started_from(start_from)])
     with resumable(), progress(total=trials or spec.search.trials) as listener:
         results = run_study(spec, trials=trials, timeout_s=seconds(timeout), listener=listener)
     show(results, spec, named(study, overrides), as_json=as_json, wide=wide, trials=trials)
+
+
+def _started_from(paths: list[Path] | None) -> list[str]:
+    """The option as an override, by absolute paths: those of a study file are relative to its folder."""
+    return [f"search.start_from={json.dumps([str(path.absolute()) for path in paths])}"] if paths else []
 
 
 @commands.command(epilog=example("qpareto front studies/quickstart/quickstart.yaml --json"))

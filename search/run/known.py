@@ -73,7 +73,7 @@ def warm_start(
     count: int,
     measured: Collection[Candidate] = (),
 ) -> tuple[Candidate, ...]:
-    """The candidates to try first: at most so many masks of the front that harm and gain predict, with all layers first.
+    """The candidates to try first: all layers, and masks of the front that harm and gain predict; at most `count`.
 
     Fewer where that front has fewer, such as where harm or gain is not known; none without mAP and latency among the
     objectives. That is said.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
 
@@ -87,11 +87,13 @@ class Pipeline:
     Args:
         search: how the study is searched.
         objectives: the study's.
+        known: candidates that are tried first.
     """
 
     scorer: Scorer
     search: SearchSpec
     objectives: Sequence[str]
+    known: tuple[Candidate, ...] = ()
 
     @property
     def float_type(self) -> str:
@@ -108,6 +110,10 @@ class Pipeline:
         return baselines(space, faster_float_type=faster)
 
     def prior(self, space: Space) -> Prior:
+        predicted = self._predicted(space)
+        return replace(predicted, first=tuple(dict.fromkeys((*self.known, *predicted.first))))
+
+    def _predicted(self, space: Space) -> Prior:
         search = self.search
         if search.sampler != "auto" and not search.warm_start:
             if self.scorer.kind.chooses_kernels:  # otherwise what each layer saves is asked of the same engine

@@ -92,7 +92,7 @@ def _with_absolute_paths(spec: StudySpec, folder: Path) -> StudySpec:
             return Path(os.path.normpath(folder / os.path.expanduser(value)))  # noqa: PTH111 - Path's own raises
         if isinstance(value, BaseModel):
             return value.model_copy(update={name: absolute(item) for name, item in value})
-        return value
+        return tuple(map(absolute, value)) if isinstance(value, tuple) else value
 
     found = re.fullmatch(r"(sqlite(?:\+\w+)?:///)(?!/|:memory:)(.+)", spec.storage)
     storage = f"{found[1]}{os.path.normpath(folder / found[2])}" if found else spec.storage

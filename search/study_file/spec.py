@@ -135,7 +135,14 @@ class SearchSpec(Section):
     )
     sampler_options: dict[str, Any] = Field({}, description="keyword arguments of the sampler, if it is not auto")
     warm_start: int = Field(
-        WARM_START, ge=0, description="masks tried first: all layers, then those of the front that harm and gain predict; 0: none"
+        WARM_START,
+        ge=0,
+        description="masks tried first: all layers, then those of the front that harm and gain predict; 0: none",
+    )
+    start_from: tuple[Path, ...] = Field(
+        (),
+        description="study files whose fronts are measured first, before the warm start (of other data, another "
+        "device, older weights), or files that name one INT8 layer a line",
     )
     trials: Count = Field(60, description="finished trials that the study is to have, baselines included")
     max_hours: float | None = Field(None, gt=0, description="no trial is begun after this long in one run")

@@ -11,10 +11,10 @@ import pytest
 from qpareto.errors import EngineError
 from qpareto.objectives.clock import Clock
 from qpareto.search.run import known
-from qpareto.spaces.candidate import Candidate
 from qpareto.search.run.known import graph_of_study, warm_start
 from qpareto.search.run.prepare import scorer_of_spec, space_of_spec
 from qpareto.search.study_file.loading import load_study_file
+from qpareto.spaces.candidate import Candidate
 
 OBJECTIVES = ("map50_95", "latency_ms")
 
