@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,7 @@ from ...spaces.calibration import calibration_order
 from ...spaces.layers import Layer
 from ...spaces.model import DetectorModel
 from ...spaces.space import Space, space_of_layers
-from ..study.identity import Identity
+from ..study.identity import DECIDING, Identity
 from ..study_file.spec import EvaluationSpec, StudySpec
 
 MODEL_SUFFIXES = (".onnx", ".pt")
@@ -127,8 +129,10 @@ def space_of_spec(spec: StudySpec, layers: tuple[Layer, ...]) -> Space:
     return replace(space, bias_correction=calibration.bias_correction)
 
 
-def identity_of_study(scorer: Scorer, space: Space) -> Identity:
+def identity_of_study(spec: StudySpec, scorer: Scorer, space: Space) -> Identity:
     """What a study of these is made with."""
+    document = spec.model_dump(mode="json", include={"model", "imgsz", "data", "space", "search"})
+    deciding = sorted({key for keys in DECIDING.values() for key in keys})
     searched: dict[str, Any] = {"groups": dict(space.groups), "methods": space.methods, "sizes": space.sizes}
     if space.bias_correction != (False,):  # studies from before bias correction do not tell that they have none
         searched["bias_correction"] = space.bias_correction
@@ -141,6 +145,7 @@ def identity_of_study(scorer: Scorer, space: Space) -> Identity:
         engine_recipe=scorer.kind.recipe,
         device=scorer.kind.device_name(),
         versions=scorer.versions,
+        keys={key: reduce(getitem, key.split("."), document) for key in deciding},
     )
 
 
