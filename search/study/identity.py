@@ -17,15 +17,16 @@ _HASHED = {
     "calibration_images": "the calibration images differ",
     "space": "the search space differs (its layers, switches or calibrations)",
 }
-_SPACE = ("calibration.methods", "calibration.sizes", "calibration.bias_correction")
-_SPACE += ("mask.layers", "mask.keep_float", "mask.groups")
 
 # The keys of the study file that each of these hashes depends on
 DECIDING = {
     "model": ("model", "imgsz"),
     "dataset": ("data.images", "data.annotations", "data.yaml", "data.limit", "data.bad_images"),
     "calibration_images": ("data.calibration", "data.bad_images", "search.seed", "space.calibration.sizes"),
-    "space": tuple(f"space.{key}" for key in _SPACE),
+    "space": (
+        *("space.calibration.methods", "space.calibration.sizes", "space.calibration.bias_correction"),
+        *("space.mask.layers", "space.mask.keep_float", "space.mask.groups"),
+    ),
 }
 
 
