@@ -78,3 +78,15 @@ def test_layers_of_a_model_of_any_size_are_those_at_the_studys_imgsz(
         assert told.code == 0, told
         macs[imgsz] = [layer["macs"] for layer in json.loads(told.out)]
     assert macs["[128, 64]"] == [2 * count for count in macs["64"]]
+
+
+def test_a_height_that_is_no_multiple_of_32_is_calibrated_built_and_scored(
+    assets: Path, study_file: Path, tmp_path: Path
+) -> None:
+    odd = tmp_path / "odd.onnx"
+    onnx.save(of_any_size(onnx.load(assets / "model.onnx")), odd)
+    spec = load_study_file(study_file, [f"model={odd}", "imgsz=[60, 72]"])
+    found = measure_candidate(spec, mask="all", calibration="max:2", keep=tmp_path / "export")
+    assert found.engine.int8_ran == 7
+    assert found.engine.parity is not None
+    assert manifest_of(tmp_path / "export")["model"]["input_shape"] == [1, 3, 60, 72]

@@ -79,8 +79,9 @@ def model_of_file(path: Path, store: Store, *, imgsz: ImageSize | None = None) -
 
 
 def _batch(graph: Any) -> int:
-    """Of its image input; 1 where it has none, which `described` refuses."""
-    dims = inputs_of_graph(graph.graph)[0].type.tensor_type.shape.dim if inputs_of_graph(graph.graph) else ()
+    """Of its image input; 1 where it has no single one, which `described` refuses."""
+    inputs = inputs_of_graph(graph.graph)
+    dims = inputs[0].type.tensor_type.shape.dim if len(inputs) == 1 else ()
     return int(dims[0].dim_value) if dims else 1
 
 
@@ -90,7 +91,7 @@ def _of_one_image(graph: Any, name: str) -> Any:
         single = with_batch(graph, 1)
         drop_unread(single.graph)  # sizes of the other batch
         return single
-    except (ModelError, ValueError) as error:
+    except ModelError as error:
         _log.warning("%s is calibrated in its own batches, on which entropy's scales depend. %s", name, error)
         return graph
 

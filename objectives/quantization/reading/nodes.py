@@ -14,7 +14,7 @@ from ....spaces.layers import LAYER_OPS, name_nodes
 from ....spaces.tensors import nodes_within
 from ..graph import replace_items
 
-_PARTS_NAMES = re.compile(r"[,\s]+")  # engines list the nodes that they fused with these between them
+_BETWEEN = re.compile(r"\s*,\s*|\s+\+\s+")  # engines list the nodes that they fused with these between their names
 
 
 def sort_nodes(model: Any, name: str) -> str | None:
@@ -76,12 +76,12 @@ def lift_constants(model: Any) -> str | None:
 
 
 def name_nodes_apart(model: Any) -> str | None:
-    """Give nodes without a name one, and each node a name of its own, without commas and spaces in it."""
+    """Give nodes without a name one, and each node a name of its own, without what parts names in it."""
     graph = model.graph
     before = [node.name for node in graph.node]
     taken = set(before)
     for node in graph.node:
-        node.name = _PARTS_NAMES.sub("_", node.name)
+        node.name = _BETWEEN.sub("_", node.name)
     name_nodes(graph)
     seen: set[str] = set()
     for node in graph.node:

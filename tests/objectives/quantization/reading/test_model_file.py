@@ -202,7 +202,7 @@ def test_nodes_without_a_name_get_one_and_no_two_share_one(plain: Path, store: S
     model = onnx.load(plain)
     for node in model.graph.node:
         node.name = node.op_type  # ops in place of names, as some tools write
-    model.graph.node[0].name = "first, of all"
+    model.graph.node[0].name = "first, of + all"
     found = layers_of_model(model_of_file(saved(model, plain.with_name("odd.onnx")), store).path)
     assert [layer.name for layer in found[:3]] == ["first_of_all", "Conv", "Conv_1"]
     assert [layer.macs for layer in found] == [layer.macs for layer in expected]
