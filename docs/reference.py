@@ -137,6 +137,8 @@ def _type(value: Mapping[str, Any]) -> str:
     words = {"integer": "whole number", "string": "text", "array": "list of", "object": "keys"}
     words["boolean"] = "true or false"
     told = "path" if value.get("format") == "path" else words.get(value["type"], value["type"])
+    if "prefixItems" in value:
+        return f"{len(value['prefixItems'])} times {_type(value['prefixItems'][0])}"
     if value["type"] == "array":
         return f"{told} {_type(value['items'])}"
     limits = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}

@@ -28,7 +28,7 @@ from .clock import Clock
 from .device import Device
 from .engines import EngineKind, EngineOptions
 from .engines.build import engine_bytes, engine_from_onnx, find_engine
-from .engines.inspection import Inspection
+from .engines.inspection import Inspection, names_in_engine
 from .engines.missing_kernels import MissingKernels
 from .engines.options import HalfOptions
 from .engines.profile import reformat_share
@@ -45,6 +45,7 @@ from .quantization.apply_mask import QuantizedModel
 from .quantization.batch import with_batch
 from .quantization.calibrate import CalibrationSet, calibrated_model, structure_of_model
 from .quantization.float_range import tensors_beyond_half
+from .quantization.graph import layer_digests
 from .quantization.sensitivity import Sensitivity, sensitivity_of_layers
 from .store import Store, disk_errors
 
@@ -143,7 +144,10 @@ class Scorer:
             proof = partial(steps.prove, images=self.images.pixels, head=self.head, graph=graph)
             try:
                 return engine_from_onnx(
-                    onnx_path, quantized.graph_hash, options, self.store, proof=proof, build=self.build
+                    *(onnx_path, quantized.graph_hash, options, self.store),
+                    proof=proof,
+                    build=self.build,
+                    layers=layer_digests(quantized.model),
                 )
             except NoKernelError as error:
                 raise self.missing_kernels.learned(error, quantized.mask) or error from error
@@ -217,6 +221,7 @@ class Scorer:
 
     def _measured(self, engine: EngineRef, quantized: QuantizedModel, candidate: Candidate) -> MeasuredEngine:
         inspection = Inspection.load(engine.folder)
+        names = names_in_engine(engine.folder, layer_digests(quantized.model))
         return MeasuredEngine(
             kind=engine.options.kind,
             bytes=engine_bytes(engine.folder),
@@ -228,7 +233,7 @@ class Scorer:
             threads=engine.options.cpu_threads,
             graph_hash=quantized.graph_hash,
             key=engine.name,
-            int8_ran=inspection.ran_as(quantized.mask) if inspection else None,
+            int8_ran=inspection.ran_as(quantized.mask, names) if inspection else None,
             no_int8_kernel=tuple(candidate.mask.without(quantized.mask)),
             reformats=len(inspection.reformats) if inspection else None,
             reformat_share=reformat_share(self.clock().layer_times(engine)) if self.profile else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from typing import Any
 
 Shape = tuple[int, ...]
@@ -21,6 +22,26 @@ def constants_of_graph(graph: Any) -> dict[str, Any]:
         if node.op_type == "Constant" and node.attribute[0].name == "value":
             found[node.output[0]] = node.attribute[0].t
     return found
+
+
+def graphs_within(graph: Any) -> Iterator[Any]:
+    """An `onnx.GraphProto` with its branches and loops."""
+    yield graph
+    for attribute in (a for node in graph.node for a in node.attribute if a.HasField("g")):
+        yield from graphs_within(attribute.g)
+
+
+def tensors_within(graph: Any) -> Iterator[Any]:
+    """Every `onnx.TensorProto` in an `onnx.GraphProto`: initializers and attributes, of its branches and loops too."""
+    for each in graphs_within(graph):
+        yield from each.initializer
+        yield from (a.t for node in each.node for a in node.attribute if a.HasField("t"))
+
+
+def nodes_within(node: Any) -> Iterator[Any]:
+    """An `onnx.NodeProto` with those of its branches and loops."""
+    yield node
+    yield from (inner for a in node.attribute if a.HasField("g") for each in graphs_within(a.g) for inner in each.node)
 
 
 def readers_of_tensors(graph: Any) -> defaultdict[str, list[Any]]:

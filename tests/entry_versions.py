@@ -19,6 +19,7 @@ from qpareto.objectives import steps
 from qpareto.objectives.accuracy import evaluate, image_files, images
 from qpareto.objectives.engines import engine_kind
 from qpareto.objectives.quantization import batch_proof, bias, calibrate, checkpoints, float_range, sensitivity
+from qpareto.objectives.quantization.reading import model_file
 from qpareto.search.run import known
 from qpareto.search.show import trial_cache
 
@@ -120,6 +121,18 @@ ENTRIES = {
         images,
         "LETTERBOXING",
         (*_of(f"{ACCURACY}.images:", "letterbox", "_fill"), f"{ACCURACY}.image_files:decode"),
+    ),
+    "models": Made(
+        model_file,
+        "READING",
+        (
+            *_of(
+                f"{QUANTIZATION}.",
+                *_of("reading.", "model_file", "files", "floats", "nodes", "sizes"),
+                "batch",
+                "batch_shapes",
+            ),
+        ),
     ),
     "reference-ms": Made(steps, "TIMING", TIMED),
     "sensitivity": Made(

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ..isolation.child import run_in_child
 from ..store import Store, content_key, disk_errors
 from . import engine_kind
 from .base import Engine
+from .inspection import save_layers
 from .options import EngineOptions
 from .ref import EngineRef
 
 Proof = Callable[[Engine, Path, Path], None]  # the loaded engine, its graph, its folder; to be pickled
 
 
-def engine_from_onnx(
+def engine_from_onnx(  # noqa: PLR0913 - all but the first four by name
     onnx_path: Path,
     graph_hash: str,
     options: EngineOptions,
@@ -24,6 +25,7 @@ def engine_from_onnx(
     *,
     proof: Proof | None = None,
     build: int = 0,
+    layers: Mapping[str, str] | None = None,
 ) -> EngineRef:
     """The engine, built if nobody has built it yet, and built again if it is damaged.
 
@@ -32,6 +34,7 @@ def engine_from_onnx(
         graph_hash: canonical hash of that graph: equal graphs share one engine.
         options: how to build; all but paths and time limits decide what the engine is.
         proof: called in the child process with what was built, where it can run: an engine that fails it is none.
+        layers: names of its layers, noted beside it: see `save_layers`.
         build: another number is another build of the same graph, which may choose other kernels.
         store: gets the engine; a failed build leaves nothing there but its log, `logs/engine-*.log`.
 
@@ -53,6 +56,8 @@ def engine_from_onnx(
             log_path=log_path,
         )
         log_path.unlink()
+        if layers:
+            save_layers(folder, layers)
 
     return EngineRef(store.make("engines", key, fill), options)
 

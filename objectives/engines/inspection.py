@@ -11,11 +11,13 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from ...spaces.masks import LayerMask
 from ...spaces.precision import QUANTIZED, Precision
 
 INSPECTION = "inspection.json"  # in an engine's folder
+_LAYERS = "layers.json"  # there too: the names of the layers of its graph, by what they compute
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,12 +66,16 @@ class Inspection:
             opaque=sum(layer.precision is None for layer in found),
         )
 
-    def ran_as(self, mask: LayerMask) -> int | None:
-        """How many of a mask's quantized layers ran in its precision; None where the engine does not tell."""
+    def ran_as(self, mask: LayerMask, names: Mapping[str, str] = MappingProxyType({})) -> int | None:
+        """How many of a mask's quantized layers ran in its precision; None where the engine does not tell.
+
+        Args:
+            names: of layers that have another name in the engine's own graph, that name.
+        """
         if self.opaque and not any(self.nodes.values()):
             return None
-        ran = {(name, precision) for precision, names in self.nodes.items() for name in names}
-        return len(ran & mask.by_layer().items())
+        ran = {(name, precision) for precision, nodes in self.nodes.items() for name in nodes}
+        return len(ran & {(names.get(layer, layer), precision) for layer, precision in mask.by_layer().items()})
 
     def save(self, folder: Path) -> None:
         ran = {precision.name: nodes for precision, nodes in self.nodes.items()}
@@ -89,3 +95,26 @@ class Inspection:
             reformats=tuple(found["reformats"]),
             opaque=found["opaque"],
         )
+
+
+def save_layers(folder: Path, layers: Mapping[str, str]) -> None:
+    """Note beside an engine what its graph calls its layers, since graphs of other names share it.
+
+    Args:
+        layers: by name, a digest of what it computes.
+    """
+    told = {digest: name for name, digest in layers.items()}
+    (folder / _LAYERS).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+
+
+def names_in_engine(folder: Path, layers: Mapping[str, str]) -> dict[str, str]:
+    """What the engine's own graph calls the layers of an equal graph; nothing where it does not tell.
+
+    Args:
+        layers: by name, a digest of what it computes.
+    """
+    try:
+        told = json.loads((folder / _LAYERS).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    return {name: told[digest] for name, digest in layers.items() if digest in told}

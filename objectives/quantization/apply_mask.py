@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ...errors import QuantizationError
 from ...spaces.masks import LayerMask
 from ...spaces.precision import FLOAT, Precision
-from .graph import DEQUANTIZE, QUANTIZE, QdqGraph, check_mask, graph_hash
+from .graph import DEQUANTIZE, QUANTIZE, QdqGraph, check_mask, drop_unread, graph_hash
 
 Shifts = Mapping[str, NDArray[np.float32]]
 _FLOAT_BIAS = "qpareto.float_bias "  # and a name: a key of metadata, for the bias of a layer as float32 in base 64
@@ -76,7 +76,7 @@ class CalibratedModel:
                 self.graph.read_floats(node)
             elif node.name in self._shifts:
                 self._shift(model, node)
-        _drop_unread(model.graph)
+        drop_unread(model.graph)
         return model
 
     def _shift(self, model: Any, node: Any) -> None:
@@ -163,27 +163,3 @@ def _set_bias(graph: Any, node: Any, bias: NDArray[np.float32] | None, *, name: 
     if bias is not None:
         node.input.append(name)
         graph.initializer.append(numpy_helper.from_array(bias, name))
-
-
-def _drop_unread(graph: Any) -> None:
-    """Remove nodes and initializers that no output depends on, from the last node to the first."""
-    read = {value.name for value in graph.output}
-    kept = []
-    for node in reversed(graph.node):
-        if read.intersection(node.output):
-            read.update(node.input)
-            kept.append(node)
-    kept.reverse()
-    weights = [weight for weight in graph.initializer if weight.name in read]
-    if len(kept) == len(graph.node) and len(weights) == len(graph.initializer):
-        return
-    values = [value for value in graph.value_info if value.name in read]
-    _replace(graph.node, kept)
-    _replace(graph.initializer, weights)
-    _replace(graph.value_info, values)
-
-
-def _replace(field: Any, items: list[Any]) -> None:
-    copies = [type(item).FromString(item.SerializeToString()) for item in items]
-    del field[:]
-    field.extend(copies)

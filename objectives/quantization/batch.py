@@ -1,4 +1,4 @@
-"""A graph of batch 1 given another batch: what one calibration found then serves every batch.
+"""A graph of batch 1 given another batch, or one of another batch given 1: one calibration then serves every batch.
 
 Every node that reads images is shown to ONNX's own shape inference at a large prime batch. What it gives then must be
 that many times as large along one axis, which holds the batch. Where sizes are written down, as in the target of a
@@ -32,7 +32,7 @@ def with_batch(model: Any, batch: int) -> Any:
         batch: at least 1.
 
     Raises:
-        ModelError: the graph has a batch of its own that is not 1, or some node is fixed to one image.
+        ModelError: neither batch is 1, or some node is fixed to the graph's own.
     """
     import onnx
 
@@ -40,7 +40,7 @@ def with_batch(model: Any, batch: int) -> Any:
     exported = image.type.tensor_type.shape.dim[0].dim_value
     if exported == batch:
         return model
-    if exported != 1:
+    if 1 not in (exported, batch):
         why = f"it was exported for batch {exported}, and only a model of batch 1 can be given another"
         raise refusal(batch, exported, why)
     nodes = _Walk(model, image, batch).to_outputs()
@@ -71,7 +71,7 @@ def refusal(batch: int, exported: int, why: str) -> ModelError:
 
 
 class _Walk:
-    """The way through a graph of batch 1, on which nodes are told another batch.
+    """The way through a graph, on which nodes are told another batch.
 
     Args:
         image: its input.
@@ -79,7 +79,9 @@ class _Walk:
 
     def __init__(self, model: Any, image: Any, batch: int) -> None:
         self._graph, self._batch = model.graph, batch
-        self._one, self._grown = Tensors(model, image, 1), Tensors(model, image, _GROWN)
+        self._exported = image.type.tensor_type.shape.dim[0].dim_value
+        self._one = Tensors(model, image, self._exported)
+        self._grown = Tensors(model, image, self._exported * _GROWN)
 
     def to_outputs(self) -> list[Any]:
         """The nodes for the other batch.
@@ -89,9 +91,9 @@ class _Walk:
         """
         nodes = [told for node in self._graph.node for told in self._past(node)]
         for value in self._graph.output:
-            if self._grown.shapes.get(value.name, ())[:1] != (_GROWN,):
+            if self._grown.shapes.get(value.name, ())[:1] != (self._exported * _GROWN,):
                 why = f"its output '{value.name}' does not have the images along its first axis"
-                raise refusal(self._batch, 1, why)
+                raise refusal(self._batch, self._exported, why)
         return nodes
 
     def _past(self, node: Any) -> list[Any]:
@@ -113,12 +115,15 @@ class _Walk:
 
     def _check(self, node: Any, one: Shape | None, grown: Shape | None) -> None:
         if one is None or grown is None:
-            raise self._fixed(node, "cannot take more than one image, or is none that ONNX knows")
+            images = "one image" if self._exported == 1 else f"{self._exported} images"
+            raise self._fixed(node, f"cannot take more than {images}, or is none that ONNX knows")
         if grown not in [_times(one, axis, _GROWN) for axis in range(len(one))]:
-            raise self._fixed(node, f"does not keep the images apart: what it gives at batch 1 is {list(one)}")
+            raise self._fixed(
+                node, f"does not keep the images apart: what it gives at batch {self._exported} is {list(one)}"
+            )
 
     def _fixed(self, node: Any, why: str) -> ModelError:
-        return refusal(self._batch, 1, f"its {node.op_type} '{node.name or node.output[0]}' {why}")
+        return refusal(self._batch, self._exported, f"its {node.op_type} '{node.name or node.output[0]}' {why}")
 
     def _axis(self, tensor: str) -> int | None:
         """The one that holds the batch, image by image where it holds more than that; None also if nothing is known."""
@@ -141,7 +146,10 @@ class _Walk:
         if self._grown.shapes.get(result) == wanted:
             return [node]
         self._grown.elements[result], self._grown.shapes[result] = self._one.elements[result], wanted
-        return self._with_operand(node, place, np.array(_times(one, axis, self._batch), np.int64))
+        return self._with_operand(node, place, np.array(self._at_batch(one, axis), np.int64))
+
+    def _at_batch(self, one: Shape, axis: int) -> Shape:
+        return tuple(size * self._batch // self._exported if i == axis else size for i, size in enumerate(one))
 
     def _gathered_from_own_image(self, node: Any) -> list[Any]:
         """Where indices count the rows of one image along the batch: image i's are i times as many further on.
@@ -154,6 +162,8 @@ class _Walk:
         if held is None or along is None or axis % len(self._one.shapes[data]) != held:
             return [node]
         shape = self._one.shapes[indices]
+        if self._exported > 1:
+            raise self._fixed(node, "may count the rows of all images")
         image = np.repeat(np.arange(self._batch, dtype=np.int64), shape[along])
         offsets = (image * self._one.shapes[data][held]).reshape([-1 if i == along else 1 for i in range(len(shape))])
         return self._with_operand(node, 1, offsets, added=True)
@@ -165,7 +175,7 @@ class _Walk:
 
         told = onnx.NodeProto()
         told.CopyFrom(node)
-        name = f"{node.output[0]}/batch/{place}"
+        name = f"{node.output[0]}/{'batch' if self._exported == 1 else 'single'}/{place}"
         told.input[place] = f"{name}/result" if added else name
         constant = numpy_helper.from_array(values, name)
         before = [helper.make_node("Constant", [], [name], f"{name}/Constant", value=constant)]

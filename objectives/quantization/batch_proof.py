@@ -11,14 +11,18 @@ since a sort by score may swap two that are equal but for rounding.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import ModelError
 from ...spaces.model import DetectorModel, load_onnx
+from ...spaces.tensors import inputs_of_graph
 from ..isolation.child import run_in_child
 from ..libraries import onnxruntime_version
 from ..store import Store, content_key
@@ -90,23 +94,40 @@ def proof_of_outputs(alone: Outputs, together: Outputs) -> BatchProof:
     return BatchProof(images=len(alone[0]), off=max(off), equal=equal)
 
 
+def prove_single(single: Path, batched: Path) -> None:
+    """Hold a graph that was given batch 1 against what it was made of, on noise; to be run in a child process.
+
+    Raises:
+        ModelError: it gives an image something else.
+    """
+    graph = load_onnx(batched)
+    (image,) = inputs_of_graph(graph.graph)
+    batch, *sizes = (dim.dim_value for dim in image.type.tensor_type.shape.dim)
+    images = np.random.default_rng(0).random((batch, *sizes), dtype=np.float32)
+    _compared(load_onnx(single), graph, images, partial(refusal, 1, batch))
+
+
 def _prove_batch(model: DetectorModel, pixels: Path, batch: int) -> BatchProof:
     """Run in a child process, since ONNX Runtime may crash."""
     single = load_onnx(model.path)
-    exported = model.input_shape[0]
     images = tensor_from_pixels(_different(np.load(pixels, mmap_mode="r"), batch))
-    alone = _runs(single, [images[i : i + 1] for i in range(batch)])
-    batched = with_batch(single, batch)
+    return _compared(single, with_batch(single, batch), images, partial(refusal, batch, model.input_shape[0]))
+
+
+def _compared(
+    single: Any, batched: Any, images: NDArray[np.float32], refused: Callable[[str], ModelError]
+) -> BatchProof:
+    alone = _runs(single, [image[None] for image in images])
     try:
         (together,) = _runs(batched, [images])
     except Exception as error:  # the border to ONNX Runtime, whose errors have no other class in common
         reason = " ".join(str(error).split())[:300].rstrip(".")
         if "alloc" in reason:
             raise MemoryError(reason) from error
-        raise refusal(batch, exported, f"ONNX Runtime cannot run it ({reason})") from error
+        raise refused(f"ONNX Runtime cannot run it ({reason})") from error
     proof = proof_of_outputs([np.concatenate(outputs) for outputs in zip(*alone, strict=True)], together)
     if proof.off > MOST_OFF:
-        raise refusal(batch, exported, f"{proof.off:.1%} of what it gives for an image is other in a batch than alone")
+        raise refused(f"{proof.off:.1%} of what it gives for an image is other in a batch than alone")
     return proof
 
 

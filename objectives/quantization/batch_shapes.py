@@ -23,16 +23,18 @@ class Tensors:
 
     Attributes:
         elements, shapes: ONNX's number of the element type, and the sizes, by tensor.
+        values: of those whose few values depend on no image.
+        misfits: nodes that cannot take what they are to read, in graph order.
     """
 
     def __init__(self, model: Any, image: Any, batch: int) -> None:
         from onnx import numpy_helper
 
-        weights = model.graph.initializer
+        weights, self.misfits = model.graph.initializer, list[Any]()
         sizes = (dim.dim_value for dim in image.type.tensor_type.shape.dim[1:])
         self.elements = {one.name: one.data_type for one in weights} | {image.name: image.type.tensor_type.elem_type}
         self.shapes: dict[str, Shape] = {one.name: tuple(one.dims) for one in weights} | {image.name: (batch, *sizes)}
-        self._values = {one.name: numpy_helper.to_array(one) for one in weights if math.prod(one.dims) <= SMALL}
+        self.values = {one.name: numpy_helper.to_array(one) for one in weights if math.prod(one.dims) <= SMALL}
         self._opsets = {entry.domain or "ai.onnx": entry for entry in model.opset_import}
 
     def learn(self, node: Any) -> None:
@@ -44,7 +46,7 @@ class Tensors:
                 self.shapes[name] = tuple(dim.dim_value for dim in dims)
         shapes = [self.shapes.get(name) for name in node.output]
         if all(shape is not None and math.prod(shape) <= SMALL for shape in shapes):
-            self._values |= self._computed(node)
+            self.values |= self._computed(node)
 
     def _inferred(self, node: Any) -> dict[str, Any]:
         """Each result's `onnx.TypeProto`."""
@@ -52,20 +54,23 @@ class Tensors:
 
         known = [name for name in node.input if name in self.shapes]
         types = {name: helper.make_tensor_type_proto(self.elements[name], self.shapes[name]) for name in known}
-        values = {name: numpy_helper.from_array(self._values[name]) for name in known if name in self._values}
+        values = {name: numpy_helper.from_array(self.values[name]) for name in known if name in self.values}
         try:
             version = self._opsets[node.domain or "ai.onnx"].version
             schema = defs.get_schema(node.op_type, version, node.domain)
             opsets = list(self._opsets.values())
             return shape_inference.infer_node_outputs(schema, node, types, values, opset_imports=opsets)
-        except (KeyError, defs.SchemaError, shape_inference.InferenceError):
-            return {}
+        except shape_inference.InferenceError:
+            self.misfits += [node] if len(known) == len([name for name in node.input if name]) else []
+        except (KeyError, defs.SchemaError):
+            pass
+        return {}
 
     def _computed(self, node: Any) -> dict[str, NDArray[Any]]:
         """Each result's values, if all that the node reads is known and ONNX's reference can compute them."""
         from onnx.reference import ReferenceEvaluator
 
-        feeds = {name: self._values[name] for name in node.input if name in self._values}
+        feeds = {name: self.values[name] for name in node.input if name in self.values}
         if node.op_type in ("Shape", "Size"):
             feeds[node.input[0]] = np.broadcast_to(np.float32(0), self.shapes[node.input[0]])  # takes no memory
         if any(name and name not in feeds for name in node.input):

@@ -16,13 +16,13 @@ TIMEOUT_S = 1800.0
 OPSET = 17
 
 
-def onnx_from_checkpoint(path: Path, *, imgsz: int, store: Store) -> Path:
+def onnx_from_checkpoint(path: Path, *, imgsz: int | tuple[int, int], store: Store) -> Path:
     """Export a checkpoint, unless that was done before: static shapes, batch 1, float32, nothing fused away.
 
     Ultralytics (AGPL-3.0, the extra `yolo`) is used through its public interface, in a child process.
 
     Args:
-        imgsz: height and width in pixels, a multiple of 32.
+        imgsz: height and width in pixels, multiples of 32; one number for both.
 
     Raises:
         ModelError: the file is missing, Ultralytics is not installed, or it cannot export the checkpoint.
@@ -46,10 +46,10 @@ def onnx_from_checkpoint(path: Path, *, imgsz: int, store: Store) -> Path:
     def fill(folder: Path) -> None:
         run_in_child(_export, path, imgsz, folder, timeout_s=TIMEOUT_S, log_path=log_path)
 
-    return store.make("exported", key, fill, kept=True) / f"{path.stem}.onnx"
+    return next(store.make("exported", key, fill, kept=True).glob("*.onnx"))  # whatever the checkpoint's name was then
 
 
-def _export(path: Path, imgsz: int, folder: Path) -> None:
+def _export(path: Path, imgsz: int | tuple[int, int], folder: Path) -> None:
     """Run in a child process: leaves `<stem>.onnx` in the folder."""
     from ultralytics import YOLO
 

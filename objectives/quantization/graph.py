@@ -11,7 +11,7 @@ from typing import Any
 from ...errors import QuantizationError
 from ...spaces.layers import LAYER_OPS
 from ...spaces.precision import FLOAT, Precision, precision_of_pair
-from ...spaces.tensors import readers_of_tensors
+from ...spaces.tensors import nodes_within, readers_of_tensors
 
 QUANTIZE, DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
 
@@ -118,6 +118,18 @@ def graph_hash(model: Any) -> str:
     A Merkle hash: each tensor's digest covers the operation that wrote it, its attributes and its operands'
     digests; inputs count by position, constants by content. Names, node order and metadata do not count.
     """
+    digests = _digests_of_tensors(model)
+    opsets = sorted((entry.domain, entry.version) for entry in model.opset_import)
+    return _digest(str(opsets), *(digests[value.name] for value in model.graph.output)).hex()[:32]
+
+
+def layer_digests(model: Any) -> dict[str, str]:
+    """What each layer of an `onnx.ModelProto` computes, by its name: equal in graphs of one `graph_hash`."""
+    digests = _digests_of_tensors(model)
+    return {node.name: digests[node.output[0]].hex() for node in model.graph.node if node.op_type in LAYER_OPS}
+
+
+def _digests_of_tensors(model: Any) -> dict[str, bytes]:
     digests = {value.name: _digest("input", i, _type_bytes(value)) for i, value in enumerate(model.graph.input)}
     digests.update({weight.name: _digest("constant", _constant_bytes(weight)) for weight in model.graph.initializer})
     digests[""] = b""
@@ -126,8 +138,7 @@ def graph_hash(model: Any) -> str:
         operands = [digests[name] for name in node.input]
         whole = _digest(node.op_type, node.domain, len(attributes), *attributes, *operands)
         digests.update({name: _digest(whole, i) for i, name in enumerate(node.output) if name})
-    opsets = sorted((entry.domain, entry.version) for entry in model.opset_import)
-    return _digest(str(opsets), *(digests[value.name] for value in model.graph.output)).hex()[:32]
+    return digests
 
 
 def scales_hash(model: Any) -> str:
@@ -136,6 +147,31 @@ def scales_hash(model: Any) -> str:
     pairs = sorted((node.input[0], node.input[1]) for node in graph.nodes if node.op_type == QUANTIZE)
     scales = (part for tensor, scale in pairs for part in (tensor, _constant_bytes(graph.initializers[scale])))
     return _digest(*scales).hex()[:32]
+
+
+def drop_unread(graph: Any) -> None:
+    """Remove nodes and initializers that no output depends on, from the last node to the first."""
+    read = {value.name for value in graph.output}
+    kept = []
+    for node in reversed(graph.node):
+        if read.intersection(node.output):
+            read.update(tensor for each in nodes_within(node) for tensor in each.input)
+            kept.append(node)
+    kept.reverse()
+    weights = [weight for weight in graph.initializer if weight.name in read]
+    if len(kept) == len(graph.node) and len(weights) == len(graph.initializer):
+        return
+    values = [value for value in graph.value_info if value.name in read]
+    replace_items(graph.node, kept)
+    replace_items(graph.initializer, weights)
+    replace_items(graph.value_info, values)
+
+
+def replace_items(field: Any, items: list[Any]) -> None:
+    """Put these messages, some of which it may hold, into a repeated field."""
+    copies = [type(item).FromString(item.SerializeToString()) for item in items]
+    del field[:]
+    field.extend(copies)
 
 
 def _digest(*parts: str | int | bytes) -> bytes:

@@ -122,7 +122,7 @@ def _disk_error(folder: Path, refusal: OSError, *, named: object = None) -> Disk
         advice = "make room"
     return DiskError(
         f"Cannot write {named or f'below {folder}'} ({found}): {advice}, or name another place "
-        "(--set cache=FOLDER for the cache, TMPDIR for temporary files)."
+        "(for the cache by `cache:` in the study file, or by HOME for `init`; for temporary files by TMPDIR)."
     )
 
 

@@ -16,13 +16,14 @@ from ..study_file.loading import load_study_file
 from ..study_file.spec import DEFAULT_CACHE, EvaluationSpec
 
 
-def draft_study(
+def draft_study(  # noqa: PLR0913 - all but the first three by name
     model: Path,
     source: EvaluationSpec,
     study: Path,
     *,
     calibration: Path | None = None,
     head: str = "auto",
+    imgsz: int | tuple[int, int] | None = None,
     force: bool = False,
 ) -> list[Path]:
     """Look at a model and its data, and write a commented study file that `run_study` runs as it is.
@@ -35,6 +36,7 @@ def draft_study(
         source: images with their true boxes.
         study: the study file to write; lists of images are written beside it, where they are needed.
         calibration: a folder or .txt list of calibration images; some are found if None.
+        imgsz: of a .pt, or of an .onnx that takes any size: one number, or height and width in pixels.
         head: the model's, where its outputs do not tell: the name of one in `HEADS`.
         force: replace files that are there.
 
@@ -46,7 +48,7 @@ def draft_study(
     """
     place, store = study.absolute(), Store(DEFAULT_CACHE.expanduser())
     _refuse_there([place], force=force)
-    read = detector_model(model, store)
+    read = detector_model(model, store, imgsz=imgsz)
     found = head_of_model(
         read.output_shapes, read.class_names, read.metadata, override=None if head == "auto" else head
     )
@@ -55,8 +57,9 @@ def draft_study(
         model=read,
         head=found,
         head_named=head != "auto",
+        imgsz=imgsz,
         data=parted_data(source, calibration, store),
-        engine=engine_for_here(batch=read.input_shape[0]),
+        engine=engine_for_here(batch=read.exported_batch),
     )
     files = files_of_draft(draft, place)
     _refuse_there(list(files), force=force)

@@ -15,8 +15,8 @@ from ...objectives.engines import KINDS, engine_kind
 from ...objectives.latency.cgroup import quota_of_process, threads_within
 from ...objectives.promises.check import Check
 from ...objectives.promises.selftest import self_test
+from ...objectives.quantization.reading import model_of_file
 from ...objectives.store import Store, disk_errors
-from ...spaces.model import read_model
 
 QUICKSTART_MODEL = Path("studies/quickstart/shapes-yolo11n.onnx")  # in a checkout
 
@@ -62,11 +62,11 @@ def self_test_of_engines(model: Path | None = None, *, kinds: Sequence[str] = tu
             f"There is no {QUICKSTART_MODEL} here: run this in a checkout of qpareto, or name a detector "
             "with --model FILE."
         )
-    detector = read_model(model or QUICKSTART_MODEL)
     with disk_errors(Path(tempfile.gettempdir())):
         store = Store(Path(tempfile.mkdtemp(prefix="qpareto-self-test-")))
     failed = False
     try:
+        detector = model_of_file(model or QUICKSTART_MODEL, store)
         for kind in kinds:
             for check in self_test(kind, detector, store=store):
                 failed |= check.outcome == "failed"

@@ -52,7 +52,7 @@ def export_from_study(
     found = results_of_study(study)
     winner, why = chosen(found, choice)
     scorer = scorer_of_spec(spec)
-    study.hold_to(identity_of_study(scorer, space_of_spec(spec, scorer.layers)))
+    study.hold_to(identity_of_study(spec, scorer, space_of_spec(spec, scorer.layers)))
     export = Export(spec=spec, study=study, scorer=scorer, folder=folder, layout=layout)
     package = export.package(winner, scorer)
     if confirm:

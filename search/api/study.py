@@ -93,7 +93,7 @@ def _work(
     """Work on the study, which is made if it is not there, once everything that could refuse it has been checked."""
     search, space = spec.search, space_of_spec(spec, scorer.layers)
     check_sampler(search.sampler, options=search.sampler_options, switches=len(space.groups))
-    identity, known = identity_of_study(scorer, space), candidates_from(search.start_from, space)
+    identity, known = identity_of_study(spec, scorer, space), candidates_from(search.start_from, space)
     scorer.reference()  # an engine that cannot be built here is told before there is a study
     study = open_study(spec, identity=identity, reference_ms=scorer.reference_ms)
     scorer = replace(scorer, unit_ms=study.reference_ms)
@@ -128,6 +128,6 @@ def confirm_study(spec: StudySpec) -> Results:
     """
     scorer = _checked_scorer(spec)
     study = study_of_this_device(spec)
-    study.hold_to(identity_of_study(scorer, space_of_spec(spec, scorer.layers)))
+    study.hold_to(identity_of_study(spec, scorer, space_of_spec(spec, scorer.layers)))
     confirm_front(spec, study, scorer)
     return results_of_study(study)

@@ -36,6 +36,10 @@ def init(  # noqa: PLR0913, PLR0917 - one parameter an option
     head: Annotated[
         str, typer.Option(help="The model's head, where it is not recognised; see `head` in docs/study-file.md.")
     ] = "auto",
+    imgsz: Annotated[
+        str | None,
+        typer.Option(metavar="N|H,W", help="Image size of a .pt (640 if not named), or of an .onnx that takes any."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
 ) -> None:
     """Draft a study file from a model and its data.
@@ -50,5 +54,21 @@ def init(  # noqa: PLR0913, PLR0917 - one parameter an option
     if (images is None) != (annotations is None) or (images is None) == (data is None):
         raise QParetoError("Name the labelled images by --images and --annotations together, or by --data alone.")
     source = EvaluationSpec(images=images, annotations=annotations, yaml=data)
-    print(*draft_study(model, source, output, calibration=calibration, head=head, force=force), sep="\n")
+    print(
+        *draft_study(model, source, output, calibration=calibration, head=head, imgsz=_size(imgsz), force=force),
+        sep="\n",
+    )
     say(f"{output} runs as it is; its remarks say what to change next.")
+
+
+def _size(text: str | None) -> int | tuple[int, int] | None:
+    """Of `640`, or of `480,640` for height and width."""
+    if text is None:
+        return None
+    sizes = text.split(",")
+    if len(sizes) > 2 or not all(size.strip().isdecimal() and int(size) for size in sizes):
+        raise QParetoError(
+            f"--imgsz {text}: write a number of pixels, such as 640, or height and width, such as 480,640."
+        )
+    height, width = int(sizes[0]), int(sizes[-1])
+    return height if len(sizes) == 1 else (height, width)

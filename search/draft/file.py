@@ -28,6 +28,7 @@ class StudyDraft:
         source: the model as the user named it, absolute: an .onnx or a .pt.
         model: what was read of it.
         head: its head.
+        imgsz: as it was asked for, if it was.
         head_named: whether the file must name it, since the model's outputs do not tell.
     """
 
@@ -37,6 +38,7 @@ class StudyDraft:
     head_named: bool
     data: PartedData
     engine: EngineOptions
+    imgsz: int | tuple[int, int] | None = None
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -71,13 +73,14 @@ def _text(draft: StudyDraft, study: Path, paths: dict[str, Path]) -> str:
     told["yaml" if "yaml" in spot else "images"] = f"{draft.data.scored} images, which every trial's mAP is measured on"
     data = "\n".join(f"  {key}: {value}{f' # {told[key]}' if key in told else ''}" for key, value in spot.items())
     head = f"\nhead: {draft.head.kind}" if draft.head_named else ""
+    imgsz = f"\nimgsz: {json.dumps(draft.imgsz)}" if draft.imgsz else ""
     return f"""\
 # Drafted by `qpareto init`; it runs as it is:  qpareto run {study.name}
 # Behind ## are keys that you may want next. All keys and defaults: docs/study-file.md, or `qpareto schema`.
 version: 1
 name: {_scalar(f"{draft.source.stem}-{draft.engine.kind}")}
 {_remarks(draft)}
-model: {_scalar(_place(draft.source, study.parent))}{head}
+model: {_scalar(_place(draft.source, study.parent))}{imgsz}{head}
 
 data:
 {data}

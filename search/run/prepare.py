@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +23,14 @@ from ...objectives.latency.telemetry import HostLoad
 from ...objectives.quantization.batch_proof import prove_batch, refuse_batch
 from ...objectives.quantization.calibrate import CalibrationSet, quantizable_layers
 from ...objectives.quantization.checkpoints import onnx_from_checkpoint
+from ...objectives.quantization.reading import model_of_file
 from ...objectives.score import Scorer
 from ...objectives.store import Store, content_key
 from ...spaces.calibration import calibration_order
 from ...spaces.layers import Layer
-from ...spaces.model import DetectorModel, read_model
+from ...spaces.model import DetectorModel
 from ...spaces.space import Space, space_of_layers
-from ..study.identity import Identity
+from ..study.identity import DECIDING, Identity
 from ..study_file.spec import EvaluationSpec, StudySpec
 
 MODEL_SUFFIXES = (".onnx", ".pt")
@@ -97,18 +100,19 @@ def check_runs(scorer: Scorer) -> None:
         raise StudyFileError(f"engine.kind={scorer.options.kind} cannot run here. {found.reason}")
 
 
-def detector_model(path: Path, store: Store, *, imgsz: int = 640) -> DetectorModel:
+def detector_model(path: Path, store: Store, *, imgsz: int | tuple[int, int] | None = None) -> DetectorModel:
     """The model in an .onnx file, or in a checkpoint, which is exported first, for batch 1.
 
     Args:
-        imgsz: what a checkpoint is exported for; an .onnx has its own.
+        imgsz: pixels, one number or height and width: what a checkpoint is exported for, 640 if None, or what an .onnx
+            that takes any size is given.
 
     Raises:
-        ModelError: it cannot be read or exported.
+        ModelError: it cannot be read or exported, or has another size.
     """
-    if path.suffix != ".pt":
-        return read_model(path)
-    return read_model(onnx_from_checkpoint(path, imgsz=imgsz, store=store))
+    if path.suffix == ".pt":
+        return model_of_file(onnx_from_checkpoint(path, imgsz=imgsz or 640, store=store), store)
+    return model_of_file(path, store, imgsz=(imgsz, imgsz) if isinstance(imgsz, int) else imgsz)
 
 
 def space_of_spec(spec: StudySpec, layers: tuple[Layer, ...]) -> Space:
@@ -125,8 +129,10 @@ def space_of_spec(spec: StudySpec, layers: tuple[Layer, ...]) -> Space:
     return replace(space, bias_correction=calibration.bias_correction)
 
 
-def identity_of_study(scorer: Scorer, space: Space) -> Identity:
+def identity_of_study(spec: StudySpec, scorer: Scorer, space: Space) -> Identity:
     """What a study of these is made with."""
+    document = spec.model_dump(mode="json", include={"model", "imgsz", "data", "space", "search"})
+    deciding = sorted({key for keys in DECIDING.values() for key in keys})
     searched: dict[str, Any] = {"groups": dict(space.groups), "methods": space.methods, "sizes": space.sizes}
     if space.bias_correction != (False,):  # studies from before bias correction do not tell that they have none
         searched["bias_correction"] = space.bias_correction
@@ -139,6 +145,7 @@ def identity_of_study(scorer: Scorer, space: Space) -> Identity:
         engine_recipe=scorer.kind.recipe,
         device=scorer.kind.device_name(),
         versions=scorer.versions,
+        keys={key: reduce(getitem, key.split("."), document) for key in deciding},
     )
 
 

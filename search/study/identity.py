@@ -18,6 +18,17 @@ _HASHED = {
     "space": "the search space differs (its layers, switches or calibrations)",
 }
 
+# The keys of the study file that each of these hashes depends on
+DECIDING = {
+    "model": ("model", "imgsz"),
+    "dataset": ("data.images", "data.annotations", "data.yaml", "data.limit", "data.bad_images"),
+    "calibration_images": ("data.calibration", "data.bad_images", "search.seed", "space.calibration.sizes"),
+    "space": (
+        *("space.calibration.methods", "space.calibration.sizes", "space.calibration.bias_correction"),
+        *("space.mask.layers", "space.mask.keep_float", "space.mask.groups"),
+    ),
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
@@ -30,6 +41,8 @@ class Identity:
         engine: the decisive options, see `EngineOptions.identity`.
         engine_recipe: see `EngineKind.recipe`.
         versions: of all that decides what an engine is and scores, by name.
+        keys: those in `DECIDING` with their values, to tell by what a hash has changed; none of older studies. They
+            decide nothing: a model may lie elsewhere.
         others: facts that a newer program has told; not known here.
         format: of what the study stores.
     """
@@ -43,6 +56,7 @@ class Identity:
     device: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     objectives: tuple[str, ...] = ()
+    keys: Mapping[str, Any] = field(default_factory=dict, compare=False)
     others: Mapping[str, Any] = field(default_factory=dict)
     format: int = FORMAT
 
@@ -65,14 +79,21 @@ class Identity:
         return cls(**known, objectives=objectives, others=others, format=told.get("format", 1))
 
     def differences(self, now: Identity) -> list[str]:
-        """What has changed, each fact with both values; those that are known by a hash alone by their names."""
-        found = [said for name, said in _HASHED.items() if getattr(self, name) != getattr(now, name)]
+        """What has changed, each fact with both values; of one that is known by a hash, the keys, or else its name."""
+        found: list[str] = []
+        hashed = [name for name in _HASHED if getattr(self, name) != getattr(now, name)]
+        keys = {key: None for name in hashed for key in DECIDING[name] if self._says_otherwise(now, key)}
+        found += [f"{key} was {self.keys[key]!r}, now {now.keys[key]!r}" for key in keys]
+        found += [_HASHED[name] for name in hashed if not keys.keys() & {*DECIDING[name]}]
         was, has = self._told(), now._told()
         for name in dict.fromkeys([*was, *has]):
             before, after = (told.get(name, _default(each, name)) for told, each in ((was, self), (has, now)))
             if before != after:
                 found.append(f"{name} was {before!r}, now {after!r}")
         return found
+
+    def _says_otherwise(self, now: Identity, key: str) -> bool:
+        return key in self.keys and key in now.keys and self.keys[key] != now.keys[key]
 
     def _told(self) -> dict[str, Any]:
         """The facts that have values, by names for people."""

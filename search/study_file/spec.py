@@ -207,7 +207,11 @@ class StudySpec(Section):
     version: Literal[1] = Field(description="of this format")
     name: str = Field(min_length=1, description="the study's name in its storage")
     model: Path = Field(description="an .onnx detector, or a .pt that Ultralytics exports")
-    imgsz: Count = Field(640, description="image size that a .pt is exported at; an .onnx has its own")
+    imgsz: Count | tuple[Count, Count] | None = Field(
+        None,
+        description="image size, or [height, width]: what a .pt is exported at (640 if null), or what an .onnx that "
+        "takes any size is given (what its exporter noted if null)",
+    )
     head: str = Field("auto", description=f"how outputs become boxes: one of {', '.join(HEAD_NAMES)}")
     data: DataSpec
     space: SpaceSpec = SpaceSpec()

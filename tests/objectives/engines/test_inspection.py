@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from qpareto.objectives.engines.build import engine_bytes
-from qpareto.objectives.engines.inspection import INSPECTION, EngineLayer, Inspection
+from qpareto.objectives.engines.inspection import INSPECTION, EngineLayer, Inspection, names_in_engine, save_layers
 from qpareto.spaces.masks import LayerMask
 from qpareto.spaces.precision import FLOAT, INT8
 
@@ -51,3 +51,12 @@ def test_the_file_of_an_engine_that_an_earlier_version_built_is_read_and_written
     assert found == Inspection(layers=3, nodes={INT8: ("stem", "act")}, reformats=("to int8",), opaque=0)
     found.save(tmp_path)
     assert json.loads((tmp_path / INSPECTION).read_text()) == told
+
+
+def test_a_graph_of_other_names_counts_by_what_its_layers_compute(tmp_path: Path) -> None:
+    save_layers(tmp_path, {"stem": "a1", "inner": "b2"})
+    found, mask = Inspection.of_layers(LAYERS), LayerMask.all(["inner", "first"])
+    assert found.ran_as(mask) == 0, "its inner is another one's"
+    assert names_in_engine(tmp_path, {"inner": "a1", "first": "b2", "new": "c3"}) == {"inner": "stem", "first": "inner"}
+    assert found.ran_as(mask, names_in_engine(tmp_path, {"inner": "a1", "first": "b2"})) == 1
+    assert names_in_engine(tmp_path / "older", {"inner": "a1"}) == {}

@@ -114,7 +114,7 @@ def test_what_cannot_be_read_is_no_quota(tmp_path: Path, content: str) -> None:
     assert quota_of_process(proc) is None
 
 
-@pytest.mark.parametrize(("quota", "threads"), [(None, 8), (3.9, 3), (4.0, 4), (0.5, 1), (64.0, 8)], ids=str)
+@pytest.mark.parametrize(("quota", "threads"), [(None, 8), (3.9, 3), (1.2, 1), (4.0, 4), (0.5, 1), (64.0, 8)], ids=str)
 def test_threads_are_the_quota_rounded_down_and_at_least_one(quota: float | None, threads: int) -> None:
     assert threads_within(quota, 8) == threads
 

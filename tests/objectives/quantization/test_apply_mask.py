@@ -17,7 +17,7 @@ from modelopts_own import own_graph
 from qpareto.errors import QuantizationError
 from qpareto.objectives.quantization.apply_mask import CalibratedModel
 from qpareto.objectives.quantization.calibrate import CalibrationSet, calibrated_model
-from qpareto.objectives.quantization.graph import QdqGraph, check_mask, graph_hash
+from qpareto.objectives.quantization.graph import QdqGraph, check_mask, graph_hash, layer_digests
 from qpareto.objectives.store import Store
 from qpareto.spaces.calibration import CalibrationChoice
 from qpareto.spaces.masks import LayerMask
@@ -128,6 +128,7 @@ def test_equal_graphs_have_equal_hashes_whatever_their_names_and_order(calibrate
     del other.graph.initializer[:]
     other.graph.initializer.extend(weights)
     assert graph_hash(other) == graph_hash(one)
+    assert sorted(layer_digests(other).values()) == sorted(layer_digests(one).values())
 
 
 def test_a_changed_weight_attribute_or_scale_changes_the_hash(calibrated: CalibratedModel) -> None:

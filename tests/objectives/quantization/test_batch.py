@@ -53,6 +53,16 @@ def check_images_stay_apart(model: Any, batch: int) -> Any:
     return batched
 
 
+def check_one_image_is_as_in_the_batch(batched: Any, batch: int) -> None:
+    """A graph of that batch, given batch 1, gives an image what it gives it in the batch."""
+    single = with_batch(batched, 1)
+    onnx.checker.check_model(single, full_check=True)
+    images = random_images(batched, batch)
+    for i in range(batch):
+        for one, together in zip(outputs(single, images[i : i + 1]), outputs(batched, images), strict=True):
+            np.testing.assert_allclose(one[0], together[i], rtol=1e-4, atol=1e-4 * np.abs(together).max())
+
+
 def random_images(model: Any, batch: int) -> Images:
     (port,) = inputs_of_graph(model.graph)
     sizes = [dim.dim_value for dim in port.type.tensor_type.shape.dim]
@@ -63,8 +73,9 @@ def random_images(model: Any, batch: int) -> Images:
 @settings(max_examples=60)
 def test_made_up_graphs_give_each_image_what_it_gets_alone(model: Any, batch: int) -> None:
     before = model.SerializeToString()
-    check_images_stay_apart(model, batch)
+    batched = check_images_stay_apart(model, batch)
     assert model.SerializeToString() == before
+    check_one_image_is_as_in_the_batch(batched, batch)
 
 
 @given(graphs(ALL_STEPS), st.integers(2, 5))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,10 @@ def test_a_checkpoint_is_exported_with_its_names_and_stride(checkpoint: Path, tm
     assert model.metadata["stride"] == "32"
     assert sorted(path.name for path in checkpoint.parent.iterdir()) == ["own.log", "own.pt"]
     assert onnx_from_checkpoint(checkpoint, imgsz=64, store=store) == exported
+    renamed = shutil.copyfile(checkpoint, tmp_path / "renamed.pt")
+    assert onnx_from_checkpoint(renamed, imgsz=64, store=store) == exported
+    wide = onnx_from_checkpoint(checkpoint, imgsz=(64, 96), store=store)
+    assert read_model(wide).input_shape == (1, 3, 64, 96)
 
 
 @pytest.mark.parametrize("family", ["yolo12n", "yolo26n", "yolov8n"])

@@ -113,3 +113,11 @@ def test_folders_of_any_name_are_found_again(draft: StudyDraft, tmp_path: Path, 
     assert spec.data.annotations == tmp_path / "instances.json"
     assert spec.space.calibration.sizes == (3,)
     assert (tmp_path / folder / "study-calibration.txt").read_text() == "0.png\n1.png\n2.png\n"
+
+
+@pytest.mark.parametrize(("asked", "line"), [(320, "imgsz: 320"), ((480, 640), "imgsz: [480, 640]")])
+def test_a_size_that_was_asked_for_is_in_the_file(
+    draft: StudyDraft, tmp_path: Path, asked: int | tuple[int, int], line: str
+) -> None:
+    assert f"\n{line}\n" in written(replace(draft, imgsz=asked), tmp_path / "study.yaml")
+    assert load_study_file(tmp_path / "study.yaml").imgsz == asked

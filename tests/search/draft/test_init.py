@@ -71,6 +71,11 @@ def test_what_a_run_would_refuse_is_refused_and_nothing_is_written(shapes: Path,
     assert "together, or by --data alone" in qpareto("init", model, "--images", images).sentence
     assert "There is no model at" in qpareto("init", tmp_path / "absent.onnx", *labelled).sentence
     assert "fit no known head" in qpareto("init", model, *labelled, "--head", "yolov5").sentence
+    assert (
+        "--imgsz 64,64,64: write a number of pixels"
+        in qpareto("init", model, *labelled, "--imgsz", "64,64,64").sentence
+    )
+    assert "takes images of 320 x 320 (height" in qpareto("init", model, *labelled, "--imgsz", "480,640").sentence
     said = qpareto("init", model, *labelled, "--calibration", images).sentence
     assert "are also evaluation images" in said
     assert [path.name for path in tmp_path.iterdir()] == ["home"]

@@ -128,7 +128,7 @@ def test_the_space_is_that_of_the_study_file(study_file: Path) -> None:
 def identity_of(study_file: Path, *overrides: str) -> Identity:
     spec = load_study_file(study_file, overrides)
     scorer = scorer_of_spec(spec)
-    return identity_of_study(scorer, space_of_spec(spec, scorer.layers))
+    return identity_of_study(spec, scorer, space_of_spec(spec, scorer.layers))
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,15 @@ def test_what_would_make_figures_incomparable_is_part_of_a_studys_identity(
     study_file: Path, override: str, fact: str
 ) -> None:
     one, other = identity_of(study_file), identity_of(study_file, override)
-    assert [key for key, told in vars(one).items() if told != vars(other)[key]] == [fact]
+    assert [key for key, told in vars(one).items() if key != "keys" and told != vars(other)[key]] == [fact]
+
+
+def test_a_changed_study_file_is_told_by_its_keys(study_file: Path) -> None:
+    before, now = identity_of(study_file), identity_of(study_file, "space.calibration.sizes=[2, 3]", "data.limit=5")
+    assert before.differences(now) == [
+        "data.limit was None, now 5",
+        "space.calibration.sizes was [2, 4], now [2, 3]",
+    ]
 
 
 def test_what_only_decides_how_long_a_study_takes_is_not(study_file: Path) -> None:
