@@ -106,6 +106,8 @@ class Scorer:
         mask = candidate.mask.without(self.missing_kernels.known())
         if not mask:
             return structure_of_model(self.model, self.store).with_mask(mask)
+        if refusal := self.kind.refusal_of_method(candidate.calibration.method):
+            raise QuantizationError(refusal)
         with self.device.beside_timing(on_host=True):
             calibrated = calibrated_model(self.model, self.calibration, candidate.calibration, self.store)
         return calibrated.with_mask(mask)

@@ -10,7 +10,8 @@ from typing import Self
 
 from ..errors import QParetoError
 
-METHODS = ("max", "entropy", "percentile", "mse")
+METHODS = ("max", "entropy", "percentile", "mse", "asymmetric")
+WITH_ZERO_POINTS = ("asymmetric",)
 _CORRECTED = "+bias"
 
 
@@ -20,7 +21,8 @@ class CalibrationChoice:
 
     Args:
         method: `max` and `entropy` are ModelOpt's own; `percentile` (the 99.999th) and `mse` (least squared
-            rounding and clipping error) come from ONNX Runtime's histograms.
+            rounding and clipping error) come from ONNX Runtime's histograms; `asymmetric` (unsigned bytes with a zero
+            point) is for engines that take one.
         size: how many calibration images, at least 1. Sizes are nested: n images are the first n of one order.
         bias_correction: whether the shift that INT8 gives a layer's output is taken back in the layer's bias.
     """

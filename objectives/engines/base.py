@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import EngineError
+from ...spaces.calibration import WITH_ZERO_POINTS
 from .options import EngineOptions
 
 if TYPE_CHECKING:
@@ -105,8 +106,16 @@ class EngineKind(ABC):
     float_types: ClassVar[tuple[str, ...]]  # the default first
     runs_on_host_cpu: ClassVar[bool]  # then whatever uses the CPU disturbs timing
     chooses_kernels: ClassVar[bool] = False  # as it builds, by timing them; a layer may have none in INT8
+    takes_zero_points: ClassVar[bool] = False  # of activations, as the calibration method `asymmetric` has them
+    usual_methods: ClassVar[tuple[str, ...]] = ("mse", "entropy")  # of calibration: what a drafted study searches
     tells_energy: ClassVar[bool] = False  # whether its devices may count the energy that they use
     recipe: ClassVar[int] = 1  # raised when `build` makes another engine of the same graph than it did
+
+    def refusal_of_method(self, method: str) -> str | None:
+        """Why engines of this kind cannot run what a calibration method makes; None if they can."""
+        if self.takes_zero_points or method not in WITH_ZERO_POINTS:
+            return None
+        return f"{self.name} takes no zero points, which the calibration method {method} needs: use mse or entropy."
 
     @abstractmethod
     def availability(self) -> Availability:

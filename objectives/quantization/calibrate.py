@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DatasetError, QuantizationError
-from ...spaces.calibration import CalibrationChoice
+from ...spaces.calibration import WITH_ZERO_POINTS, CalibrationChoice
 from ...spaces.layers import Layer, layers_of_model
 from ...spaces.model import DetectorModel
 from ...spaces.precision import INT8
@@ -25,6 +25,7 @@ from ..isolation.child_main import is_bug
 from ..libraries import onnxruntime_version
 from ..store import Store, content_key
 from ..tensors import tensor_from_pixels
+from . import asymmetric
 from .apply_mask import CalibratedModel
 from .bias import IMAGES, SHIFTING, shifts_of_layers
 
@@ -158,6 +159,8 @@ def _calibrate(model: DetectorModel, pixels: Path, choice: CalibrationChoice, fo
     try:
         if choice.method in ("max", "entropy"):
             _quantize(scratch / "model.onnx", target, feeds, method=choice.method)
+        elif choice.method in WITH_ZERO_POINTS:
+            _quantize_asymmetrically(scratch / "model.onnx", target, feeds)
         else:
             _quantize_with_own_ranges(scratch / "model.onnx", target, feeds, method=choice.method)
     except Exception as error:  # the border to ModelOpt and ONNX Runtime, which raise whatever they met
@@ -251,6 +254,17 @@ def _quantize_with_own_ranges(source: Path, target: Path, feeds: CalibrationFeed
     _quantize(source, placed, feeds.first(1), method="max")
     write_calibration_cache(cache, activation_ranges(placed, feeds, method=method))
     _quantize(source, target, feeds.first(1), method="max", cache=cache)
+
+
+def _quantize_asymmetrically(source: Path, target: Path, feeds: CalibrationFeeds) -> None:
+    """Have ModelOpt place Q/DQ, and give its activations ranges and zero points of our own."""
+    import onnx
+
+    placed = source.with_name("placed.onnx")
+    _quantize(source, placed, feeds.first(1), method="max")
+    model = onnx.load(placed)
+    asymmetric.round_to_ranges(model, asymmetric.mean_ranges(placed, feeds))
+    onnx.save(model, target)
 
 
 def write_calibration_cache(path: Path, ranges: Mapping[str, float]) -> None:

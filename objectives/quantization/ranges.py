@@ -32,7 +32,7 @@ def activation_ranges(calibrated: Path, feeds: Iterable[Mapping[str, Values]], *
     from onnxruntime.quantization.calibrate import HistogramCollector
 
     collector = HistogramCollector("percentile", True, BINS, BINS, PERCENTILE, "same")
-    for activations in _activations(calibrated, feeds):
+    for activations in activations_of_feeds(calibrated, feeds):
         collector.collect({name: [values] for name, values in activations.items()})
     if method == "percentile":
         return {name: float(found[1]) for name, found in collector.compute_percentile().items()}
@@ -59,7 +59,7 @@ def least_error_range(counts: NDArray[np.int64], edges: NDArray[np.float64]) -> 
     return float(min(edges[min(127, len(edges) - 1) :], key=squared_error))
 
 
-def _activations(calibrated: Path, feeds: Iterable[Mapping[str, Values]]) -> Iterator[dict[str, Values]]:
+def activations_of_feeds(calibrated: Path, feeds: Iterable[Mapping[str, Values]]) -> Iterator[dict[str, Values]]:
     """The float model's values of every tensor that the Q/DQ graph quantizes, feed by feed."""
     model = CalibratedModel(calibrated)
     dequantized = (node.output[0] for node in model.graph.nodes if node.op_type == DEQUANTIZE)

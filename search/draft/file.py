@@ -13,6 +13,7 @@ import yaml
 
 from ...objectives.accuracy.heads import Head
 from ...objectives.engines import KINDS, EngineOptions, engine_kind
+from ...spaces.calibration import METHODS
 from ...spaces.model import DetectorModel
 from ..study_file.spec import CalibrationSpec, SearchSpec
 from .data import PartedData
@@ -90,7 +91,7 @@ data:
   ##   annotations: FILE.json
 
 space:
-  calibration: {{methods: [mse, entropy], sizes: {list(draft.sizes)}}} # also: max, percentile; bias_correction: [off]
+  calibration: {_calibration(draft)}
   ## mask: {{keep_float: [NAME]}} # layers or blocks that must stay float; `qpareto layers {study.name}` names them
 
 {_engine(draft.engine)}
@@ -138,6 +139,15 @@ def _engine(engine: EngineOptions) -> str:
     if engine.cpu_threads is not None:
         lines.append(f"  threads: {engine.cpu_threads} # of one inference: as many as it will have where it is to run")
     return "\n".join(lines)
+
+
+def _calibration(draft: StudyDraft) -> str:
+    kind = engine_kind(draft.engine.kind)
+    others = [one for one in METHODS if one not in kind.usual_methods and not kind.refusal_of_method(one)]
+    return (
+        f"{{methods: [{', '.join(kind.usual_methods)}], sizes: {list(draft.sizes)}}} "
+        f"# also: {', '.join(others)}; bias_correction: [off]"
+    )
 
 
 def _place(path: Path, folder: Path) -> str:

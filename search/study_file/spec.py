@@ -252,6 +252,9 @@ class StudySpec(Section):
         kind = engine_kind(self.engine.kind)
         if untold := [name for name in self.objectives if not OBJECTIVES[name].measured_by(kind)]:
             raise ValueError(f"the objective {untold[0]} is told by no {self.engine.kind} engine: leave it out")
+        for refusal in map(kind.refusal_of_method, self.space.calibration.methods):
+            if refusal:
+                raise ValueError(refusal.rstrip("."))
         return self
 
     def store(self) -> Store:

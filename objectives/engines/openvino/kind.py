@@ -61,6 +61,8 @@ class OpenVinoKind(EngineKind):
     options: ClassVar[type[OpenVinoOptions]] = OpenVinoOptions
     float_types: ClassVar[tuple[str, ...]] = ("fp32", "bf16")
     runs_on_host_cpu: ClassVar[bool] = True
+    takes_zero_points: ClassVar[bool] = True
+    usual_methods: ClassVar[tuple[str, ...]] = ("asymmetric", "mse")
     recipe: ClassVar[int] = 2  # 2: splits bytes
 
     def availability(self) -> Availability:
