@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,9 +14,11 @@ from ...objectives.accuracy.coco_file import read_coco
 from ...objectives.accuracy.dataset import dataset_from_coco, dataset_from_yolo
 from ...objectives.accuracy.held_out import FEWEST_CALIBRATING, coco_of_images, held_out
 from ...objectives.accuracy.image_files import list_images
-from ...objectives.accuracy.yolo_files import read_yolo
+from ...objectives.accuracy.yolo_files import read_yolo, split_of
 from ...objectives.store import Store
 from ..study_file.spec import EvaluationSpec
+
+_log = logging.getLogger(__name__)
 
 HELD_OUT = "held out of the labelled ones, by the hash of their names"
 
@@ -107,7 +110,7 @@ def _coco(source: EvaluationSpec) -> tuple[Path, Path]:
 
 def _has_split(data_yaml: Path, split: str) -> bool:
     """Whether a readable data.yaml names images of a split."""
-    return bool(yaml.safe_load(data_yaml.read_text(encoding="utf-8")).get(split))
+    return bool(split_of(yaml.safe_load(data_yaml.read_text(encoding="utf-8")), split))
 
 
 def _folder_of(images: Sequence[Path]) -> Path | None:
@@ -124,6 +127,8 @@ def _held_out(source: EvaluationSpec, store: Store) -> PartedData:
         if source.yaml is None
         else dataset_from_yolo(source.yaml, store=store)
     )
+    for remark in dataset.remarks:  # the file that is written of it has none left
+        _log.warning("%s", remark)
     scored, calibrating = held_out(dataset)
     folder = Path(os.path.commonpath([image.path.parent for image in scored]))
     return PartedData(
