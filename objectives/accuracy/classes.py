@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from ...errors import DatasetError
 from .image_files import some_of
 
+_NUMBERED = re.compile(r"(class|label|id)? ?\d+")  # a plain name that somebody made up: it tells nothing
+
 
 @dataclass(frozen=True)
 class ClassMatch:
@@ -59,9 +61,12 @@ def classes_matched(
 
 
 def by_order(class_names: Sequence[str], names: Sequence[str]) -> bool:
-    """Whether a model's classes and as many categories go by their order: no name that both have stands elsewhere."""
+    """Whether a model's classes and as many categories go by their order: no name that both have stands elsewhere.
+
+    Names that stand twice, or are numbers, tell nothing.
+    """
     ours, theirs = [plain_name(name) for name in class_names], [plain_name(name) for name in names]
-    if len(set(ours)) < len(ours) or len(set(theirs)) < len(theirs):  # such names tell nothing
+    if any(len(set(each)) < len(each) or any(map(_NUMBERED.fullmatch, each)) for each in (ours, theirs)):
         return True
     return len(ours) == len(theirs) and all(ours[i] == name for i, name in enumerate(theirs) if name in ours)
 

@@ -7,7 +7,7 @@ import math
 import posixpath
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ _FIELDS = {
     "categories": ("id", "name"),
     "annotations": ("image_id", "category_id", "bbox"),
 }
+REMARKS = "qpareto-remarks"  # of the `info` of files that we make
 Entries = Sequence[Mapping[str, Any]]
 Id = int | str  # as it is compared: 7, 7.0 and '7' are one
 
@@ -30,7 +31,7 @@ class CocoFile:
     Annotations hold `id` (their place in the file, from 1), `image_id`, `category_id`, `bbox` [x, y, width, height] in
     pixels, `area` and `iscrowd`; masks and key points are left out. The ids are renumbered since pycocotools takes a
     match with id 0 for none. Ids of images and categories are whole numbers; images that have none are numbered here.
-    `remarks` tell what was not taken as it stands.
+    `remarks` tell what was not taken as it stands, also of what a file was made from that `coco_of_images` made.
     """
 
     images: tuple[Mapping[str, Any], ...]
@@ -52,7 +53,7 @@ def read_coco(path: Path) -> CocoFile:
         DatasetError: it is missing or not COCO; ids are not unique, or no ids; annotations name images or categories
             that the file does not list, or hold malformed boxes.
     """
-    sections = _sections(path)
+    sections, said = _sections(path)
     ids = {section: _ids(sections[section], section, path) for section in ("images", "categories")}
     _refuse_unknown(sections, "image_id", "images", ids["images"], path)
     _refuse_unknown(sections, "category_id", "categories", ids["categories"], path)
@@ -68,11 +69,12 @@ def read_coco(path: Path) -> CocoFile:
         tuple({**entry, "id": ids[section][_id_of(entry["id"])]} for entry in sections[section])
         for section in ("images", "categories")
     )
-    return _each_image_once(images, categories, annotations, path)
+    found = _each_image_once(images, categories, annotations, path)
+    return replace(found, remarks=(*said, *found.remarks))
 
 
-def _sections(path: Path) -> dict[str, Entries]:
-    """The three lists that make a file COCO, each entry with the fields that are needed here."""
+def _sections(path: Path) -> tuple[dict[str, Entries], tuple[str, ...]]:
+    """The three lists that make a file COCO, each entry with the fields that are needed here; and our own remarks."""
     try:
         content = json.loads(path.read_bytes())
     except FileNotFoundError as error:
@@ -90,7 +92,9 @@ def _sections(path: Path) -> dict[str, Entries]:
             absent = [f for f in fields if f not in entry] if isinstance(entry, dict) else list(fields)
             if absent:
                 raise DatasetError(f"{section}[{i}] of {path} lacks {', '.join(absent)}: export the file as COCO anew.")
-    return {section: content[section] for section in _FIELDS}
+    info = content.get("info")
+    said = info.get(REMARKS, ()) if isinstance(info, dict) else ()
+    return {section: content[section] for section in _FIELDS}, tuple(map(str, said))
 
 
 def _id_of(value: object) -> Id:

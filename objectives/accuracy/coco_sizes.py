@@ -37,7 +37,8 @@ def sizes_filled(found: Sequence[tuple[Entry, ImageFile]], annotations: Path) ->
         raise DatasetError(_said_of_other(other, len(found), annotations))
     if not untold:
         return ()
-    return (f"{annotations.name} tells no width and height of {some_of(untold, 'image')} of {len(found)}: read there.",)
+    told = f"{annotations.name} has no width and height of {some_of(untold, 'image')} of {len(found)}"
+    return (f"{told}: taken from the images.",)
 
 
 def _size_of(entry: Entry) -> tuple[int, int] | None:
@@ -85,8 +86,10 @@ def refuse_other_boxes(annotations: Sequence[Entry], sizes: Mapping[int, tuple[i
         return
     boxes = np.array([entry["bbox"] for entry in annotations], np.float64)
     size = np.array([sizes[entry["image_id"]] for entry in annotations], np.float64)
-    if boxes.max() <= 1:
-        said = f"and no number of its {len(boxes)} boxes exceeds 1, so they are fractions: multiply them by"
+    if boxes.max() <= 1.01:
+        said = (
+            f"and no number of its {len(boxes)} boxes exceeds {boxes.max():g}, so they are fractions: multiply them by"
+        )
         raise DatasetError(f"{_place(annotations[0], path)}, {said} the images' widths and heights.")
     ends = boxes[:, :2] + boxes[:, 2:]
     leaves = ((boxes[:, :2] < -_BEYOND * size) | (ends > (1 + _BEYOND) * size)).any(axis=1)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import DatasetError
+from .coco_file import REMARKS
 from .dataset import Dataset, ImageRecord
 
 FEWEST_CALIBRATING = 8
@@ -61,4 +62,5 @@ def coco_of_images(dataset: Dataset, images: Sequence[ImageRecord], *, folder: P
             for number, name in zip(dataset.category_ids, dataset.category_names, strict=True)
         ],
         "annotations": [dict(entry) for entry in dataset.annotations if entry["image_id"] in kept],
+        **({"info": {REMARKS: list(dataset.remarks)}} if dataset.remarks else {}),
     }

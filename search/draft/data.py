@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,8 +16,6 @@ from ...objectives.accuracy.image_files import list_images
 from ...objectives.accuracy.yolo_files import read_yolo, split_of
 from ...objectives.store import Store
 from ..study_file.spec import EvaluationSpec
-
-_log = logging.getLogger(__name__)
 
 HELD_OUT = "held out of the labelled ones, by the hash of their names"
 
@@ -85,8 +82,8 @@ def _scored(source: EvaluationSpec) -> tuple[tuple[Path, ...], tuple[str, ...]]:
     images, annotations = _coco(source)
     coco = read_coco(annotations)
     categories = sorted(coco.categories, key=lambda entry: int(entry["id"]))
-    paths = tuple(images / str(entry["file_name"]) for entry in coco.images)
-    return paths, tuple(str(entry["name"]) for entry in categories)
+    paths, root = tuple(images / str(entry["file_name"]) for entry in coco.images), coco.root()
+    return paths, tuple(str(entry["name"]) for entry in categories if entry["id"] != root)
 
 
 def _others(source: EvaluationSpec, scored: Sequence[Path]) -> tuple[tuple[Path, ...], str]:
@@ -127,8 +124,6 @@ def _held_out(source: EvaluationSpec, store: Store) -> PartedData:
         if source.yaml is None
         else dataset_from_yolo(source.yaml, store=store)
     )
-    for remark in dataset.remarks:  # the file that is written of it has none left
-        _log.warning("%s", remark)
     scored, calibrating = held_out(dataset)
     folder = Path(os.path.commonpath([image.path.parent for image in scored]))
     return PartedData(

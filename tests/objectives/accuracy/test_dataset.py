@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +180,13 @@ def test_some_of_a_models_classes_are_matched_by_name_and_others_left_out() -> N
     )
 
 
+@pytest.mark.parametrize("names", [["1", "2", "3"], ["class_1", "class_2", "class_3"], ["a", "a", "b"]])
+def test_names_that_are_numbers_or_repeat_tell_nothing(names: list[str]) -> None:
+    dataset = scene_of([([Truth(0, (1, 1, 2, 2))], [])], classes=3).dataset
+    found = replace(dataset, category_names=("0", "1", "2")).for_model(names, 3)
+    assert found.category_ids == dataset.category_ids
+
+
 def test_classes_are_chosen_by_name_or_number() -> None:
     dataset = scene_of([([Truth(i, (1, 1, 2, 2)) for i in (0, 1, 2)], [])], classes=3).dataset
     found = dataset.for_model(["c", "b", "a"], 3, ["A", 1])
@@ -242,7 +250,7 @@ def test_sizes_that_the_file_does_not_tell_are_read_from_the_images(
     found = load(coco)
     assert {(image.width, image.height) for image in found.images} == {(40, 30)}
     assert found.remarks == (
-        "instances.json tells no width and height of 3 images (a.png, b.png, c.jpg) of 3: read there.",
+        "instances.json has no width and height of 3 images (a.png, b.png, c.jpg) of 3: taken from the images.",
     )
 
 
