@@ -29,6 +29,18 @@ class ClassMatch:
     left_out: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
 
+    def counting(self, chosen: Sequence[str | int] | None, *, data: str) -> tuple[frozenset[int], tuple[str, ...]]:
+        """The ids of the classes that a study file chooses by name or number, or of all; and all remarks.
+
+        Raises:
+            DatasetError: there is no such class.
+        """
+        if chosen is None:
+            return frozenset(self.ids), self.remarks
+        places = _chosen(chosen, self.names)
+        counted = some_of([self.names[i] for i in places], "class", plural="classes")
+        return frozenset(self.ids[i] for i in places), (*self.remarks, f"Only {counted} of {data} count.")
+
 
 def classes_matched(
     class_names: Sequence[str] | None, classes: int | None, ids: Sequence[int], names: Sequence[str], *, data: str
@@ -76,12 +88,8 @@ def plain_name(name: str) -> str:
     return " ".join(re.split(r"[\s_-]+", name.casefold().strip()))
 
 
-def chosen_classes(chosen: Sequence[str | int], names: Sequence[str]) -> list[int]:
-    """Indices of the classes that a study file names by name or number, ascending.
-
-    Raises:
-        DatasetError: there is no such class.
-    """
+def _chosen(chosen: Sequence[str | int], names: Sequence[str]) -> list[int]:
+    """Indices of classes by name or number, ascending."""
     index = {plain_name(name): i for i, name in enumerate(names)}
     found = [each if isinstance(each, int) else index.get(plain_name(each), -1) for each in chosen]
     for each, i in zip(chosen, found, strict=True):

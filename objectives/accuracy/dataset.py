@@ -11,7 +11,7 @@ from typing import Any
 
 from ...errors import DatasetError
 from ..store import Store, content_key, file_hash
-from .classes import chosen_classes, classes_matched
+from .classes import classes_matched
 from .coco_file import read_coco
 from .coco_sizes import refuse_other_boxes, sizes_filled
 from .image_files import BadImages, ImageFile, check_images, in_threads, some_of
@@ -83,33 +83,24 @@ class Dataset:
         """
         found = self._without_root(len(class_names) if class_names else classes)
         match = classes_matched(class_names, classes, found.category_ids, found.category_names, data=self.name)
-        kept = set(match.ids)
-        remarks = [*found.remarks, *match.remarks]
-        if chosen is not None:
-            indices = chosen_classes(chosen, match.names)
-            kept = {match.ids[i] for i in indices}
-            remarks.append(
-                f"Only {some_of([match.names[i] for i in indices], 'class', plural='classes')} of {self.name} count."
-            )
+        kept, said = match.counting(chosen, data=self.name)
         boxes = tuple(a for a in found.annotations if a["category_id"] in kept)
-        if match.left_out:
-            lost = sum(a["category_id"] not in match.ids for a in found.annotations)
-            left = some_of(match.left_out, "category", plural="categories")
-            remarks.append(
-                f"{self.name} has {left} that the model does not know: left out, with {lost} box{'es' * (lost != 1)}."
-            )
         if all(a["iscrowd"] for a in boxes):
             raise DatasetError(f"{self.name} has no box of the classes that count: name others, or add labels.")
         content = self.content_hash
-        if len(boxes) < len(self.annotations):
-            content = content_key(dataset=content, boxes=[a["id"] for a in boxes])
+        if len(boxes) < len(self.annotations) or {*match.ids} != {*self.category_ids}:
+            content = content_key(dataset=content, categories=match.ids, boxes=[a["id"] for a in boxes])
+        if match.left_out:
+            lost = sum(a["category_id"] not in match.ids for a in found.annotations)
+            left = some_of(match.left_out, "category", plural="categories")
+            said = (*said, f"{self.name} has {left} that the model does not know: left out, with {_boxes(lost)}.")
         return replace(
             found,
             category_ids=match.ids,
             category_names=match.names,
             annotations=boxes,
             content_hash=content,
-            remarks=tuple(remarks),
+            remarks=(*found.remarks, *said),
         )
 
     def _without_root(self, classes: int | None) -> Dataset:
@@ -267,3 +258,7 @@ def _dataset(
         root=root,
         remarks=tuple(files_remarks(name, [file for _, file in records])),
     )
+
+
+def _boxes(count: int) -> str:
+    return "1 box" if count == 1 else f"{count} boxes"
