@@ -115,7 +115,7 @@ ENTRIES = {
     "gains": Made(known, "GAINS", ("search.run.known:_gains", "objectives.latency.gain")),
     "grey": Made(calibrate, "CALIBRATING", (f"{QUANTIZATION}.calibrate:structure_of_model",)),
     "image-sizes": Made(
-        image_files, "SIZES", (*_of(f"{ACCURACY}.image_files:", "_size", "decode", "_is_truncated_jpeg"),)
+        image_files, "SIZES", (*_of(f"{ACCURACY}.image_files:", "_look", "_peak", "decode", "_is_truncated_jpeg"),)
     ),
     "letterboxed": Made(
         images,

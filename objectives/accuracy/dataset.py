@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ...errors import DatasetError
 from ..store import Store, content_key, file_hash
+from .classes import classes_matched
 from .coco_file import read_coco
+from .coco_sizes import refuse_other_boxes, sizes_filled
 from .image_files import BadImages, ImageFile, check_images, in_threads, some_of
+from .remarks import files_remarks, unlabelled_images
 from .yolo_files import read_labels, read_yolo
 
 
@@ -38,6 +42,8 @@ class Dataset:
             iscrowd. At least one is no crowd.
         content_hash: of the images' bytes, the boxes and the categories: 32 hex digits.
         skipped: file names of images that were left out since they cannot be decoded.
+        root: id of the category above all others, of which there are no boxes, as Roboflow writes one; None without.
+        remarks: what was not taken as it stood on disk, a sentence each.
     """
 
     name: str
@@ -47,39 +53,74 @@ class Dataset:
     annotations: tuple[Mapping[str, Any], ...]
     content_hash: str
     skipped: tuple[str, ...] = ()
+    root: int | None = None
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if twice := [name for name, count in Counter(self.category_names).items() if count > 1]:
+        ids = zip(self.category_ids, self.category_names, strict=True)
+        named = Counter(name for number, name in ids if number != self.root)
+        if twice := [name for name, count in named.items() if count > 1]:
             raise DatasetError(f"{self.name} names {some_of(twice, 'category')} more than once: rename them.")
         if all(a["iscrowd"] for a in self.annotations):
             raise DatasetError(
                 f"The {len(self.images)} images of {self.name} have no boxes to find: add labels, or raise the limit."
             )
 
-    def for_model(self, class_names: Sequence[str] | None, classes: int | None) -> Dataset:
-        """The same with its categories in a model's order of classes.
+    def for_model(
+        self, class_names: Sequence[str] | None, classes: int | None, chosen: Sequence[str | int] | None = None
+    ) -> Dataset:
+        """The same with its categories in a model's order of classes: see `classes_matched`.
 
-        The names decide if both sides have the same ones; else the category ids do, in ascending order.
+        Categories that are no class of the model, and classes that are not chosen, are left out with their boxes.
 
         Args:
             class_names: by class index, if the model carries them.
             classes: how many classes the model tells apart, if that is known.
+            chosen: names or indices of the classes that count; all if None.
 
         Raises:
-            DatasetError: the model has another number of classes.
+            DatasetError: the classes do not match, one that is chosen is unknown, or none that counts has a box.
         """
-        if classes is not None and classes != len(self.category_ids):
-            raise DatasetError(
-                f"The model tells {classes} classes apart, but {self.name} has {len(self.category_ids)} categories: "
-                "take the data set that the model was trained for."
-            )
-        if class_names is None or sorted(class_names) != sorted(self.category_names):
+        found = self._without_root(len(class_names) if class_names else classes)
+        match = classes_matched(class_names, classes, found.category_ids, found.category_names, data=self.name)
+        kept, said = match.counting(chosen, data=self.name)
+        boxes = tuple(a for a in found.annotations if a["category_id"] in kept)
+        if all(a["iscrowd"] for a in boxes):
+            raise DatasetError(f"{self.name} has no box of the classes that count: name others, or add labels.")
+        content = self.content_hash
+        if len(boxes) < len(self.annotations) or {*match.ids} != {*self.category_ids}:
+            content = content_key(dataset=content, categories=match.ids, boxes=[a["id"] for a in boxes])
+        if match.left_out:
+            lost = sum(a["category_id"] not in match.ids for a in found.annotations)
+            left = some_of(match.left_out, "category", plural="categories")
+            said = (*said, f"{self.name} has {left} that the model does not know: left out, with {_boxes(lost)}.")
+        return replace(
+            found,
+            category_ids=match.ids,
+            category_names=match.names,
+            annotations=boxes,
+            content_hash=content,
+            remarks=(*found.remarks, *said),
+        )
+
+    def _without_root(self, classes: int | None) -> Dataset:
+        """Without an empty category before all others, unless the model has a class for it too."""
+        number = self.root
+        if number is None and classes == len(self.category_ids) - 1 and self.category_ids[0] == 0:
+            number = 0 if all(a["category_id"] != 0 for a in self.annotations) else None
+        if number is None or classes == len(self.category_ids):
             return self
-        order = [self.category_names.index(name) for name in class_names]
+        i = self.category_ids.index(number)
         return replace(
             self,
-            category_ids=tuple(self.category_ids[i] for i in order),
-            category_names=tuple(self.category_names[i] for i in order),
+            category_ids=self.category_ids[:i] + self.category_ids[i + 1 :],
+            category_names=self.category_names[:i] + self.category_names[i + 1 :],
+            root=None,
+            remarks=(
+                *self.remarks,
+                f"The category '{self.category_names[i]}' of {self.name} (id {number}, no boxes) is none of the "
+                "model's classes, but above them, as Roboflow writes it: left out.",
+            ),
         )
 
 
@@ -101,8 +142,7 @@ def dataset_from_coco(
         store: remembers which images decode, so that only the first start has to try.
 
     Raises:
-        DatasetError: see coco_file.py and image_files.py; or an image has another size than the file says; or the
-            limit is below 1.
+        DatasetError: see coco_file.py, coco_sizes.py and image_files.py; or the limit is below 1.
     """
     coco = read_coco(annotations)
     entries = _first(sorted(coco.images, key=lambda entry: int(entry["id"])), limit, annotations)
@@ -111,17 +151,15 @@ def dataset_from_coco(
     )
     by_path = {file.path: file for file in files}
     found = [(entry, by_path.get(images / str(entry["file_name"]))) for entry in entries]
-    _refuse_other_sizes([(entry, file) for entry, file in found if file], annotations)
+    filled = sizes_filled([(entry, file) for entry, file in found if file], annotations)
     records = [(int(entry["id"]), file) for entry, file in found if file]
-    kept = {image_id for image_id, _ in records}
+    sizes = {image_id: (file.width, file.height) for image_id, file in records}
+    boxes = [a for a in coco.annotations if a["image_id"] in sizes]
+    refuse_other_boxes(boxes, sizes, annotations)
     categories = sorted(coco.categories, key=lambda entry: int(entry["id"]))
-    return _dataset(
-        annotations.parent.name,
-        records,
-        {int(entry["id"]): str(entry["name"]) for entry in categories},
-        [a for a in coco.annotations if a["image_id"] in kept],
-        skipped,
-    )
+    named = {int(entry["id"]): str(entry["name"]) for entry in categories}
+    dataset = _dataset(annotations.parent.name, records, named, boxes, root=coco.root())
+    return replace(dataset, skipped=skipped, remarks=(*coco.remarks, *filled, *dataset.remarks))
 
 
 def dataset_from_yolo(
@@ -145,7 +183,9 @@ def dataset_from_yolo(
     yolo = read_yolo(data_yaml, split=split)
     files, skipped = check_images(_first(yolo.images, limit, data_yaml), bad_images=bad_images, store=store)
     records = list(enumerate(files, start=1))
-    labels = [(i, file, box) for i, file in records for box in read_labels(file.path, yolo.names)]
+    name, read = f"{data_yaml.stem}/{split}", partial(read_labels, names=yolo.names, key_points=yolo.key_points)
+    unlabelled = unlabelled_images([file.path for file in files], name)
+    labels = [(i, file, box) for i, file in records for box in read(file.path)]
     annotations = []
     for number, (image_id, file, box) in enumerate(labels, start=1):
         width, height = box.width * file.width, box.height * file.height
@@ -159,7 +199,8 @@ def dataset_from_yolo(
                 "iscrowd": 0,
             }
         )
-    return _dataset(f"{data_yaml.stem}/{split}", records, dict(enumerate(yolo.names)), annotations, skipped)
+    dataset = _dataset(name, records, dict(enumerate(yolo.names)), annotations)
+    return replace(dataset, skipped=skipped, remarks=(*unlabelled, *dataset.remarks))
 
 
 def refuse_overlap(paths: Sequence[Path], seen: Collection[str], *, what: str, other: str) -> None:
@@ -194,25 +235,13 @@ def _first(items: Sequence[Any], limit: int | None, source: Path) -> list[Any]:
     return list(items[:limit])
 
 
-def _refuse_other_sizes(found: Sequence[tuple[Mapping[str, Any], ImageFile]], annotations: Path) -> None:
-    other = [
-        f"{file.path.name} is {file.width}x{file.height}"
-        for entry, file in found
-        if (entry.get("width", file.width), entry.get("height", file.height)) != (file.width, file.height)
-    ]
-    if other:
-        raise DatasetError(
-            f"{some_of(other, 'image')} have another size than {annotations} says: "
-            "take the images that were annotated, not resized copies."
-        )
-
-
 def _dataset(
     name: str,
     records: Sequence[tuple[int, ImageFile]],
     categories: Mapping[int, str],
     annotations: Sequence[Mapping[str, Any]],
-    skipped: tuple[str, ...],
+    *,
+    root: int | None = None,
 ) -> Dataset:
     content = content_key(
         images=[(image_id, file.content) for image_id, file in records],
@@ -226,5 +255,10 @@ def _dataset(
         category_names=tuple(categories.values()),
         annotations=tuple(annotations),
         content_hash=content,
-        skipped=skipped,
+        root=root,
+        remarks=tuple(files_remarks(name, [file for _, file in records])),
     )
+
+
+def _boxes(count: int) -> str:
+    return "1 box" if count == 1 else f"{count} boxes"

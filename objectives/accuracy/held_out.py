@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import DatasetError
+from .coco_file import REMARKS
 from .dataset import Dataset, ImageRecord
 
 FEWEST_CALIBRATING = 8
@@ -44,6 +45,8 @@ def coco_of_images(dataset: Dataset, images: Sequence[ImageRecord], *, folder: P
         images: all below `folder`, to which their file names are relative.
     """
     kept = {image.image_id for image in images}
+    ids = zip(dataset.category_ids, dataset.category_names, strict=True)
+    above = next((name for number, name in ids if number == dataset.root), None)
     return {
         "images": [
             {
@@ -55,8 +58,9 @@ def coco_of_images(dataset: Dataset, images: Sequence[ImageRecord], *, folder: P
             for image in images
         ],
         "categories": [
-            {"id": number, "name": name}
+            {"id": number, "name": name} | ({"supercategory": above} if above and number != dataset.root else {})
             for number, name in zip(dataset.category_ids, dataset.category_names, strict=True)
         ],
         "annotations": [dict(entry) for entry in dataset.annotations if entry["image_id"] in kept],
+        **({"info": {REMARKS: list(dataset.remarks)}} if dataset.remarks else {}),
     }

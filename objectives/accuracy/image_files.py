@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +19,13 @@ from ..store import Store, content_key, file_hash
 BadImages = Literal["refuse", "skip"]
 """What to do about image files that cannot be decoded: refuse the data set, or leave them out and say so."""
 
-SIZES = 1  # its version, see `content_key`
+SIZES = 2  # its version, see `content_key`
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
+FULL_DEPTH = 2**14  # what the brightest of 16-bit images reaches: below, 8 bits keep less than a quarter of the levels
+
 _JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
+_PNG_START, _PNG_DEPTH_AT, _TIFF_STARTS = b"\x89PNG", 24, (b"II", b"MM")
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -29,22 +33,32 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class ImageFile:
-    """An image that can be decoded. Sizes are in pixels, after any rotation that the file asks for."""
+    """An image that can be decoded. Sizes are in pixels, after any rotation that the file asks for.
+
+    Args:
+        content: SHA-256 of the bytes, 32 hex digits.
+        spread: standard deviation of its grey levels (0 to 255), of the channel that varies most.
+        peak: the highest value of an image of 16 bits a channel, of which the high byte is taken; None of all others.
+    """
 
     path: Path
     width: int
     height: int
-    content: str  # SHA-256 of the bytes, 32 hex digits
+    content: str
+    spread: float
+    peak: int | None
 
 
 def list_images(source: Path) -> tuple[Path, ...]:
     """The image files below a folder, or named line by line in a .txt file (relative to it), sorted by path.
 
+    As Ultralytics, links to folders are followed, and hidden files and folders (`._a.jpg`, `.ipynb_checkpoints`) left.
+
     Raises:
         DatasetError: there is no such folder or list, or no image in it.
     """
     if source.is_dir():
-        paths = [path for path in source.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES]
+        paths = [path for path in _files_below(source) if path.suffix.lower() in IMAGE_SUFFIXES]
     elif source.is_file() and source.suffix.lower() == ".txt":
         lines = source.read_text(encoding="utf-8-sig").splitlines()
         paths = [source.parent / line.strip() for line in lines if line.strip()]
@@ -65,12 +79,12 @@ def check_images(
 
     Raises:
         DatasetError: files are missing; or some are empty, truncated or no images and `bad_images` is 'refuse';
-            or none is good.
+            or none is good; or they hold 12 bits or so in 16, of which 8 would leave next to nothing.
     """
     _refuse_missing(paths)
     contents = in_threads(file_hash, paths)
-    sizes = _sizes(paths, contents, store)
-    bad = tuple(path.name for path, size in zip(paths, sizes, strict=True) if size is None)
+    looks = _looks(paths, contents, store)
+    bad = tuple(path.name for path, look in zip(paths, looks, strict=True) if look is None)
     if bad and bad_images == "refuse":
         raise DatasetError(
             f"{some_of(bad, 'image')} cannot be decoded (empty, truncated or no image): replace or remove them, "
@@ -78,8 +92,37 @@ def check_images(
         )
     if len(bad) == len(paths):
         raise DatasetError(f"None of the {len(paths)} images can be decoded ({some_of(bad, 'image')}): replace them.")
-    rows = zip(paths, sizes, contents, strict=True)
-    return tuple(ImageFile(path, *size, content) for path, size, content in rows if size is not None), bad
+    rows = zip(paths, looks, contents, strict=True)
+    found = tuple(
+        ImageFile(path, look.width, look.height, content, look.spread, look.peak)
+        for path, look, content in rows
+        if look
+    )
+    _refuse_shallow(found)
+    return found, bad
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Each folder once, however many links lead there."""
+    seen = set()
+    for place, folders, files in os.walk(folder, followlinks=True):
+        if (real := os.path.realpath(place)) in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(place, name) for name in files if not name.startswith("."))
+
+
+def _refuse_shallow(images: Sequence[ImageFile]) -> None:
+    """Raises DatasetError if images of 16 bits a channel use so few of them that their high bytes are near black."""
+    deep = {image.path.name: image.peak for image in images if image.peak is not None}
+    if deep and max(deep.values()) < FULL_DEPTH:
+        raise DatasetError(
+            f"{some_of(list(deep), 'image')} of {len(images)} have 16 bits a channel but no value above "
+            f"{max(deep.values())}, of which OpenCV and Ultralytics would keep the high byte, which is near black: "
+            "write them with 8 bits, as the model saw them in training."
+        )
 
 
 def _refuse_missing(paths: Sequence[Path]) -> None:
@@ -106,10 +149,21 @@ def decode(path: Path) -> NDArray[np.uint8] | None:
     return image
 
 
-def some_of(names: Sequence[str], noun: str, *, shown: int = 3) -> str:
+def size_as_stored(path: Path) -> tuple[int, int]:
+    """(width, height) of an image that can be decoded, before any rotation that the file asks for."""
+    import cv2
+
+    data = np.frombuffer(path.read_bytes(), np.uint8)
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    assert image is not None  # it has been decoded before
+    return image.shape[1], image.shape[0]
+
+
+def some_of(names: Sequence[str], noun: str, *, plural: str | None = None, shown: int = 3) -> str:
     """'5 images (a, b, c, ...)': a count and the first few names, for an error message."""
     more = ", ..." if len(names) > shown else ""
-    return f"{len(names)} {noun}{'s' * (len(names) != 1)} ({', '.join(names[:shown])}{more})"
+    named = noun if len(names) == 1 else plural or f"{noun}s"
+    return f"{len(names)} {named} ({', '.join(names[:shown])}{more})"
 
 
 def in_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
@@ -118,25 +172,49 @@ def in_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Re
         return list(pool.map(work, items))
 
 
-def _sizes(paths: Sequence[Path], contents: Sequence[str], store: Store | None) -> list[tuple[int, int] | None]:
-    """(width, height) of each image, None where it cannot be decoded."""
+class _Look(NamedTuple):
+    """What one decoding tells of an image; see `ImageFile`."""
+
+    width: int
+    height: int
+    spread: float
+    peak: int | None
+
+
+def _looks(paths: Sequence[Path], contents: Sequence[str], store: Store | None) -> list[_Look | None]:
+    """A look at each image; None where it cannot be decoded."""
     if store is None:
-        return in_threads(_size, paths)
+        return in_threads(_look, paths)
     found = store.make(
         "image-sizes",
         content_key(contents=list(contents), made_by=SIZES),
-        lambda folder: _write_json(folder / "sizes.json", in_threads(_size, paths)),
+        lambda folder: _write_json(folder / "sizes.json", in_threads(_look, paths)),
     )
-    return [tuple(size) if size else None for size in json.loads((found / "sizes.json").read_text())]
+    return [_Look(*told) if told else None for told in json.loads((found / "sizes.json").read_text())]
 
 
 def _write_json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value))
 
 
-def _size(path: Path) -> tuple[int, int] | None:
+def _look(path: Path) -> _Look | None:
+    import cv2
+
     image = decode(path)
-    return None if image is None else (image.shape[1], image.shape[0])
+    if image is None:
+        return None
+    _, spread = cv2.meanStdDev(image)
+    return _Look(image.shape[1], image.shape[0], round(float(spread.max()), 2), _peak(path.read_bytes()))
+
+
+def _peak(data: bytes) -> int | None:
+    """The highest value of an image of 16 bits a channel, None of all others; of these only a header is read."""
+    import cv2
+
+    if not (data.startswith(_TIFF_STARTS) or (data.startswith(_PNG_START) and data[_PNG_DEPTH_AT] == 16)):
+        return None
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    return int(image.max()) if image is not None and image.dtype == np.uint16 else None
 
 
 def _is_truncated_jpeg(data: bytes) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +19,15 @@ _TOLERANCE = 0.01  # as Ultralytics: labels may stick out of the image by roundi
 
 @dataclass(frozen=True)
 class YoloFiles:
-    """What a data.yaml names: the classes by index, and the images of one split sorted by path."""
+    """What a data.yaml names: the classes by index, and the images of one split sorted by path.
+
+    Args:
+        key_points: how many numbers of a label tell key points, behind those of its box; 0 of a set without a pose.
+    """
 
     names: tuple[str, ...]
     images: tuple[Path, ...]
+    key_points: int = 0
 
 
 @dataclass(frozen=True)
@@ -35,9 +42,10 @@ class YoloBox:
 
 
 def read_yolo(data_yaml: Path, *, split: str) -> YoloFiles:
-    """Read a data.yaml: `path` (root, relative to the file), `names` (list or dict) or `nc`, and the split.
+    """Read a data.yaml: `path` (root), `names` (list or dict) or `nc`, `kpt_shape`, and the split.
 
-    A split is a folder, a .txt list of images, or a list of these, relative to the root.
+    A split is a folder, a .txt list of images, or a list of these, relative to the root. That is looked for beside the
+    file, and where Ultralytics looks: see `_roots`.
 
     Raises:
         DatasetError: the file is missing, not YAML, names no classes or no such split, or the images are not there.
@@ -49,19 +57,30 @@ def read_yolo(data_yaml: Path, *, split: str) -> YoloFiles:
     except (OSError, ValueError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise DatasetError(f"{data_yaml} is not readable YAML ({reason}): name an Ultralytics data.yaml.") from error
-    if not isinstance(data, dict) or not data.get(split):
+    found = split_of(data, split)
+    if not found:
         raise DatasetError(f"{data_yaml} has no '{split}:' with images: add it, or name another split.")
-    sources = data[split] if isinstance(data[split], list) else [data[split]]
-    root = data_yaml.parent / str(data.get("path") or "")
-    images = {image for source in sources for image in list_images(_source(root, str(source)))}
-    return YoloFiles(_names(data, data_yaml), tuple(sorted(images)))
+    sources = [str(source) for source in (found if isinstance(found, list) else [found])]
+    places = _places(_roots(data_yaml, str(data.get("path") or "")), sources, data_yaml)
+    images = {image for place in places for image in list_images(place)}
+    return YoloFiles(_names(data, data_yaml), tuple(sorted(images)), _key_points(data, data_yaml))
 
 
-def read_labels(image: Path, names: Sequence[str]) -> tuple[YoloBox, ...]:
+def split_of(data: Any, split: str) -> Any:
+    """What a data.yaml's content names as a split; None if nothing. Ultralytics takes `validation` for `val` too."""
+    if not isinstance(data, dict):
+        return None
+    return data.get(split) or (data.get("validation") if split == "val" else None)
+
+
+def read_labels(image: Path, names: Sequence[str], *, key_points: int = 0) -> tuple[YoloBox, ...]:
     """The boxes labelled in an image; polygons become their bounding boxes, repeated lines count once.
 
     The label file lies where Ultralytics looks for it: the last folder `images` of the path replaced by `labels`.
     An image without a label file has no boxes.
+
+    Args:
+        key_points: as of `YoloFiles`; with any, lines hold a box and so many numbers more, and never a polygon.
 
     Raises:
         DatasetError: a line is no label, its class is unknown, or its numbers are no fractions of the image.
@@ -73,7 +92,8 @@ def read_labels(image: Path, names: Sequence[str]) -> tuple[YoloBox, ...]:
         return ()
     except (OSError, ValueError) as error:
         raise DatasetError(f"{path} is not a readable label file ({error}): replace or remove it.") from error
-    boxes = [_box(line, f"{path}:{i}", names) for i, line in enumerate(lines, start=1) if line.strip()]
+    rows = [(f"{path}:{i}", line) for i, line in enumerate(lines, start=1) if line.strip()]
+    boxes = [_box(line, where, names, key_points) for where, line in rows]
     return tuple(dict.fromkeys(boxes))
 
 
@@ -85,12 +105,58 @@ def label_path(image: Path) -> Path:
     return Path(*folders, f"{image.stem}.txt")
 
 
+def _roots(data_yaml: Path, path: str) -> list[Path]:
+    """Where a data set may lie whose data.yaml names this path: from the file, from where qpareto runs, from the
+    file's parent folder (whose name some paths repeat), and from Ultralytics' folder of data sets.
+    """
+    beside = data_yaml.parent
+    if not path or Path(path).is_absolute():
+        return [beside / path]
+    return [beside / path, Path(path).absolute(), beside.absolute().parent / path, _ultralytics_datasets() / path]
+
+
+def _ultralytics_datasets() -> Path:
+    """The folder of data sets in Ultralytics' settings, or its default: where it runs, outside of a git repository."""
+    config = os.environ.get("YOLO_CONFIG_DIR") or os.environ.get("XDG_CONFIG_HOME") or "~/.config"
+    try:
+        settings = json.loads((Path(config).expanduser() / "Ultralytics" / "settings.json").read_text(encoding="utf-8"))
+        return Path(settings["datasets_dir"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return Path("datasets").absolute()
+
+
+def _places(roots: Sequence[Path], sources: Sequence[str], data_yaml: Path) -> list[Path]:
+    """The sources below the first root that has them all."""
+    looked: list[str] = []
+    for root in roots:
+        places = [_source(root, source) for source in sources]
+        absent = [os.path.normpath(place) for place in places if not place.exists()]
+        if not absent:
+            return places
+        looked += absent
+    raise DatasetError(
+        f"There are no images at {' or '.join(dict.fromkeys(looked))}: correct `path:` or the split in {data_yaml}."
+    )
+
+
 def _source(root: Path, source: str) -> Path:
     """Some exporters write `../valid/images` where they mean `valid/images`; Ultralytics forgives it, so do we."""
     path = root / source
-    if not path.exists() and source.startswith("../"):
+    if not path.exists() and source.startswith("../") and (root / source[3:]).exists():
         return root / source[3:]
     return path
+
+
+def _key_points(data: Mapping[str, Any], data_yaml: Path) -> int:
+    """How many numbers of a label tell key points."""
+    shape = data.get("kpt_shape")
+    if shape is None:
+        return 0
+    if not isinstance(shape, list) or len(shape) != 2 or not all(isinstance(n, int) and n > 0 for n in shape):
+        raise DatasetError(
+            f"{data_yaml} has kpt_shape: {shape}, but it is [key points, 2 or 3 numbers of each]: correct it."
+        )
+    return int(shape[0] * shape[1])
 
 
 def _names(data: Mapping[str, Any], data_yaml: Path) -> tuple[str, ...]:
@@ -99,6 +165,9 @@ def _names(data: Mapping[str, Any], data_yaml: Path) -> tuple[str, ...]:
         return tuple(f"class_{i}" for i in range(count))
     if isinstance(names, list) and names:
         names = dict(enumerate(names))
+    if isinstance(names, dict):  # JSON, and what was JSON once, has its keys in quotes
+        numbered = {int(key) if str(key).isdecimal() else key: name for key, name in names.items()}
+        names = numbered if len(numbered) == len(names) else names
     if not isinstance(names, dict) or sorted(names, key=str) != sorted(range(len(names)), key=str) or not names:
         raise DatasetError(f"{data_yaml} has no 'names:' numbered from 0: list the class names in the model's order.")
     if isinstance(count, int) and count != len(names):
@@ -106,13 +175,16 @@ def _names(data: Mapping[str, Any], data_yaml: Path) -> tuple[str, ...]:
     return tuple(str(names[i]) for i in range(len(names)))
 
 
-def _box(line: str, where: str, names: Sequence[str]) -> YoloBox:
+def _box(line: str, where: str, names: Sequence[str], key_points: int) -> YoloBox:
     try:
         index, *values = (float(word) for word in line.split())
     except ValueError:
         values = []
-    if len(values) != 4 and (len(values) < 6 or len(values) % 2):
-        raise DatasetError(f"{where} is no label (class and box, or class and polygon): {line[:60]!r}: correct it.")
+    if key_points and len(values) in (4, 4 + key_points):
+        values = values[:4]
+    elif key_points or (len(values) != 4 and (len(values) < 6 or len(values) % 2)):
+        other = f"class, box and the {key_points} numbers of kpt_shape" if key_points else "class and polygon"
+        raise DatasetError(f"{where} is no label (class and box, or {other}): {line[:60]!r}: correct it.")
     if index not in range(len(names)):
         raise DatasetError(f"{where} has the class {index:g}, but the data set names classes 0 to {len(names) - 1}.")
     lowest = [-_TOLERANCE] * len(values) if len(values) > 4 else [-_TOLERANCE, -_TOLERANCE, 0, 0]

@@ -63,7 +63,7 @@ def draft_study(  # noqa: PLR0913 - all but the first three by name
     )
     files = files_of_draft(draft, place)
     _refuse_there(list(files), force=force)
-    _check(draft)
+    _check(draft, place.parent.name)
     for path, text in files.items():
         write_whole(path, text)
     return [study.with_name(path.name) for path in reversed(files)]
@@ -78,11 +78,17 @@ def _refuse_there(paths: list[Path], *, force: bool) -> None:
         )
 
 
-def _check(draft: StudyDraft) -> None:
-    """Refuse what a run would refuse before its first trial, while nothing is written where the user works."""
+def _check(draft: StudyDraft, name: str) -> None:
+    """Refuse what a run would refuse before its first trial, while nothing is written where the user works.
+
+    Args:
+        name: of the folder that is written to, by which data are called.
+    """
     aside = Path(tempfile.gettempdir())
     with disk_errors(aside), tempfile.TemporaryDirectory(prefix="qpareto-init-") as folder:
-        files = files_of_draft(draft, Path(folder).resolve() / "study.yaml")
+        there = Path(folder).resolve() / name
+        there.mkdir(exist_ok=True)
+        files = files_of_draft(draft, there / "study.yaml")
         for path, text in files.items():
             path.write_text(text, encoding="utf-8")
         *_, study = files

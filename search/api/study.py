@@ -10,12 +10,13 @@ from ..results.study_results import Results, results_of_study
 from ..run.confirm import confirm_front
 from ..run.hook import TrialHook
 from ..run.objective import Pipeline
-from ..run.prepare import check_runs, identity_of_study, scorer_of_spec, space_of_spec
+from ..run.prepare import check_runs, data_remarks, identity_of_study, scorer_of_spec, space_of_spec
 from ..run.progress import Progress, Watch
 from ..run.start_from import candidates_from
 from ..run.worker import Listener, Silence, Worker
 from ..samplers.stock import check_sampler
 from ..show.view import StudyView, view_of_study
+from ..study.attributes import StudyAttributes
 from ..study.opening import open_study
 from ..study.search_study import SearchStudy
 from ..study_file.spec import StudySpec
@@ -96,6 +97,8 @@ def _work(
     identity, known = identity_of_study(spec, scorer, space), candidates_from(search.start_from, space)
     scorer.reference()  # an engine that cannot be built here is told before there is a study
     study = open_study(spec, identity=identity, reference_ms=scorer.reference_ms)
+    if (remarks := data_remarks(scorer.images.dataset)) and study.stored.data != remarks:
+        study.keep(StudyAttributes(data=remarks))
     scorer = replace(scorer, unit_ms=study.reference_ms)
     objective = Pipeline(scorer=scorer, search=search, objectives=study.objectives, known=known)
     told = listener or Silence()

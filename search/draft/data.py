@@ -13,7 +13,7 @@ from ...objectives.accuracy.coco_file import read_coco
 from ...objectives.accuracy.dataset import dataset_from_coco, dataset_from_yolo
 from ...objectives.accuracy.held_out import FEWEST_CALIBRATING, coco_of_images, held_out
 from ...objectives.accuracy.image_files import list_images
-from ...objectives.accuracy.yolo_files import read_yolo
+from ...objectives.accuracy.yolo_files import read_yolo, split_of
 from ...objectives.store import Store
 from ..study_file.spec import EvaluationSpec
 
@@ -82,8 +82,8 @@ def _scored(source: EvaluationSpec) -> tuple[tuple[Path, ...], tuple[str, ...]]:
     images, annotations = _coco(source)
     coco = read_coco(annotations)
     categories = sorted(coco.categories, key=lambda entry: int(entry["id"]))
-    paths = tuple(images / str(entry["file_name"]) for entry in coco.images)
-    return paths, tuple(str(entry["name"]) for entry in categories)
+    paths, root = tuple(images / str(entry["file_name"]) for entry in coco.images), coco.root()
+    return paths, tuple(str(entry["name"]) for entry in categories if entry["id"] != root)
 
 
 def _others(source: EvaluationSpec, scored: Sequence[Path]) -> tuple[tuple[Path, ...], str]:
@@ -107,7 +107,7 @@ def _coco(source: EvaluationSpec) -> tuple[Path, Path]:
 
 def _has_split(data_yaml: Path, split: str) -> bool:
     """Whether a readable data.yaml names images of a split."""
-    return bool(yaml.safe_load(data_yaml.read_text(encoding="utf-8")).get(split))
+    return bool(split_of(yaml.safe_load(data_yaml.read_text(encoding="utf-8")), split))
 
 
 def _folder_of(images: Sequence[Path]) -> Path | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import yaml
 
+from ...objectives.accuracy.classes import by_order
 from ...objectives.accuracy.heads import Head
 from ...objectives.engines import KINDS, EngineOptions, engine_kind
 from ...spaces.calibration import METHODS
@@ -117,7 +118,7 @@ def _remarks(draft: StudyDraft) -> str:
     kind = draft.head.kind
     nms = "the graph suppresses overlapping boxes itself" if kind == "end2end" else "no NMS in the graph"
     text = f"The model: {width}x{height} pixels, a {kind} head ({nms}), {classes}."
-    if names and sorted(names) != sorted(data):
+    if names and set(names) != set(data) and by_order(names, data):
         text += f" The data names them otherwise ({_some(data)}): they are matched in the order of ids, so check that."
     return "\n".join(f"# {line}" for line in textwrap.wrap(text, 118))
 

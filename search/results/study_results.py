@@ -31,6 +31,7 @@ class Results:
         float_type: the study's own: what the search's candidates run in outside of INT8.
         confirmations: by trial number, see `Point.confirmed`.
         fresh: by trial number, see `Point.fresh`.
+        data: what must be known of the images that were measured on, a sentence each.
 
     `spread` is how far timings lie apart, as the points that were timed again show it; None before that.
     """
@@ -43,8 +44,9 @@ class Results:
         float_type: str,
         confirmations: Mapping[int, Measurement | CandidateError] | None = None,
         fresh: Mapping[int, Measurement] | None = None,
+        data: Sequence[str] = (),
     ) -> None:
-        self.records, self.objectives = tuple(records), tuple(objectives)
+        self.records, self.objectives, self.data = tuple(records), tuple(objectives), tuple(data)
         self.float_type = float_type
         self._confirmations, self._fresh = dict(confirmations or {}), dict(fresh or {})
         found = self._points(record for record in records if record.reused_from is None)
@@ -61,6 +63,7 @@ class Results:
             float_type=self.float_type,
             confirmations=self._confirmations | again,
             fresh=self._fresh | fresh,
+            data=self.data,
         )
 
     @cached_property
@@ -201,16 +204,13 @@ class Results:
         return self.hypervolume() - before.hypervolume() <= growth
 
     def remarks(self, *, doubts: bool = True) -> tuple[str, ...]:
-        """What a reader must know beside the figures: whether INT8 pays, luck, missing kernels, what timings are worth.
-
-        Args:
-            doubts: also those of the front's timings; see `doubts_of`.
-        """
+        """What a reader must know beside the figures, with `doubts` of the front's timings too, see `doubts_of`."""
         doubtful = doubts_of({point.trial: point.decisive for point in self.front}) if doubts else []
         return (
             *self.verdict(),
             *self._lucky(),
             *self._without_kernel(),
+            *self.data,
             *unsteady(self.points, self.spread),
             *doubtful,
         )
@@ -294,4 +294,5 @@ def results_of_study(study: SearchStudy, now: Snapshot | None = None) -> Results
         float_type=study.identity.float_type,
         confirmations=stored.confirmed,
         fresh=stored.exported,
+        data=stored.data or (),
     )

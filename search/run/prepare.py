@@ -14,8 +14,10 @@ from ...errors import DatasetError, StudyFileError
 from ...objectives.accuracy.dataset import Dataset, dataset_from_coco, dataset_from_yolo, hashes_of, refuse_overlap
 from ...objectives.accuracy.evaluation_set import EvaluationSet
 from ...objectives.accuracy.head_kinds import head_of_model
+from ...objectives.accuracy.held_out import FEWEST_CALIBRATING
 from ...objectives.accuracy.image_files import BadImages, ImageFile, check_images, list_images, some_of
 from ...objectives.accuracy.images import letterboxed_images
+from ...objectives.accuracy.remarks import calibration_remarks, scoring_remarks
 from ...objectives.device import Device
 from ...objectives.engines import EngineOptions
 from ...objectives.latency.paired import LatencyBudget
@@ -59,8 +61,9 @@ def scorer_of_spec(spec: StudySpec, *, calibration_size: int | None = None) -> S
         model.output_shapes, names, model.metadata, override=None if spec.head == "auto" else spec.head
     )
     limit, bad_images = spec.data.limit, spec.data.bad_images
-    dataset = dataset_of_spec(spec.data, store, limit=limit, bad_images=bad_images).for_model(names, head.classes)
-    _tell_skipped(dataset.skipped, dataset.name)
+    found = dataset_of_spec(spec.data, store, limit=limit, bad_images=bad_images)
+    dataset = found.for_model(names, head.classes, spec.data.classes)
+    _tell(dataset)
     _, _, height, width = model.input_shape
     size = calibration_size or max(spec.space.calibration.sizes)
     calibration = _calibration_set(spec, dataset, store, size=size, height=height, width=width)
@@ -87,6 +90,11 @@ def scorer_of_spec(spec: StudySpec, *, calibration_size: int | None = None) -> S
 def engine_options(spec: StudySpec) -> EngineOptions:
     """How a study's engines are built and run, with what its cache keeps for all of them."""
     return replace(spec.engine, shared_dir=spec.cache / "engine-caches")
+
+
+def data_remarks(dataset: Dataset) -> tuple[str, ...]:
+    """What must be known of the images that are measured on, a sentence each."""
+    return (*dataset.remarks, *scoring_remarks(dataset))
 
 
 def check_runs(scorer: Scorer) -> None:
@@ -159,8 +167,8 @@ def confirming(spec: StudySpec, scorer: Scorer) -> Scorer:
         return replace(scorer, build=scorer.build + 1)
     bad_images = spec.data.bad_images
     found = dataset_of_spec(spec.data.confirm, scorer.store, bad_images=bad_images)
-    dataset = found.for_model(scorer.model.class_names, scorer.head.classes)
-    _tell_skipped(dataset.skipped, dataset.name)
+    dataset = found.for_model(scorer.model.class_names, scorer.head.classes, spec.data.classes)
+    _tell(dataset)
     paths = [image.path for image in dataset.images]
     refuse_overlap(paths, hashes_of(scorer.images.dataset), what="confirmation", other="evaluation")
     refuse_overlap(paths, scorer.calibration.hashes, what="confirmation", other="calibration")
@@ -201,11 +209,21 @@ def _calibration_set(
             f"A calibration of {size} images was asked for, but {source} has {len(good)}: "
             "add images or lower space.calibration.sizes."
         )
+    looked_at = good[: max(size, FEWEST_CALIBRATING)]  # one dark picture alone is no reason
     del good[size:]
     paths = [image.path for image in good]
     refuse_overlap(paths, hashes_of(dataset), what="calibration", other="evaluation")
+    for remark in calibration_remarks(looked_at, height=height, width=width):
+        _log.warning("%s", remark)
     pixels = letterboxed_images(paths, height=height, width=width, store=store)
     return CalibrationSet(pixels=pixels.path, hashes=tuple(image.content for image in good))
+
+
+def _tell(dataset: Dataset) -> None:
+    """What was not taken of a data set as it stood on disk, and what bounds the figures on it."""
+    _tell_skipped(dataset.skipped, dataset.name)
+    for remark in data_remarks(dataset):
+        _log.warning("%s", remark)
 
 
 def _tell_skipped(names: Sequence[str], source: Path | str) -> None:

@@ -100,6 +100,7 @@ class DataFacts(Part):
     yaml: Path | None
     limit: int | None
     bad_images: Literal["refuse", "skip"]
+    classes: tuple[int | str, ...] | None = None  # that count; all if None
 
 
 class EngineFile(Part):

@@ -197,6 +197,7 @@ def _data_facts(package: Package) -> DataFacts:
         yaml=data.yaml,
         limit=data.limit,
         bad_images=data.bad_images,
+        classes=data.classes,
     )
 
 

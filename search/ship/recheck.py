@@ -58,7 +58,8 @@ class CheckedPackage:
 
     def parity(self) -> str:
         """Whether the engine finds what its graph finds, on the first few images."""
-        pixels, onnx_path = self._images(limit=IMAGES).pixels, self.folder / _QUANTIZED
+        glance = self.find_images(self.manifest.data, self._store, IMAGES)  # whatever its classes
+        pixels, onnx_path = self._images(glance).pixels, self.folder / _QUANTIZED
         out = self.scratch / "parity"
         out.mkdir()
         self._device.run("parity", steps.check_parity, self._engine, onnx_path, out, images=pixels, head=self._head)
@@ -169,8 +170,9 @@ class CheckedPackage:
         Raises:
             VerificationError: they are others.
         """
-        facts = self.manifest.data
-        images = self._images(limit=facts.limit)
+        facts, model = self.manifest.data, self.manifest.model
+        found = self.find_images(facts, self._store, facts.limit)
+        images = self._images(found.for_model(model.class_names, model.head_classes, facts.classes))
         if images.dataset.content_hash != facts.hash:
             raise VerificationError(
                 f"These are not the {facts.images_seen} images of {facts.name}, with their boxes, that were measured "
@@ -178,11 +180,8 @@ class CheckedPackage:
             )
         return Evaluator(device=self._device, images=images, head=self._head)
 
-    def _images(self, *, limit: int | None) -> EvaluationSet:
-        model = self.manifest.model
-        found = self.find_images(self.manifest.data, self._store, limit)
-        dataset = found.for_model(model.class_names, model.head_classes)
-        _, _, height, width = model.input_shape
+    def _images(self, dataset: Dataset) -> EvaluationSet:
+        _, _, height, width = self.manifest.model.input_shape
         return EvaluationSet.of_dataset(dataset, height=height, width=width, store=self._store)
 
 

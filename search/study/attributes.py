@@ -104,6 +104,7 @@ class StudyAttributes:
         reference_ms: the reference's milliseconds, in which latencies are told.
         identity: what it was made with. Last: without it a study is nobody's.
         expected: kept so that whoever looks at the study sees it; None if its workers never asked.
+        data: what must be known of the images that it measures on, a sentence each.
         confirmed: trial -> what its candidate scored when it was measured once more, or why it could not be.
         exported: trial -> what its candidate scored as it was measured anew for an export; the last one counts.
     """
@@ -112,6 +113,7 @@ class StudyAttributes:
     reference_ms: float | None = None
     identity: Identity | None = None
     expected: Expected | None = None
+    data: tuple[str, ...] | None = None
     confirmed: Mapping[int, Measurement | CandidateError] = field(default_factory=dict)
     exported: Mapping[int, Measurement] = field(default_factory=dict)
 
@@ -122,6 +124,7 @@ class StudyAttributes:
             "reference_ms": self.reference_ms,
             "identity": self.identity,
             "expected": self.expected,
+            "data": self.data,
             **{f"{_CONFIRMED}{number}": found for number, found in self.confirmed.items()},
             **{f"{_EXPORTED}{number}": found for number, found in self.exported.items()},
         }
@@ -136,6 +139,7 @@ class StudyAttributes:
             reference_ms=told.get("reference_ms"),
             identity=None if identity is None else Identity.from_stored(identity),
             expected=None if expected is None else Expected(**expected),
+            data=tuple(told["data"]) if "data" in told else None,
             confirmed={number: _confirmation(found) for number, found in _numbered(told, _CONFIRMED)},
             exported={number: Measurement.from_json(found) for number, found in _numbered(told, _EXPORTED)},
         )

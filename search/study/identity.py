@@ -13,7 +13,7 @@ FORMAT = 2  # of all that a study stores, see attributes.py; 0.1 told none, whic
 # What is known by its hash alone, and what to say where that differs
 _HASHED = {
     "model": "the model differs",
-    "dataset": "the evaluation images or their boxes differ",
+    "dataset": "the evaluation images, their boxes or the classes that count differ",
     "calibration_images": "the calibration images differ",
     "space": "the search space differs (its layers, switches or calibrations)",
 }

@@ -57,6 +57,11 @@ class DataSpec(EvaluationSpec):
     calibration: Path = Field(description="folder or .txt list of calibration images; never evaluation images")
     confirm: EvaluationSpec | None = Field(None, description="images that the search never sees, for its finalists")
     limit: Count | None = Field(None, description="first n evaluation images only, for a dry run")
+    classes: tuple[Annotated[int, Field(ge=0)] | str, ...] | None = Field(
+        None,
+        min_length=1,
+        description="names or numbers (from 0) of the model's classes that count in the mAP; null: all",
+    )
     bad_images: Literal["refuse", "skip"] = Field(
         "refuse", description="what to do about images that cannot be decoded"
     )

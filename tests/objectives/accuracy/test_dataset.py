@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +125,8 @@ def test_yolo_labels_become_coco_boxes_in_pixels(yolo: Path) -> None:
 
 
 def test_a_yolo_limit_counts_images_by_path(yolo: Path) -> None:
-    with pytest.raises(DatasetError, match="have no boxes to find"):
+    assert [image.path.name for image in dataset_from_yolo(yolo, limit=2).images] == ["a.png", "b.png"]
+    with pytest.raises(DatasetError, match="None of the 1 images of data/val has a label file"):
         dataset_from_yolo(yolo, limit=1)
     with pytest.raises(DatasetError, match="limit is -1"):
         dataset_from_yolo(yolo, limit=-1)
@@ -146,13 +148,203 @@ def test_categories_follow_the_models_names() -> None:
 @pytest.mark.parametrize(("names", "classes"), [(None, None), (None, 3), (["x", "y", "z"], 3)])
 def test_categories_stay_by_id_where_names_do_not_tell(names: list[str] | None, classes: int | None) -> None:
     dataset = scene_of([([Truth(0, (1, 1, 2, 2))], [])], classes=3).dataset
-    assert dataset.for_model(names, classes) == dataset
+    found = dataset.for_model(names, classes)
+    assert (found.category_ids, found.category_names) == (dataset.category_ids, dataset.category_names)
+    assert found.remarks == (
+        ("made up names 3 classes ('a' is 'x', 'b' is 'y', 'c' is 'z') otherwise: they are matched by order.",)
+        if names
+        else ()
+    )
 
 
 def test_a_model_with_other_classes_is_refused() -> None:
     dataset = scene_of([([Truth(0, (1, 1, 2, 2))], [])], classes=3).dataset
     with pytest.raises(DatasetError, match="tells 80 classes apart, but made up has 3 categories"):
         dataset.for_model(None, 80)
+    with pytest.raises(DatasetError, match=r"4 classes apart \(w, x, y, z\), but made up has 3 .*none of its names"):
+        dataset.for_model(["w", "x", "y", "z"], 4)
+
+
+def test_some_of_a_models_classes_are_matched_by_name_and_others_left_out() -> None:
+    truths = [Truth(i, (1 + i, 1, 2, 2)) for i in (0, 1, 2, 2)]
+    dataset = scene_of([(truths, [])], classes=3).dataset  # a, b and c: 10, 20 and 30
+    found = dataset.for_model(["z", "C", "y", "a"], 4)
+    assert found.category_names == ("z", "C", "y", "a")
+    assert (found.category_ids[1], found.category_ids[3]) == (30, 10)
+    assert len(set(found.category_ids) | {20}) == 5, "a class without a category has an id that no box has"
+    assert [a["category_id"] for a in found.annotations] == [10, 30, 30]
+    assert found.content_hash != dataset.content_hash
+    assert found.remarks == (
+        "made up has 2 of the model's 4 classes, matched by name (C, a): mAP is theirs.",
+        "made up has 1 category (b) that the model does not know: left out, with 1 box.",
+    )
+
+
+@pytest.mark.parametrize("names", [["1", "2", "3"], ["class_1", "class_2", "class_3"], ["a", "a", "b"]])
+def test_names_that_are_numbers_or_repeat_tell_nothing(names: list[str]) -> None:
+    dataset = scene_of([([Truth(0, (1, 1, 2, 2))], [])], classes=3).dataset
+    found = replace(dataset, category_names=("0", "1", "2")).for_model(names, 3)
+    assert found.category_ids == dataset.category_ids
+
+
+def test_classes_are_chosen_by_name_or_number() -> None:
+    dataset = scene_of([([Truth(i, (1, 1, 2, 2)) for i in (0, 1, 2)], [])], classes=3).dataset
+    found = dataset.for_model(["c", "b", "a"], 3, ["A", 1])
+    assert [a["category_id"] for a in found.annotations] == [10, 20]
+    assert found.category_ids == (30, 20, 10)
+    assert found.content_hash != dataset.for_model(None, 3, [0]).content_hash != dataset.content_hash
+    assert found.remarks == ("Only 2 classes (b, a) of made up count.",)
+    with pytest.raises(DatasetError, match=r"data.classes has 'dog', but the classes are 0 to 2 \(a, b, c\)"):
+        dataset.for_model(None, 3, ["dog"])
+    with pytest.raises(DatasetError, match=r"data\.classes has 3, but"):
+        dataset.for_model(None, 3, [3])
+
+
+def test_chosen_classes_without_a_box_are_refused() -> None:
+    dataset = scene_of([([Truth(0, (1, 1, 2, 2))], [])], classes=3).dataset
+    with pytest.raises(DatasetError, match="made up has no box of the classes that count"):
+        dataset.for_model(None, 3, ["b"])
+
+
+@pytest.fixture
+def roboflow(coco: Coco) -> Coco:
+    """As Roboflow exports it: a category without boxes before all others, which it may call as one of them."""
+    for entry in coco["categories"]:
+        entry["supercategory"] = "cat"
+    coco["categories"].insert(0, {"id": 0, "name": "cat", "supercategory": "none"})
+    return coco
+
+
+@pytest.mark.parametrize(("names", "classes"), [(None, 2), (None, None), (["cat", "dog"], 2)])
+def test_the_root_of_a_roboflow_export_is_left_out_and_told(
+    roboflow: Coco, load: Load, names: list[str] | None, classes: int | None
+) -> None:
+    found = load(roboflow).for_model(names, classes)
+    assert (found.category_ids, found.category_names) == ((10, 20), ("cat", "dog"))
+    (said,) = [remark for remark in found.remarks if "width and height" not in remark]
+    assert said.startswith("The category 'cat' of ")
+    assert "(id 0, no boxes) is none of the model's classes" in said
+
+
+def test_a_root_that_the_model_has_a_class_for_stays(roboflow: Coco, load: Load) -> None:
+    roboflow["categories"][0]["name"] = "pets"
+    found = load(roboflow).for_model(None, 3)
+    assert found.category_names == ("pets", "cat", "dog")
+
+
+def test_an_empty_first_category_too_many_is_a_root(coco: Coco, load: Load) -> None:
+    coco["categories"].append({"id": 0, "name": "pets"})
+    found = load(coco).for_model(None, 2)
+    assert found.category_names == ("cat", "dog")
+    coco["annotations"][0]["category_id"] = 0
+    with pytest.raises(DatasetError, match=r"tells 2 classes apart, but .* has 3 categories"):
+        load(coco).for_model(None, 2)
+
+
+@pytest.mark.parametrize(("width", "height"), [(None, None), (0, 0), ("wide", 30), (40, 0)])
+def test_sizes_that_the_file_does_not_tell_are_read_from_the_images(
+    coco: Coco, load: Load, width: object, height: object
+) -> None:
+    for entry in coco["images"]:
+        entry |= {"width": width, "height": height}
+    found = load(coco)
+    assert {(image.width, image.height) for image in found.images} == {(40, 30)}
+    assert found.remarks == (
+        "instances.json has no width and height of 3 images (a.png, b.png, c.jpg) of 3: taken from the images.",
+    )
+
+
+def test_sizes_may_be_texts(coco: Coco, load: Load) -> None:
+    for entry in coco["images"]:
+        entry |= {"width": "40", "height": "30.0"}
+    assert load(coco).remarks == ()
+    coco["images"][0]["width"] = "41"
+    with pytest.raises(DatasetError, match="another size"):
+        load(coco)
+
+
+def rotate(path: Path, orientation: int) -> None:
+    """Give a JPEG an EXIF orientation."""
+    tiff = b"MM\x00\x2a\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01" + bytes([0, orientation, 0, 0])
+    exif = b"Exif\x00\x00" + tiff + b"\x00\x00\x00\x00"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + whole[2:])
+
+
+def test_images_with_an_exif_rotation_that_were_annotated_as_stored_are_refused(
+    tmp_path: Path, coco: Coco, load: Load
+) -> None:
+    rotate(tmp_path / "images" / "c.jpg", 6)
+    with pytest.raises(DatasetError, match=r"1 image \(c.jpg\) of 3 hold an EXIF rotation, and .*annotate them as"):
+        load(coco)
+    coco["images"][0] |= {"width": 30, "height": 40}
+    assert [(i.width, i.height) for i in load(coco).images if i.path.name == "c.jpg"] == [(30, 40)]
+
+
+def test_corners_as_coco_boxes_are_refused(coco: Coco, load: Load) -> None:
+    corners = [[2, 3, 12, 15], [20, 4, 39, 20], [1, 10, 30, 29], [22, 18, 40, 30], [5, 5, 9, 8]]
+    coco["annotations"] = [{"image_id": 1, "category_id": 10, "bbox": box} for box in corners]
+    with pytest.raises(
+        DatasetError,
+        match=r"annotations\[1\].bbox of .* is \[20.0, 4.0, 39.0, 20.0\] in an image of 40x30 pixels, which 3 of 5 "
+        r"boxes leave, so they are corners, \[x1, y1, x2, y2\]: write \[x, y, width, height\]",
+    ):
+        load(coco)
+
+
+def test_fractions_as_coco_boxes_are_refused(coco: Coco, load: Load) -> None:
+    for entry in coco["annotations"]:
+        entry["bbox"] = [0.25, 0.5, 0.125, 1]
+    with pytest.raises(
+        DatasetError, match=r"annotations\[0\].bbox of .* is \[0.25, 0.5, 0.125, 1.0\], .* 2 boxes .* are fractions"
+    ):
+        load(coco)
+
+
+def test_boxes_of_images_that_were_larger_are_refused(coco: Coco, load: Load) -> None:
+    boxes = [[80, 10, 20, 30], [120, 90, 30, 20], [10, 60, 20, 20], [5, 5, 20, 10]]
+    coco["annotations"] = [{"image_id": 1, "category_id": 10, "bbox": box} for box in boxes]
+    with pytest.raises(DatasetError, match=r"which 3 of 4 boxes leave: take the images that were annotated"):
+        load(coco)
+
+
+def test_good_boxes_are_taken_at_the_borders_and_a_little_beyond(coco: Coco, load: Load) -> None:
+    boxes = [[0, 0, 40, 30], [-1, 0, 41, 31], [30, 20, 11, 11], [20, 15, 21, 16], [0, 0, 1, 1]]
+    coco["annotations"] = [{"image_id": 1, "category_id": 10, "bbox": box} for box in boxes]
+    coco["annotations"] += [{"image_id": 1, "category_id": 10, "bbox": [30, 20, 40, 30]}] * 2  # two slips
+    assert len(load(coco).annotations) == 7
+
+
+def test_images_without_a_label_file_are_counted_and_the_first_place_is_told(tmp_path: Path, yolo: Path) -> None:
+    place = tmp_path / "labels" / "val" / "a.txt"
+    assert dataset_from_yolo(yolo).remarks == (
+        "1 of 2 images of data/val have no label file, so whatever is found in them counts as wrong: the first was "
+        f"looked for at {place}.",
+    )
+    place.write_text("")
+    assert dataset_from_yolo(yolo).remarks == ()
+
+
+def test_a_data_set_without_any_label_file_is_refused(tmp_path: Path, yolo: Path) -> None:
+    (tmp_path / "labels" / "val" / "b.txt").unlink()
+    with pytest.raises(
+        DatasetError, match=r"None of the 2 images of data/val has a label file: .*labels/val/a.txt, as"
+    ):
+        dataset_from_yolo(yolo)
+
+
+def test_the_box_of_a_pose_label_is_its_first_four_numbers(tmp_path: Path, yolo: Path) -> None:
+    boxes = dataset_from_yolo(yolo).annotations
+    yolo.write_text(yolo.read_text() + "kpt_shape: [2, 3]\n")
+    (tmp_path / "labels" / "val" / "b.txt").write_text("1 0.5 0.5 0.2 0.4 0.45 0.4 2 0.0 0.0 0\n")
+    assert dataset_from_yolo(yolo).annotations == boxes
+
+
+def test_a_copy_of_an_image_is_told(tmp_path: Path, yolo: Path) -> None:
+    for name in ("images/val/{}.png", "labels/val/{}.txt"):
+        shutil.copy(tmp_path / name.format("b"), tmp_path / name.format("c"))
+    said = "1 image (c.png is b.png) of data/val are copies of others, byte for byte: each is scored."
+    assert said in dataset_from_yolo(yolo).remarks
 
 
 def test_calibrating_on_evaluation_images_is_refused_whatever_their_names(

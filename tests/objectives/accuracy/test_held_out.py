@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import json
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from coco_scenes import Truth, scene_of
 from qpareto.errors import DatasetError
+from qpareto.objectives.accuracy.coco_file import read_coco
 from qpareto.objectives.accuracy.dataset import Dataset, ImageRecord
 from qpareto.objectives.accuracy.held_out import coco_of_images, held_out
 
@@ -60,3 +63,12 @@ def test_the_coco_file_of_some_images_holds_just_their_boxes() -> None:
     assert [entry["file_name"] for entry in found["images"]] == ["images/000.jpg", "images/001.jpg"]
     assert [entry["image_id"] for entry in found["annotations"]] == [image.image_id for image in dataset.images[:2]]
     assert [entry["id"] for entry in found["categories"]] == list(dataset.category_ids)
+
+
+def test_the_coco_file_of_some_images_keeps_the_root_and_what_was_remarked(tmp_path: Path) -> None:
+    dataset = replace(pictures(32), remarks=("So it is.",), root=0)
+    rooted = replace(dataset, category_ids=(0, *dataset.category_ids), category_names=("a", *dataset.category_names))
+    for each, root in ((rooted, 0), (replace(dataset, root=None), None)):
+        (tmp_path / "part.json").write_text(json.dumps(coco_of_images(each, each.images[:2], folder=Path("/"))))
+        found = read_coco(tmp_path / "part.json")
+        assert (found.root(), found.remarks) == (root, dataset.remarks)

@@ -3,6 +3,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from qpareto.errors import DatasetError
@@ -24,6 +26,15 @@ def test_a_list_names_images_relative_to_itself(tmp_path: Path, write_image: Wri
     assert list_images(tmp_path / "list.txt") == (one, other)
 
 
+def test_links_to_folders_are_followed_once_and_hidden_files_left(tmp_path: Path, write_image: WriteImage) -> None:
+    inside, beyond = write_image("set/a.jpg"), write_image("elsewhere/b.jpg")
+    for name in ("set/._a.jpg", "set/.ipynb_checkpoints/a.jpg"):
+        write_image(name)
+    (tmp_path / "set" / "link").symlink_to(beyond.parent)
+    (beyond.parent / "back").symlink_to(inside.parent)
+    assert list_images(tmp_path / "set") == (inside, tmp_path / "set" / "link" / "b.jpg")
+
+
 @pytest.mark.parametrize(("name", "says"), [("nowhere", "There are no images at"), ("empty", "holds no image")])
 def test_a_folder_without_images_is_refused(tmp_path: Path, name: str, says: str) -> None:
     (tmp_path / "empty").mkdir()
@@ -36,6 +47,43 @@ def test_good_images_are_told_with_size_and_content(write_image: WriteImage) -> 
     (file,), skipped = check_images([path], bad_images="refuse")
     assert (file.path, file.width, file.height, file.content) == (path, 48, 20, file_hash(path))
     assert skipped == ()
+
+
+def write_deep(path: Path, *, peak: int) -> Path:
+    """Noise of 16 bits a channel, up to `peak`."""
+    pixels = np.random.default_rng(0).integers(0, peak + 1, (30, 40, 3), dtype=np.uint16)
+    pixels[0, 0] = peak
+    assert cv2.imwrite(str(path), pixels)
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tiff"])
+@pytest.mark.parametrize("peak", [255, 4095])
+def test_images_of_16_bits_that_would_be_near_black_are_refused(tmp_path: Path, name: str, peak: int) -> None:
+    said = (
+        rf"1 image \({name}\) of 1 have 16 bits a channel but no value above {peak}, .* near black: write them with 8"
+    )
+    with pytest.raises(DatasetError, match=said):
+        check_images([write_deep(tmp_path / name, peak=peak)], bad_images="refuse")
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tiff"])
+def test_of_full_16_bits_the_high_byte_is_taken_as_ultralytics_does(tmp_path: Path, name: str) -> None:
+    path = write_deep(tmp_path / name, peak=65535)
+    (file,), _ = check_images([path], bad_images="refuse")
+    assert file.peak == 65535
+    deep, found = cv2.imread(str(path), cv2.IMREAD_UNCHANGED), decode(path)
+    assert deep is not None
+    assert found is not None
+    assert np.abs(found.astype(int) - deep.astype(int) // 256).max() <= 1  # libtiff rounds
+
+
+def test_what_varies_in_an_image_is_told(tmp_path: Path, write_image: WriteImage) -> None:
+    black = tmp_path / "black.png"
+    assert cv2.imwrite(str(black), np.zeros((30, 40, 3), np.uint8))
+    (dark, noise), _ = check_images([black, write_image("noise.png")], bad_images="refuse")
+    assert (dark.spread, dark.peak, noise.peak) == (0.0, None, None)
+    assert noise.spread == pytest.approx(256 / 12**0.5, rel=0.05)
 
 
 def broken_images(write_image: WriteImage) -> list[Path]:

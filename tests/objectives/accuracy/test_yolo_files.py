@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,7 @@ def test_an_absolute_root_is_taken_as_it_is(tmp_path: Path, images: list[Path]) 
     [
         ({"names": ["cat", "dog"]}, NAMES),
         ({"names": {1: "dog", 0: "cat"}, "nc": 2}, NAMES),
+        ({"names": {"0": "cat", "1": "dog"}}, NAMES),
         ({"names": None, "nc": 3}, ("class_0", "class_1", "class_2")),
     ],
 )
@@ -69,6 +71,8 @@ def test_classes_are_a_list_a_dictionary_or_a_number(
         ({"val": "valid", "names": None}, "has no 'names:' numbered from 0"),
         ({"val": "valid", "names": {1: "cat", 2: "dog"}}, "has no 'names:' numbered from 0"),
         ({"val": "valid", "nc": 3}, "says nc: 3 but names 2 classes"),
+        ({"val": "valid", "names": {"0": "cat", 0: "dog"}}, "has no 'names:' numbered from 0"),
+        ({"val": "valid", "kpt_shape": 17}, r"has kpt_shape: 17, but it is \[key points, 2 or 3"),
     ],
 )
 def test_a_data_yaml_that_names_too_little_is_refused(
@@ -76,6 +80,50 @@ def test_a_data_yaml_that_names_too_little_is_refused(
 ) -> None:
     with pytest.raises(DatasetError, match=says):
         read_yolo(data_yaml(tmp_path, **content), split="val")
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, images: list[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where Ultralytics' folder of data sets is said to be, and where nothing else is."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    settings = tmp_path / "config" / "Ultralytics" / "settings.json"
+    settings.parent.mkdir(parents=True)
+    settings.write_text(json.dumps({"datasets_dir": str(tmp_path / "datasets")}))
+    monkeypatch.setenv("YOLO_CONFIG_DIR", str(tmp_path / "config"))
+    return tmp_path / "datasets"
+
+
+@pytest.mark.parametrize("place", ["set", "here/set", "file/set", "datasets/set"])
+def test_a_relative_path_is_looked_for_where_ultralytics_does_and_beside_the_file(
+    tmp_path: Path, elsewhere: Path, place: str
+) -> None:
+    elsewhere.mkdir()
+    path = data_yaml(tmp_path / "file", path="set", val="images/val")
+    image = tmp_path / place / "images" / "val" / "a.png"
+    image.parent.mkdir(parents=True)
+    (tmp_path / "valid" / "images" / "a.png").rename(image)
+    (found,) = read_yolo(path, split="val").images
+    assert found.samefile(image)
+
+
+def test_every_place_that_was_looked_in_is_named(tmp_path: Path, elsewhere: Path) -> None:
+    path = data_yaml(tmp_path / "file", path="set", val="images/val")
+    places = [tmp_path / name / "set" / "images" / "val" for name in ("file", "here", "", "datasets")]
+    with pytest.raises(DatasetError) as refused:
+        read_yolo(path, split="val")
+    assert f"There are no images at {' or '.join(map(str, places))}: correct" in str(refused.value)
+
+
+def test_without_settings_ultralytics_data_sets_lie_where_it_runs(tmp_path: Path, elsewhere: Path) -> None:
+    (tmp_path / "config" / "Ultralytics" / "settings.json").write_text("{")
+    path = data_yaml(tmp_path / "file", path="set", val="images/val")
+    with pytest.raises(DatasetError, match=str(tmp_path / "here" / "datasets" / "set")):
+        read_yolo(path, split="val")
+
+
+def test_validation_is_another_name_of_val(tmp_path: Path, images: list[Path]) -> None:
+    assert read_yolo(data_yaml(tmp_path, validation="valid"), split="val").images == tuple(images[2:])
 
 
 def test_what_is_no_yaml_is_refused(tmp_path: Path) -> None:
@@ -99,6 +147,14 @@ def write_labels(image: Path, text: str) -> None:
 def test_boxes_and_polygons_become_boxes(images: list[Path]) -> None:
     write_labels(images[0], "1 0.5 0.5 0.25 0.5\n\n0 0.125 0.25 0.5 0.25 0.5 0.75\n")
     assert read_labels(images[0], NAMES) == (YoloBox(1, 0.375, 0.25, 0.25, 0.5), YoloBox(0, 0.125, 0.25, 0.375, 0.5))
+
+
+def test_of_a_pose_label_the_first_four_numbers_are_the_box(images: list[Path]) -> None:
+    write_labels(images[0], "1 0.5 0.5 0.25 0.5 0.1 0.2 0.3 0.4\n0 0.5 0.5 0.25 0.5\n")
+    boxes = read_labels(images[0], NAMES, key_points=4)
+    assert boxes == (YoloBox(1, 0.375, 0.25, 0.25, 0.5), YoloBox(0, 0.375, 0.25, 0.25, 0.5))
+    with pytest.raises(DatasetError, match=r"a.txt:1 is no label \(class and box, or class, box and the 6 numbers of"):
+        read_labels(images[0], NAMES, key_points=6)
 
 
 def test_repeated_lines_count_once(images: list[Path]) -> None:

@@ -58,6 +58,7 @@ def test_what_is_stored_of_a_trial_is_read_as_it_was_written(told: TrialAttribut
 
 def test_what_is_stored_of_a_study_is_read_as_it_was_written() -> None:
     told = StudyAttributes(
+        data=("Half of the labels are missing.",),
         maker="m",
         reference_ms=12.5,
         identity=IDENTITY,

@@ -40,7 +40,7 @@ def test_an_identity_is_read_as_it_was_written_and_tells_the_format() -> None:
     ("changed", "said"),
     [
         ({"model": "def"}, "the model differs"),
-        ({"dataset": "e"}, "the evaluation images or their boxes differ"),
+        ({"dataset": "e"}, "the evaluation images, their boxes or the classes that count differ"),
         ({"calibration_images": "e"}, "the calibration images differ"),
         ({"space": "e"}, "the search space differs (its layers, switches or calibrations)"),
         ({"device": "A GPU"}, "device was 'A CPU', now 'A GPU'"),
