@@ -32,12 +32,12 @@ class Range(NamedTuple):
     low: float
     high: float
 
-    def bytes(self, *, symmetric: bool) -> tuple[NDArray[np.float32], NDArray[np.uint8 | np.int8]]:
+    def bytes(self, *, symmetric: bool) -> tuple[NDArray[np.float32], NDArray[Any]]:
         """The scale, and the byte that stands for 0."""
         if symmetric and self.low < 0:
-            return np.float32(max(-self.low, self.high) / INT8.limit)[...], np.int8(0)[...]
+            return np.array(max(-self.low, self.high) / INT8.limit, np.float32), np.array(0, np.int8)
         scale = max(self.high - self.low, float(np.finfo(np.float32).tiny)) / STEPS
-        return np.float32(scale)[...], np.uint8(np.clip(round(-self.low / scale), 0, STEPS))[...]
+        return np.array(scale, np.float32), np.array(np.clip(round(-self.low / scale), 0, STEPS), np.uint8)
 
 
 def mean_ranges(calibrated: Path, feeds: Iterable[Mapping[str, NDArray[np.float32]]]) -> dict[str, Range]:

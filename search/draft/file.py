@@ -44,9 +44,8 @@ class StudyDraft:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Calibration sizes to search: the usual ones, as far as there are images; else all there are."""
-        usual: tuple[int, ...] = CalibrationSpec().sizes
-        return tuple(size for size in usual if size <= self.data.calibrating) or (self.data.calibrating,)
+        """Calibration sizes to search: the usual one, or as many images as there are."""
+        return (min(*CalibrationSpec().sizes, self.data.calibrating),)
 
 
 def files_of_draft(draft: StudyDraft, study: Path) -> dict[Path, str]:

@@ -70,11 +70,8 @@ class DataSpec(EvaluationSpec):
 class CalibrationSpec(Section):
     """How ModelOpt finds the scales."""
 
-    methods: tuple[str, ...] = Field(("max", "entropy"), min_length=1, description=f"some of {', '.join(METHODS)}")
-    sizes: tuple[Count, ...] = Field(
-        (16, 32, 64, 128, 256), min_length=1, description="images, the first so many of one seeded order"
-    )
-
+    methods: tuple[str, ...] = Field(("mse", "entropy"), min_length=1, description=f"some of {', '.join(METHODS)}")
+    sizes: tuple[Count, ...] = Field((256,), min_length=1, description="images, the first so many of one seeded order")
     bias_correction: tuple[bool, ...] = Field(
         (True,),
         min_length=1,

@@ -86,7 +86,7 @@ def test_a_draft_says_what_was_found(draft: StudyDraft, tmp_path: Path) -> None:
     assert "# The model: 640x320 pixels, a yolov8 head (no NMS in the graph), 2 classes (circle, ring).\n" in text
     spec = load_study_file(tmp_path / "mine.yaml")
     assert (spec.engine.batch, spec.engine.cpu_threads, spec.head) == (4, 3, "auto")
-    assert spec.space.calibration.sizes == (16, 32)
+    assert spec.space.calibration.sizes == (40,)
     assert spec.storage == f"sqlite:///{tmp_path}/mine.db"
 
 

@@ -90,7 +90,7 @@ def test_coco_and_yolo11n_are_drafted_without_copying_images(
     assert qpareto("init", shared / "models" / "yolo11n.onnx", *data, "-o", study).code == 0
     spec = load_study_file(study)
     assert spec.data.images == coco / "images"
-    assert spec.space.calibration.sizes == (16, 32, 64)
+    assert spec.space.calibration.sizes == (82,)
     names = [Path(line).name for line in (tmp_path / "yolo11n-calibration.txt").read_text().splitlines()]
     scored = [entry["file_name"] for entry in json.loads((tmp_path / "yolo11n-evaluation.json").read_text())["images"]]
     assert (len(scored), len(names)) == (246, 82)
