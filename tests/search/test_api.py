@@ -42,6 +42,16 @@ def test_a_mask_is_none_all_a_word_or_a_file(study_file: Path, tmp_path: Path) -
     assert (nothing.engine.int8_layers, nothing.engine.calibration, nothing.accuracy.change.value) == ((), None, 0.0)
 
 
+def test_zero_points_run_in_int8_as_symmetric_ranges_do_and_the_engine_computes_its_graph(study_file: Path) -> None:
+    spec = load_study_file(study_file)
+    found = measure_candidate(spec, mask="all", calibration="asymmetric:4+bias")
+    symmetric = measure_candidate(spec, mask="all", calibration="max:4")
+    assert found.engine.calibration == "asymmetric:4+bias"
+    assert found.engine.int8_ran == symmetric.engine.int8_ran == len(found.engine.int8_layers)
+    assert found.engine.graph_hash != symmetric.engine.graph_hash
+    assert found.engine.parity is not None  # within its limits, or it would be no measurement
+
+
 def test_a_mask_that_is_none_of_these_is_refused(study_file: Path) -> None:
     spec = load_study_file(study_file)
     with pytest.raises(StudyError, match=r"'absent.txt' is neither none nor all nor a file that is there"):

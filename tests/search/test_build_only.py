@@ -7,7 +7,7 @@ from pathlib import Path
 import onnx
 import pytest
 
-from qpareto.errors import StudyError, StudyFileError
+from qpareto.errors import QuantizationError, StudyError, StudyFileError
 from qpareto.objectives.engines import engine_kind
 from qpareto.search.api import build_candidate, measure_candidate
 from qpareto.search.study_file.loading import load_study_file
@@ -35,6 +35,11 @@ def test_it_builds_for_a_larger_batch_what_was_exported_for_one_image(study_file
     assert built["engine_bytes"] > 0
     (port,) = onnx.load(tmp_path / "kept" / "quantized.onnx").graph.input
     assert port.type.tensor_type.shape.dim[0].dim_value == 8
+
+
+def test_a_calibration_that_needs_zero_points_is_refused(spec: StudySpec) -> None:
+    with pytest.raises(QuantizationError, match="takes no zero points, which the calibration method asymmetric needs"):
+        build_candidate(spec, mask="all", calibration="asymmetric:2")
 
 
 def test_a_folder_that_is_there_is_left_alone(spec: StudySpec, tmp_path: Path) -> None:

@@ -115,6 +115,13 @@ def test_what_is_wrong_is_told_in_one_sentence(study: Path, key: str, value: Any
     assert "\n" not in str(caught.value)
 
 
+def test_a_calibration_method_that_the_kind_of_engine_cannot_run_is_refused(study: Path) -> None:
+    overrides = ["space.calibration.methods=[asymmetric, mse]", "engine={kind: tensorrt, float_type: fp16}"]
+    assert load_study_file(study, overrides[:1]).space.calibration.methods == ("asymmetric", "mse")
+    with pytest.raises(StudyFileError, match=r"tensorrt takes no zero points, which .* asymmetric needs: use mse or"):
+        load_study_file(study, overrides)
+
+
 def test_a_missing_key_is_named(study: Path) -> None:
     study.write_text(yaml.safe_dump({k: v for k, v in LEAST.items() if k != "model"}))
     with pytest.raises(StudyFileError, match="'model' is missing"):
