@@ -59,11 +59,11 @@ def test_a_fact_that_has_changed_is_told_with_both_values_and_a_hash_by_what_it_
 
 
 def test_what_is_known_by_a_hash_is_told_by_the_keys_that_changed_it() -> None:
-    one = replace(ONE, keys={"space.calibration.sizes": [16, 32], "model": "/a/best.onnx", "data.limit": None})
-    sizes = one.keys | {"space.calibration.sizes": [16, 64]}
+    keys: dict[str, Any] = {"space.calibration.sizes": [16, 32], "model": "/a/best.onnx", "data.limit": None}
+    one, sizes = replace(ONE, keys=keys), keys | {"space.calibration.sizes": [16, 64]}
     other = Identity.from_stored(stored(replace(one, keys=sizes, calibration_images="e", space="t")))
     assert one.differences(other) == ["space.calibration.sizes was [16, 32], now [16, 64]"]
-    moved = replace(one, keys=one.keys | {"model": "/b/best.onnx"})
+    moved = replace(one, keys=keys | {"model": "/b/best.onnx"})
     assert one.differences(moved) == [], "the same file elsewhere"
     assert one.differences(replace(moved, model="def")) == ["model was '/a/best.onnx', now '/b/best.onnx'"]
     assert one.differences(replace(one, model="def")) == ["the model differs"], "another file in its place"
