@@ -29,6 +29,7 @@ class StudyDraft:
         model: what was read of it.
         head: its head.
         head_named: whether the file must name it, since the model's outputs do not tell.
+        expect_map: the mAP50-95 that the float model is known to have, if that is known.
     """
 
     source: Path
@@ -37,6 +38,7 @@ class StudyDraft:
     head_named: bool
     data: PartedData
     engine: EngineOptions
+    expect_map: float | None = None
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -71,6 +73,7 @@ def _text(draft: StudyDraft, study: Path, paths: dict[str, Path]) -> str:
     told["yaml" if "yaml" in spot else "images"] = f"{draft.data.scored} images, which every trial's mAP is measured on"
     data = "\n".join(f"  {key}: {value}{f' # {told[key]}' if key in told else ''}" for key, value in spot.items())
     head = f"\nhead: {draft.head.kind}" if draft.head_named else ""
+    expected = "## expect_map: 0.3" if draft.expect_map is None else f"expect_map: {draft.expect_map:g}"
     return f"""\
 # Drafted by `qpareto init`; it runs as it is:  qpareto run {study.name}
 # Behind ## are keys that you may want next. All keys and defaults: docs/study-file.md, or `qpareto schema`.
@@ -81,6 +84,7 @@ model: {_scalar(_place(draft.source, study.parent))}{head}
 
 data:
 {data}
+  {expected} # the float model's mAP50-95 as you know it: with less than 0.8 of it nothing is searched
   ## limit: 100 # only the first so many scored images, for a dry run
   ## confirm: # other images: the front and the baselines are measured again on them; a search picks lucky figures
   ##   images: FOLDER

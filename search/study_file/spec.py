@@ -60,6 +60,13 @@ class DataSpec(EvaluationSpec):
     bad_images: Literal["refuse", "skip"] = Field(
         "refuse", description="what to do about images that cannot be decoded"
     )
+    expect_map: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="mAP50-95 that the float model is known to have: a run ends before the search where it finds less "
+        "than 0.8 of it, or less than 0.05 where none is named; 0: no check",
+    )
 
 
 class CalibrationSpec(Section):
