@@ -94,7 +94,7 @@ def _prove_batch(model: DetectorModel, pixels: Path, batch: int) -> BatchProof:
     """Run in a child process, since ONNX Runtime may crash."""
     single = load_onnx(model.path)
     exported = model.input_shape[0]
-    images = tensor_from_pixels(_different(np.load(pixels, mmap_mode="r"), batch))
+    images = tensor_from_pixels(_different(np.load(pixels, mmap_mode="r"), batch), model.preprocessing)
     alone = _runs(single, [images[i : i + 1] for i in range(batch)])
     batched = with_batch(single, batch)
     try:

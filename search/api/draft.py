@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from ...errors import StudyFileError
-from ...objectives.accuracy.head_kinds import head_of_model
+from ...objectives.accuracy.head_kinds import head_of
 from ...objectives.store import Store, disk_errors, write_whole
 from ..draft.data import parted_data
 from ..draft.file import StudyDraft, files_of_draft
@@ -27,6 +27,7 @@ def draft_study(  # noqa: PLR0913 - all but three by name
     *,
     calibration: Path | None = None,
     head: str = "auto",
+    preprocessing: str | None = None,
     expect_map: float | None = None,
     force: bool = False,
 ) -> list[Path]:
@@ -41,6 +42,7 @@ def draft_study(  # noqa: PLR0913 - all but three by name
         study: the study file to write; lists of images are written beside it, where they are needed.
         calibration: a folder or .txt list of calibration images; some are found if None.
         head: the model's, where its outputs do not tell: the name of one in `HEADS`.
+        preprocessing: that section of the study file, as YAML in one line; as the head's family has it if None.
         expect_map: the mAP50-95 that the float model is known to have; 0: whatever it has is right.
         force: replace files that are there.
 
@@ -54,9 +56,7 @@ def draft_study(  # noqa: PLR0913 - all but three by name
     place, store = study.absolute(), Store(DEFAULT_CACHE.expanduser())
     _refuse_there([place], force=force)
     read = detector_model(model, store)
-    found = head_of_model(
-        read.output_shapes, read.class_names, read.metadata, override=None if head == "auto" else head
-    )
+    found = head_of(read, override=None if head == "auto" else head)
     draft = StudyDraft(
         source=model.absolute(),
         model=read,
@@ -64,6 +64,7 @@ def draft_study(  # noqa: PLR0913 - all but three by name
         head_named=head != "auto",
         data=parted_data(source, calibration, store),
         engine=engine_for_here(batch=read.input_shape[0]),
+        preprocessing=preprocessing,
         expect_map=expect_map,
     )
     files = files_of_draft(draft, place)

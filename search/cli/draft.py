@@ -36,6 +36,10 @@ def init(  # noqa: PLR0913, PLR0917 - one parameter an option
     head: Annotated[
         str, typer.Option(help="The model's head, where it is not recognised; see `head` in docs/study-file.md.")
     ] = "auto",
+    preprocessing: Annotated[
+        str | None,
+        typer.Option(help="How the model takes images, if unlike its head's family: '{channels: bgr, divide: 1}'."),
+    ] = None,
     expect_map: Annotated[
         float | None,
         typer.Option(min=0, max=1, help="The mAP50-95 that the model is known to have; 0: it may have any."),
@@ -55,6 +59,15 @@ def init(  # noqa: PLR0913, PLR0917 - one parameter an option
     if (images is None) != (annotations is None) or (images is None) == (data is None):
         raise QParetoError("Name the labelled images by --images and --annotations together, or by --data alone.")
     source = EvaluationSpec(images=images, annotations=annotations, yaml=data)
-    written = draft_study(model, source, output, calibration=calibration, head=head, expect_map=expect_map, force=force)
+    written = draft_study(
+        model,
+        source,
+        output,
+        calibration=calibration,
+        head=head,
+        preprocessing=preprocessing,
+        expect_map=expect_map,
+        force=force,
+    )
     print(*written, sep="\n")
     say(f"{output} runs as it is; its remarks say what to change next.")

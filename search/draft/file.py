@@ -29,6 +29,7 @@ class StudyDraft:
         model: what was read of it.
         head: its head.
         head_named: whether the file must name it, since the model's outputs do not tell.
+        preprocessing: that section, as YAML in one line, where images are not prepared as the head's family does it.
         expect_map: the mAP50-95 that the float model is known to have, if that is known.
     """
 
@@ -38,6 +39,7 @@ class StudyDraft:
     head_named: bool
     data: PartedData
     engine: EngineOptions
+    preprocessing: str | None = None
     expect_map: float | None = None
 
     @property
@@ -73,6 +75,7 @@ def _text(draft: StudyDraft, study: Path, paths: dict[str, Path]) -> str:
     told["yaml" if "yaml" in spot else "images"] = f"{draft.data.scored} images, which every trial's mAP is measured on"
     data = "\n".join(f"  {key}: {value}{f' # {told[key]}' if key in told else ''}" for key, value in spot.items())
     head = f"\nhead: {draft.head.kind}" if draft.head_named else ""
+    head += f"\npreprocessing: {draft.preprocessing}" if draft.preprocessing else ""
     expected = "## expect_map: 0.3" if draft.expect_map is None else f"expect_map: {draft.expect_map:g}"
     return f"""\
 # Drafted by `qpareto init`; it runs as it is:  qpareto run {study.name}
@@ -117,6 +120,8 @@ def _remarks(draft: StudyDraft) -> str:
     kind = draft.head.kind
     nms = "the graph suppresses overlapping boxes itself" if kind == "end2end" else "no NMS in the graph"
     text = f"The model: {width}x{height} pixels, a {kind} head ({nms}), {classes}."
+    if draft.head.preprocessing.changed() and not draft.preprocessing:
+        text += f" It takes {draft.head.preprocessing}, as its family does (see `preprocessing` in docs/study-file.md)."
     if names and sorted(names) != sorted(data):
         text += f" The data names them otherwise ({_some(data)}): they are matched in the order of ids, so check that."
     return "\n".join(f"# {line}" for line in textwrap.wrap(text, 118))

@@ -29,6 +29,7 @@ from ...objectives.latency.paired import DISTURBANCES, LatencyBudget
 from ...objectives.latency.telemetry import HostLoad
 from ...objectives.quantization.apply_mask import float_graph
 from ...objectives.store import Store
+from ...spaces.model import read_model
 from ..wording import accuracy, change, ratio, with_interval
 from .agreement import agree, difference
 from .layouts import restore
@@ -132,7 +133,9 @@ class CheckedPackage:
     @property
     def _head(self) -> Head:
         model = self.manifest.model
-        return HEADS[model.head](model.head_output, model.head_classes)
+        shapes = read_model(self.folder / _QUANTIZED).output_shapes
+        fits = HEADS[model.head].fit(shapes, model.head_classes, model.input_shape[2:])
+        return next(head for head in fits if head.output == model.head_output)
 
     @cached_property
     def _engine(self) -> EngineRef:
@@ -183,7 +186,8 @@ class CheckedPackage:
         found = self.find_images(self.manifest.data, self._store, limit)
         dataset = found.for_model(model.class_names, model.head_classes)
         _, _, height, width = model.input_shape
-        return EvaluationSet.of_dataset(dataset, height=height, width=width, store=self._store)
+        prepared = model.preprocessing
+        return EvaluationSet.of_dataset(dataset, height=height, width=width, store=self._store, preprocessing=prepared)
 
 
 def _around(value: float, change: Interval) -> Interval:

@@ -68,11 +68,14 @@ def test_a_run_over_labels_in_another_order_ends_before_there_is_a_study(study: 
     assert list(study.parent.glob("*.db")) == []
 
 
-def test_a_model_that_takes_other_values_finds_hardly_anything(study: Path, of_bytes: Path) -> None:
+def test_a_model_that_takes_other_values_finds_hardly_anything(study: Path, of_bytes: Path, other_order: Path) -> None:
     said = refusal(study, f"model={of_bytes}")
-    assert "hardly any box is found" in said
-    assert "check first the scaling" in said
+    assert "prepared otherwise it has 0.6" in said
+    assert "so set preprocessing: {divide: 1.0}" in said
     assert list(study.parent.glob("*.db")) == []
+    nothing_helps = refusal(study, f"model={of_bytes}", f"data.annotations={other_order}")
+    assert "hardly any box is found" in nothing_helps
+    assert "so check first the scaling, then head, channel order, label order and box format" in nothing_helps
 
 
 def test_less_than_four_fifths_of_what_is_expected_is_refused_and_with_0_anything_runs(
@@ -91,7 +94,7 @@ def init(model: Path, shapes: Path, annotations: Path, study: Path, *options: st
 
 
 def test_init_makes_the_same_check_and_shows_a_picture(
-    shapes: Path, other_order: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shapes: Path, other_order: Path, of_bytes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     model, right, study = shapes / "model.onnx", shapes / "eval" / "instances.json", tmp_path / "study.yaml"
@@ -103,6 +106,12 @@ def test_init_makes_the_same_check_and_shows_a_picture(
     weak = init(model, shapes, other_order, study, "--expect-map", "0")
     assert weak.code == 0
     assert "expect_map: 0 #" in study.read_text()
+
+    changed = init(of_bytes, shapes, right, study, "--force", "--preprocessing", "{divide: 1}")
+    assert changed.code == 0
+    assert "\npreprocessing: {divide: 1}\n" in study.read_text()
+    said = init(of_bytes, shapes, right, study, "--force", "--preprocessing", "{divided: 1}").sentence
+    assert "unknown key 'preprocessing.divided': the nearest known one is 'preprocessing.divide'" in said
 
     good = init(model, shapes, right, study, "--force")
     told, _ = good.err.splitlines()
