@@ -102,6 +102,13 @@ def head_of(model: DetectorModel, override: str | None = None) -> Head:
     )
 
 
+def heads_that_fit(model: DetectorModel) -> list[Head]:
+    """Every head that a model's outputs can be by their shapes."""
+    count = len(model.class_names) if model.class_names else None
+    size = model.input_shape[2:]
+    return [head for kind in HEADS.values() for head in kind.fit(model.output_shapes, count, size)]
+
+
 def head_of_model(
     output_shapes: Sequence[Shape],
     class_names: Sequence[str] | None,

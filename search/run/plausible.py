@@ -10,12 +10,13 @@ from typing import Any
 from ...errors import ModelError
 from ...objectives.accuracy.contact_sheet import save_picture
 from ...objectives.accuracy.evaluation_set import EvaluationSet
+from ...objectives.accuracy.head_kinds import heads_that_fit
 from ...objectives.accuracy.plausible import FirstLook, least_plausible, of_images, some_images
 from ...objectives.score import Scorer
 from ...objectives.store import Store, disk_errors
 from ..wording import accuracy
 
-NEARLY = 0.95  # of the best mAP, for a change of preprocessing that is simpler
+NEARLY = 0.95  # of the best mAP, for a change that is simpler
 SHOWN = "Boxes labelled and boxes found in eight images:"
 
 
@@ -69,13 +70,12 @@ def _implausible(scorer: Scorer, found: float, count: int, expected: float | Non
     look, floor = _look(scorer), least_plausible(expected)
     wanted = "" if expected is None else ", which is 0.8 of data.expect_map"
     causes = look.causes()
-    ways = _otherwise_prepared(scorer)
+    ways = _otherwise_read(scorer)
     best = max(score for score, _ in ways)
     score, way = next(each for each in ways if each[0] >= NEARLY * best)  # the one that changes least
     if score >= max(floor, 2 * look.map50_95):
-        changed = ", ".join(f"{name}: {value}" for name, value in way.items())
-        causes = f"prepared otherwise it has {accuracy(score)} on {len(look.found)} images, so set preprocessing: "
-        causes += f"{{{changed}}} (`init`: --preprocessing)"
+        causes = f"read otherwise it has {accuracy(score)} on {len(look.found)} images, so set {way} in the study file "
+        causes += "(`init` has --head and --preprocessing)"
     return ModelError(
         f"The float model's mAP50-95 on {count} images is {accuracy(found)}, below {floor:.3g}{wanted}: a search would "
         f"be one over noise. Looked at: {causes}. If the model is no better, set data.expect_map (`init`: "
@@ -83,18 +83,27 @@ def _implausible(scorer: Scorer, found: float, count: int, expected: float | Non
     )
 
 
-def _otherwise_prepared(scorer: Scorer) -> list[tuple[float, dict[str, Any]]]:
-    """The mAP50-95 on those images where channels are in the other order, values in the other range, or both."""
-    usual, dataset = scorer.model.preprocessing, scorer.images.dataset
-    some = of_images(dataset, some_images(dataset))
+def _otherwise_read(scorer: Scorer) -> list[tuple[float, str]]:
+    """The mAP50-95 on those images with other channels, another range of values, or both, and with each other head.
+
+    Each with the line of the study file that says so.
+    """
+    model, dataset = scorer.model, scorer.images.dataset
+    usual, some = model.preprocessing, of_images(dataset, some_images(dataset))
     channels: dict[str, Any] = {"channels": "rgb" if usual.channels == "bgr" else "bgr"}
     divide: dict[str, Any] = {"divide": 255.0 if usual.divide == 1.0 else 1.0}
+    ways = [
+        (f"preprocessing: {{{', '.join(f'{name}: {value}' for name, value in way.items())}}}", scorer.head, way)
+        for way in (channels, divide, channels | divide)
+    ]
+    heads = [head for head in heads_that_fit(model) if head.kind != scorer.head.kind]
+    ways += [(f"head: {head.kind}", head, vars(head.preprocessing)) for head in heads]
     found = []
-    for way in (channels, divide, channels | divide):
+    for said, head, way in ways:
         with disk_errors(Path(tempfile.gettempdir())), tempfile.TemporaryDirectory(prefix="qpareto-") as folder:
-            model = replace(scorer.model, preprocessing=replace(usual, **way))
-            images = EvaluationSet.for_model(some, model, Store(Path(folder)))
-            other = replace(scorer.evaluator, images=images)
+            taken = replace(model, preprocessing=replace(usual, **way))
+            images = EvaluationSet.for_model(some, taken, Store(Path(folder)))
+            other = replace(scorer.evaluator, images=images, head=head)
             detections = other.detections(scorer.reference(), range(len(images)))
-        found.append((FirstLook(some, detections).map50_95, way))
+        found.append((FirstLook(some, detections).map50_95, said))
     return found

@@ -70,8 +70,8 @@ def test_a_run_over_labels_in_another_order_ends_before_there_is_a_study(study: 
 
 def test_a_model_that_takes_other_values_finds_hardly_anything(study: Path, of_bytes: Path, other_order: Path) -> None:
     said = refusal(study, f"model={of_bytes}")
-    assert "prepared otherwise it has 0.6" in said
-    assert "so set preprocessing: {divide: 1.0}" in said
+    assert "read otherwise it has 0.6" in said
+    assert "so set preprocessing: {divide: 1.0} in the study file" in said
     assert list(study.parent.glob("*.db")) == []
     nothing_helps = refusal(study, f"model={of_bytes}", f"data.annotations={other_order}")
     assert "hardly any box is found" in nothing_helps
