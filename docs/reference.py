@@ -140,7 +140,8 @@ def _type(value: Mapping[str, Any]) -> str:
     if "prefixItems" in value:
         return f"{len(value['prefixItems'])} times {_type(value['prefixItems'][0])}"
     if value["type"] == "array":
-        return f"{told} {_type(value['items'])}"
+        parts = value.get("prefixItems")  # of a list that has so many
+        return f"{told} {len(parts)}, each {_type(parts[0])}" if parts else f"{told} {_type(value['items'])}"
     limits = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
     return ", ".join([told, *(f"{word} {value[key]:g}" for key, word in limits.items() if key in value)])
 

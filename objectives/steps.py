@@ -27,7 +27,6 @@ from .isolation.lock import device_lock
 from .latency.gpu_watch import watch_of_present_gpu
 from .latency.paired import LatencyBudget, PairedLatency, paired_latency
 from .latency.telemetry import HostLoad
-from .tensors import tensor_from_pixels
 
 TIMING = 2  # raised when timing changes, so that figures kept of it are measured anew; 2: on many images in turn
 
@@ -64,7 +63,7 @@ def detections(engine: EngineRef, pixels: LetterboxedImages, head: Head, images:
     found = []
     with engine.load() as loaded:
         for image in images:
-            outputs = loaded.infer(tensor_from_pixels(pixels.pixels[[image] * loaded.input_shape[0]]))
+            outputs = loaded.infer(pixels.tensor([image] * loaded.input_shape[0]))
             (first,) = head.detections([output[:1] for output in outputs])
             found.append(first.on_image(pixels.geometry[image]))
     return found
@@ -172,8 +171,7 @@ def _loaded(engine: EngineRef, pixels: LetterboxedImages, *, inputs: int | None 
 
 
 def _inputs(pixels: LetterboxedImages, batch: int) -> Iterator[NDArray[np.float32]]:
-    mapped = pixels.pixels
-    return (tensor_from_pixels(mapped[rows]) for rows in turns(len(pixels), batch))
+    return (pixels.tensor(rows) for rows in turns(len(pixels), batch))
 
 
 def _refuse_another(engine: Engine, pixels: LetterboxedImages, head: Head, sample: Sample | None) -> None:
@@ -185,8 +183,5 @@ def _refuse_another(engine: Engine, pixels: LetterboxedImages, head: Head, sampl
     batch = engine.input_shape[0]
     inputs = turns(len(pixels), batch)
     if sample is None:
-        mapped = pixels.pixels
-        sample = sample_of_turns(
-            lambda turn: engine.infer(tensor_from_pixels(mapped[inputs[turn]])), len(pixels), batch, head
-        )
+        sample = sample_of_turns(lambda turn: engine.infer(pixels.tensor(inputs[turn])), len(pixels), batch, head)
     sample.refuse_another(sample_of_turns(engine.timed_outputs, len(pixels), batch, head))

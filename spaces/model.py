@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ModelError
+from .preprocessing import USUAL, Preprocessing
 from .tensors import inputs_of_graph
 
 
@@ -24,6 +25,12 @@ class DetectorModel:
     output_shapes: tuple[tuple[int, ...], ...]  # in graph order
     metadata: Mapping[str, str]  # what the exporter left: names, stride, task, ...
     exported_batch: int = 1  # that of the file: where it could be given batch 1, it was
+    preprocessing: Preprocessing = USUAL
+
+    @property
+    def key(self) -> str:
+        """Of what the model makes of an image: the content hash, where images are prepared as usual."""
+        return self.preprocessing.marks(self.content_hash)
 
     @property
     def class_names(self) -> tuple[str, ...] | None:
@@ -59,7 +66,11 @@ def described(model: Any, path: Path, *, content_hash: str) -> DetectorModel:
 
     inputs = inputs_of_graph(model.graph)
     if len(inputs) != 1:
-        raise ModelError(f"{path.name} has {len(inputs)} inputs, but a detector takes one image batch: export it anew.")
+        named = ", ".join(value.name for value in inputs)
+        raise ModelError(
+            f"{path.name} has {len(inputs)} inputs ({named}), but qpareto feeds one, the images: export it without the "
+            "postprocessor that takes the other (a DETR with its logits and boxes as outputs)."
+        )
     shape = _static_shape(inputs[0], path)
     if len(shape) != 4 or shape[1] != 3 or min(shape) < 1:
         raise ModelError(

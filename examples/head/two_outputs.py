@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .boxes import corners
-from .heads import SCORE_FLOOR, Candidates, Dense, Floats, Head, Shape
+from .heads import SCORE_FLOOR, Candidates, Dense, Floats, Head, Shape, Size
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class TwoOutputHead(Head):
     iou_limit: ClassVar[float | None] = 0.7
 
     @classmethod
-    def fit(cls, shapes: Sequence[Shape], count: int | None) -> list[Self]:
+    def fit(cls, shapes: Sequence[Shape], count: int | None, size: Size | None) -> list[Self]:
         whole = [(i, shape) for i, shape in enumerate(shapes) if len(shape) == 3]
         return [
             cls(i, scores[2], j)

@@ -82,10 +82,16 @@ def _cell(dataset: Dataset, index: int, title: str, found: Detections, confidenc
     for box, score, label in zip(found.boxes.tolist(), found.scores, found.classes, strict=True):
         if score >= confidence:
             _box(picture, box, scale, _FOUND)
-            _write(picture, f"{dataset.category_names[label]} {score:.2f}", (box[0] * scale, box[1] * scale), _FOUND)
+            _write(picture, f"{_name(dataset, label)} {score:.2f}", (box[0] * scale, box[1] * scale), _FOUND)
     cell[CAPTION : CAPTION + size[1], : size[0]] = picture
     _write(cell, f"{title}: {record.path.name}", (4, 16), _TEXT)
     return cell
+
+
+def _name(dataset: Dataset, label: int) -> str:
+    """Of a class; a head that is read wrongly gives numbers that none has."""
+    names = dataset.category_names
+    return names[label] if 0 <= label < len(names) else f"class {label}"
 
 
 def _box(picture: Picture, corners: Sequence[float], scale: float, colour: tuple[int, int, int]) -> None:

@@ -17,6 +17,7 @@ from ..tensors import tensor_from_pixels
 from .coco import Accuracy, score_matches
 from .evaluation_set import EvaluationSet
 from .heads import Detections, Head
+from .images import LetterboxedImages
 from .matcher import Matcher, Matches
 from .sample import Sampling
 
@@ -77,9 +78,9 @@ def matches_of_engine(
         EngineError: the engine failed.
     """
     batch, _, height, width = engine.input_shape
-    pixels, wanted = images.pixels.pixels, (len(images), height, width, 3)
-    if pixels.shape != wanted:
-        raise ValueError(f"the images are {pixels.shape}, but the engine and the data set want {wanted}")
+    shape, wanted = images.pixels.pixels.shape, (len(images), height, width, 3)
+    if shape != wanted:
+        raise ValueError(f"the images are {shape}, but the engine and the data set want {wanted}")
     matcher = Matcher(images.dataset)
 
     def matched(image: int, outputs: Sequence[Floats]) -> Seen:
@@ -88,7 +89,7 @@ def matches_of_engine(
 
     waiting: deque[Future[Seen]] = deque()
     with ThreadPoolExecutor(threads) as before, ThreadPoolExecutor(threads) as after:
-        for start, inputs in _batches(pixels, order, engine.input_shape, before, ahead=threads):
+        for start, inputs in _batches(images.pixels, order, engine.input_shape, before, ahead=threads):
             outputs = engine.infer(inputs)
             for row, image in enumerate(order[start : start + batch]):
                 waiting.append(after.submit(matched, image, [output[row : row + 1] for output in outputs]))
@@ -99,18 +100,20 @@ def matches_of_engine(
 
 
 def _batches(
-    pixels: NDArray[np.uint8], order: Sequence[int], shape: tuple[int, int, int, int], pool: Executor, *, ahead: int
+    images: LetterboxedImages, order: Sequence[int], shape: tuple[int, int, int, int], pool: Executor, *, ahead: int
 ) -> Iterator[tuple[int, Floats]]:
     """Place in the order of the first image, and the input, of each batch; good until the next one is asked for.
 
     Args:
         ahead: how many images are prepared beyond the next batch, rounded down to whole batches.
     """
-    starts = iter(range(0, len(order), shape[0]))
+    starts, pixels, prepared = iter(range(0, len(order), shape[0])), images.pixels, images.preprocessing
 
     def filled(start: int, memory: Floats) -> tuple[int, Floats, list[Future[Floats]]]:
         rows = enumerate(order[min(start + row, len(order) - 1)] for row in range(len(memory)))
-        work = [pool.submit(tensor_from_pixels, pixels[i : i + 1], out=memory[row : row + 1]) for row, i in rows]
+        work = [
+            pool.submit(tensor_from_pixels, pixels[i : i + 1], prepared, out=memory[row : row + 1]) for row, i in rows
+        ]
         return start, memory, work
 
     memories = [np.empty(shape, np.float32) for _ in range(2 + ahead // shape[0])]

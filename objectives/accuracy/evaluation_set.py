@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
+from ...spaces.model import DetectorModel
+from ...spaces.preprocessing import USUAL, Preprocessing
 from ..store import Store
 from .dataset import Dataset
 from .images import LetterboxedImages, letterboxed_images
@@ -23,15 +25,25 @@ class EvaluationSet:
     pixels: LetterboxedImages
 
     @classmethod
-    def of_dataset(cls, dataset: Dataset, *, height: int, width: int, store: Store) -> Self:
-        """Letterbox its images to that size, or find them in the store.
+    def of_dataset(
+        cls, dataset: Dataset, *, height: int, width: int, store: Store, preprocessing: Preprocessing = USUAL
+    ) -> Self:
+        """Prepare its images for that size, or find them in the store.
 
         Raises:
             DatasetError: an image cannot be decoded.
             DiskError: the store cannot be written.
         """
         paths = [image.path for image in dataset.images]
-        return cls(dataset=dataset, pixels=letterboxed_images(paths, height=height, width=width, store=store))
+        pixels = letterboxed_images(paths, height=height, width=width, store=store, preprocessing=preprocessing)
+        return cls(dataset=dataset, pixels=pixels)
+
+    @classmethod
+    def for_model(cls, dataset: Dataset, model: DetectorModel, store: Store) -> Self:
+        """The same, of a model's size and prepared as it takes them. Raises the same."""
+        _, _, height, width = model.input_shape
+        prepared = model.preprocessing
+        return cls.of_dataset(dataset, height=height, width=width, store=store, preprocessing=prepared)
 
     def __len__(self) -> int:
         return len(self.dataset.images)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ModelError
+from ...spaces.model import DetectorModel, load_onnx
 from .boxes import corners
-from .heads import SCORE_FLOOR, Candidates, Dense, Floats, Head, Shape
+from .heads import SCORE_FLOOR, Candidates, Dense, Floats, Head, Shape, Size
+from .undecoded_heads import DetrHead, PicoDetHead, YoloxHead, is_decoded
 
 
 class Yolov8Head(Head):
@@ -21,7 +23,7 @@ class Yolov8Head(Head):
     iou_limit: ClassVar[float | None] = 0.7
 
     @classmethod
-    def fit(cls, shapes: Sequence[Shape], count: int | None) -> list[Self]:
+    def fit(cls, shapes: Sequence[Shape], count: int | None, size: Size | None) -> list[Self]:
         return [
             cls(i, middle - 4)
             for i, middle, last in _of_three(shapes)
@@ -44,7 +46,7 @@ class Yolov5Head(Head):
     iou_limit: ClassVar[float | None] = 0.6
 
     @classmethod
-    def fit(cls, shapes: Sequence[Shape], count: int | None) -> list[Self]:
+    def fit(cls, shapes: Sequence[Shape], count: int | None, size: Size | None) -> list[Self]:
         return [
             cls(i, last - 5)
             for i, middle, last in _of_three(shapes)
@@ -69,7 +71,7 @@ class EndToEndHead(Head):
     iou_limit: ClassVar[float | None] = None
 
     @classmethod
-    def fit(cls, shapes: Sequence[Shape], count: int | None) -> list[Self]:
+    def fit(cls, shapes: Sequence[Shape], count: int | None, size: Size | None) -> list[Self]:
         return [cls(i, count) for i, _, last in _of_three(shapes) if last == 6]
 
     def candidates(self, rows: NDArray[np.float32]) -> Candidates:
@@ -80,7 +82,31 @@ class EndToEndHead(Head):
         return None
 
 
-HEADS: dict[str, type[Head]] = {head.kind: head for head in (Yolov8Head, Yolov5Head, EndToEndHead)}
+_KINDS: tuple[type[Head], ...] = (Yolov8Head, Yolov5Head, EndToEndHead, YoloxHead, PicoDetHead, DetrHead)
+HEADS: dict[str, type[Head]] = {head.kind: head for head in _KINDS}
+
+
+def head_of(model: DetectorModel, override: str | None = None) -> Head:
+    """Recognise a model's head, by its graph too where its shapes do not tell.
+
+    Raises:
+        ModelError: as `head_of_model`.
+    """
+    return head_of_model(
+        model.output_shapes,
+        model.class_names,
+        model.metadata,
+        override,
+        size=model.input_shape[2:],
+        decoded=lambda output: is_decoded(load_onnx(model.path), output),
+    )
+
+
+def heads_that_fit(model: DetectorModel) -> list[Head]:
+    """Every head that a model's outputs can be by their shapes."""
+    count = len(model.class_names) if model.class_names else None
+    size = model.input_shape[2:]
+    return [head for kind in HEADS.values() for head in kind.fit(model.output_shapes, count, size)]
 
 
 def head_of_model(
@@ -88,6 +114,9 @@ def head_of_model(
     class_names: Sequence[str] | None,
     metadata: Mapping[str, str],
     override: str | None = None,
+    *,
+    size: Size | None = None,
+    decoded: Callable[[int], bool] = lambda _: True,
 ) -> Head:
     """Recognise a model's head.
 
@@ -96,6 +125,8 @@ def head_of_model(
         class_names: by class index, if the exporter wrote them.
         metadata: of the ONNX file; `task` and `end2end` are read.
         override: the head's kind, from the study file's `head:`.
+        size: of the model's input; heads with grids are recognised by it.
+        decoded: whether the graph decodes the boxes of the output of this index.
 
     Raises:
         ModelError: the model is no detector; none or several of its outputs fit; the override is unknown or fits none.
@@ -106,15 +137,33 @@ def head_of_model(
     if task != "detect":
         raise ModelError(f"The model's task is '{task}', but qpareto scores boxes: take a detection model.")
     count = len(class_names) if class_names else None
-    fits = [head for kind in HEADS.values() for head in kind.fit(output_shapes, count)]
+    fits = [head for kind in HEADS.values() for head in kind.fit(output_shapes, count, size)]
     if override is not None:
         fits = [head for head in fits if head.kind == override]
-    elif {head.kind for head in fits} == {"end2end", "yolov5"}:
-        end2end = metadata.get("end2end") == "True" or not _is_grid(output_shapes[fits[0].output][1])
-        fits = [head for head in fits if (head.kind == "end2end") == end2end]
+    else:
+        fits = _likeliest(fits, output_shapes, metadata, decoded)
     if len(fits) != 1:
         raise ModelError(_unclear(output_shapes, count, fits))
     return fits[0]
+
+
+def _likeliest(
+    fits: list[Head], shapes: Sequence[Shape], metadata: Mapping[str, str], decoded: Callable[[int], bool]
+) -> list[Head]:
+    """What is left of the heads that fit, by what else is known of the model."""
+    by_kind = {head.kind: head for head in fits}
+    for kind in ("picodet", "detr"):  # whose outputs have sizes that belong together
+        if kind in by_kind:
+            return [head for head in fits if head.kind == kind]
+    if {"yolov5", "end2end"} <= by_kind.keys() and metadata.get("end2end") == "True":
+        return [by_kind["end2end"]]
+    if "yolox" in by_kind:  # a row for each cell: of YOLOX, or decoded by the graph, as YOLOv6 has it
+        kind = "yolov5" if decoded(by_kind["yolox"].output) else "yolox"
+        return [head for head in fits if head.kind == kind]
+    if by_kind.keys() == {"yolov5", "end2end"}:
+        kind = "yolov5" if _is_grid(shapes[fits[0].output][1]) else "end2end"
+        return [head for head in fits if head.kind == kind]
+    return fits
 
 
 def _unclear(shapes: Sequence[Shape], count: int | None, fits: Sequence[Head]) -> str:

@@ -11,10 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import EngineError
+from ...spaces.preprocessing import USUAL, Preprocessing
 from .images import Geometry
 from .nms import unsuppressed
 
 Shape = tuple[int, ...]
+Size = tuple[int, int]  # height and width of a model's input, in pixels
 Floats = NDArray[np.floating]
 Candidates = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.intp]]  # corners, scores, classes
 Dense = tuple[Floats, Floats]  # corners [n, 4], class scores [n, classes]
@@ -42,7 +44,8 @@ class Detections:
         """From letterboxed pixels to those of the original image, clipped to it."""
         pad = np.array([geometry.pad_x, geometry.pad_y] * 2, np.float32)
         size = np.array([geometry.width, geometry.height] * 2, np.float32)
-        boxes = np.clip((self.boxes - pad) / np.float32(geometry.scale), 0, size)
+        scale = np.array([geometry.scale, geometry.scale_y or geometry.scale] * 2, np.float32)
+        boxes = np.clip((self.boxes - pad) / scale, 0, size)
         return Detections(boxes, self.scores, self.classes)
 
 
@@ -60,12 +63,18 @@ class Head(ABC):
 
     kind: ClassVar[str]
     layout: ClassVar[str]  # of its output, for people
+    preprocessing: ClassVar[Preprocessing] = USUAL  # that its family is trained with
     iou_limit: ClassVar[float | None]  # what its family is validated with; None: the model suppresses boxes itself
 
     @classmethod
     @abstractmethod
-    def fit(cls, shapes: Sequence[Shape], count: int | None) -> list[Self]:
-        """Every head of this kind that outputs of these shapes can be; `count` is the number of classes, if known."""
+    def fit(cls, shapes: Sequence[Shape], count: int | None, size: Size | None) -> list[Self]:
+        """Every head of this kind that outputs of these shapes can be.
+
+        Args:
+            count: the number of classes, if known.
+            size: of the model's input, if known.
+        """
 
     @abstractmethod
     def candidates(self, rows: NDArray[np.float32]) -> Candidates:

@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DatasetError
+from ...spaces.preprocessing import USUAL, Preprocessing
 from ..store import Store, content_key, file_hash
+from ..tensors import tensor_from_pixels
 from .image_files import decode, in_threads
 
 LETTERBOXING = 1  # its version, see `content_key`
-PADDING = 114  # the grey that YOLO models are trained with
+PADDING = USUAL.padding  # the grey that YOLO models are trained with
 
 
 class Geometry(NamedTuple):
@@ -27,6 +29,7 @@ class Geometry(NamedTuple):
     pad_y: int
     width: int  # of the original
     height: int
+    scale_y: float | None = None  # where it is another than that of x
 
 
 @dataclass(frozen=True)
@@ -34,14 +37,15 @@ class LetterboxedImages:
     """Images of one size, in the order of the paths that they were made from. Small to hand to another process.
 
     Args:
-        path: a .npy file in the store, uint8 [images, height, width, 3] RGB.
+        path: a .npy file in the store, uint8 [images, height, width, 3], the channels in the model's order.
         geometry: one an image.
-        content_hash: of the images' bytes and the letterbox's size: 32 hex digits.
+        content_hash: of the images' bytes, the letterbox's size and how they are prepared: 32 hex digits.
     """
 
     path: Path
     geometry: tuple[Geometry, ...]
     content_hash: str
+    preprocessing: Preprocessing = USUAL
 
     @property
     def pixels(self) -> NDArray[np.uint8]:
@@ -49,12 +53,18 @@ class LetterboxedImages:
         mapped: NDArray[np.uint8] = np.load(self.path, mmap_mode="r")
         return mapped
 
+    def tensor(self, rows: Sequence[int] | NDArray[np.intp]) -> NDArray[np.float32]:
+        """The images at these indices as the model takes them, [rows, 3, height, width]."""
+        return tensor_from_pixels(self.pixels[rows], self.preprocessing)
+
     def __len__(self) -> int:
         return len(self.geometry)
 
 
-def letterboxed_images(paths: Sequence[Path], *, height: int, width: int, store: Store) -> LetterboxedImages:
-    """Decode and letterbox images with all cores, or find them in the store.
+def letterboxed_images(
+    paths: Sequence[Path], *, height: int, width: int, store: Store, preprocessing: Preprocessing = USUAL
+) -> LetterboxedImages:
+    """Decode images and lay them into a rectangle with all cores, or find them in the store.
 
     Takes height * width * 3 bytes of disk an image; memory does not grow with their number.
 
@@ -68,41 +78,55 @@ def letterboxed_images(paths: Sequence[Path], *, height: int, width: int, store:
         images=in_threads(file_hash, paths),
         height=height,
         width=width,
-        padding=PADDING,
+        padding=preprocessing.padding,
         opencv=cv2.__version__,
         made_by=LETTERBOXING,
+        **preprocessing.changed("channels", "fit"),
     )
-    folder = store.make("letterboxed", key, lambda entry: _fill(entry, paths, height, width), kept=True)
+    folder = store.make(
+        "letterboxed", key, lambda entry: _fill(entry, paths, (height, width), preprocessing), kept=True
+    )
     rows = np.load(folder / "geometry.npy").tolist()
     geometry = tuple(Geometry(scale, *map(int, rest)) for scale, *rest in rows)
-    return LetterboxedImages(folder / "pixels.npy", geometry, key)
+    if preprocessing.fit == "stretch":
+        geometry = tuple(each._replace(scale_y=height / each.height) for each in geometry)
+    return LetterboxedImages(folder / "pixels.npy", geometry, preprocessing.marks(key), preprocessing)
 
 
-def letterbox(image: NDArray[np.uint8], height: int, width: int) -> tuple[NDArray[np.uint8], float, tuple[int, int]]:
+def letterbox(
+    image: NDArray[np.uint8], height: int, width: int, preprocessing: Preprocessing = USUAL
+) -> tuple[NDArray[np.uint8], float, tuple[int, int]]:
     """Scale an image to fit a rectangle, centre it, and fill the rest with grey, as Ultralytics' validation does.
 
     Args:
         image: [h, w, 3] BGR.
+        preprocessing: may have it lie elsewhere, or be stretched.
 
     Returns:
-        The picture [height, width, 3] RGB; the scale (above 1: enlarged); the padding (left, top) in pixels.
+        The picture [height, width, 3], RGB unless told otherwise; the scale of x (above 1: enlarged); the padding
+        (left, top) in pixels.
     """
     import cv2
 
     scale = min(height / image.shape[0], width / image.shape[1])
     new_width, new_height = (max(round(side * scale), 1) for side in (image.shape[1], image.shape[0]))
+    if preprocessing.fit == "stretch":
+        scale, new_width, new_height = width / image.shape[1], width, height
     if (new_height, new_width) != image.shape[:2]:
         image = cv2.resize(image, (new_width, new_height), interpolation=cv2.INTER_LINEAR)
     # Of an odd padding the smaller half comes first.
     left, top = round((width - new_width) / 2 - 0.1), round((height - new_height) / 2 - 0.1)
-    picture = np.full((height, width, 3), PADDING, np.uint8)
-    picture[top : top + new_height, left : left + new_width] = image[:, :, ::-1]
+    if preprocessing.fit == "corner":
+        left = top = 0
+    picture = np.full((height, width, 3), preprocessing.padding, np.uint8)
+    ordered = image if preprocessing.channels == "bgr" else image[:, :, ::-1]
+    picture[top : top + new_height, left : left + new_width] = ordered
     return picture, scale, (left, top)
 
 
-def _fill(folder: Path, paths: Sequence[Path], height: int, width: int) -> None:
-    """Write pixels.npy and geometry.npy ([images, 5], the fields of `Geometry`)."""
-    shape = (len(paths), height, width, 3)
+def _fill(folder: Path, paths: Sequence[Path], size: tuple[int, int], preprocessing: Preprocessing) -> None:
+    """Write pixels.npy and geometry.npy ([images, 5], the first fields of `Geometry`)."""
+    shape = (len(paths), *size, 3)
     pixels = np.lib.format.open_memmap(folder / "pixels.npy", mode="w+", dtype=np.uint8, shape=shape)
     # The blocks are claimed first: a disk that fills up under a mapped file kills the process instead of raising.
     with (folder / "pixels.npy").open("r+b") as stream:
@@ -112,9 +136,9 @@ def _fill(folder: Path, paths: Sequence[Path], height: int, width: int) -> None:
         image = decode(paths[row])
         if image is None:
             raise DatasetError(f"{paths[row]} cannot be decoded any more: restore it, or remove it and start anew.")
-        pixels[row], scale, pad = letterbox(image, height, width)
+        pixels[row], scale, pad = letterbox(image, *size, preprocessing)
         return Geometry(scale, *pad, image.shape[1], image.shape[0])
 
     geometry = in_threads(fill_row, range(len(paths)))
     pixels.flush()
-    np.save(folder / "geometry.npy", np.array(geometry, np.float64))
+    np.save(folder / "geometry.npy", np.array([each[:5] for each in geometry], np.float64))

@@ -42,7 +42,6 @@ from numpy.typing import NDArray
 
 from ...errors import EngineError
 from ..engines import Engine
-from ..tensors import tensor_from_pixels
 from .boxes import iou
 from .heads import Detections, Head
 from .images import LetterboxedImages
@@ -137,7 +136,7 @@ def parity_of_engine(engine: Engine, onnx_path: Path, images: LetterboxedImages,
     """
     run_graph, graph_batch = _graph(onnx_path)
     batch = engine.input_shape[0]
-    inputs = tensor_from_pixels(images.pixels[np.arange(_whole(graph_batch)) % len(images)])
+    inputs = images.tensor(np.arange(_whole(graph_batch)) % len(images))
     rows = _rows(_whole(batch), len(inputs))
     expected = _head_output(run_graph, inputs, graph_batch, head)
     parity = parity_of_outputs(_head_output(engine.infer, inputs[rows], batch, head), expected[rows], head)

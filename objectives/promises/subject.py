@@ -11,7 +11,7 @@ from ...spaces.calibration import CalibrationChoice
 from ...spaces.candidate import Candidate
 from ...spaces.masks import LayerMask
 from ...spaces.model import DetectorModel
-from ..accuracy.head_kinds import head_of_model
+from ..accuracy.head_kinds import head_of
 from ..engines import EngineKind, EngineOptions
 from ..engines.build import engine_bytes, engine_from_onnx
 from ..engines.inspection import Inspection
@@ -62,7 +62,7 @@ class Subject:
             QuantizationError: ModelOpt refuses the model.
             DiskError: the store cannot be written.
         """
-        head = head_of_model(self.model.output_shapes, self.model.class_names, self.model.metadata)
+        head = head_of(self.model)
         *_, height, width = self.model.input_shape
         images = made_up_images(self.store.root, height=height, width=width, classes=head.classes or 1)
         return Scorer(

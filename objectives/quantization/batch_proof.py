@@ -110,7 +110,7 @@ def prove_single(single: Path, batched: Path) -> None:
 def _prove_batch(model: DetectorModel, pixels: Path, batch: int) -> BatchProof:
     """Run in a child process, since ONNX Runtime may crash."""
     single = load_onnx(model.path)
-    images = tensor_from_pixels(_different(np.load(pixels, mmap_mode="r"), batch))
+    images = tensor_from_pixels(_different(np.load(pixels, mmap_mode="r"), batch), model.preprocessing)
     return _compared(single, with_batch(single, batch), images, partial(refusal, batch, model.input_shape[0]))
 
 

@@ -20,6 +20,7 @@ from ...spaces.calibration import WITH_ZERO_POINTS, CalibrationChoice
 from ...spaces.layers import Layer, layers_of_model
 from ...spaces.model import DetectorModel
 from ...spaces.precision import INT8
+from ...spaces.preprocessing import USUAL, Preprocessing
 from ..isolation.child import run_in_child
 from ..isolation.child_main import is_bug
 from ..libraries import onnxruntime_version
@@ -38,7 +39,7 @@ class CalibrationSet:
     """Calibration images in their seeded order; a choice of size n takes the first n.
 
     Args:
-        pixels: a `.npy` file, uint8 [n, height, width, 3], RGB, letterboxed to the model's size.
+        pixels: a `.npy` file, uint8 [n, height, width, 3], laid into the model's rectangle as it takes them.
         hashes: content hash of each image's file, in the same order.
     """
 
@@ -66,7 +67,7 @@ def calibrated_model(
             "add images or lower space.calibration.sizes."
         )
     key = content_key(
-        model=model.content_hash,
+        model=model.key,
         images=images.hashes[: choice.size],
         method=choice.method,
         tools={
@@ -189,24 +190,30 @@ class CalibrationFeeds:
         pixels: uint8 [n, height, width, 3]; a last batch that is not full is filled with its last image.
     """
 
-    def __init__(self, pixels: NDArray[np.uint8], *, input_name: str, batch: int) -> None:
+    def __init__(
+        self, pixels: NDArray[np.uint8], *, input_name: str, batch: int, preprocessing: Preprocessing = USUAL
+    ) -> None:
         self._pixels, self._input_name, self._batch = pixels, input_name, batch
+        self._preprocessing = preprocessing
         self.rewind()
 
     @classmethod
     def of_model(cls, model: DetectorModel, pixels: Path, *, count: int) -> CalibrationFeeds:
         """The first so many images of a calibration set's file, as the model takes them."""
         rows = np.load(pixels, mmap_mode="r")[:count]
-        return cls(rows, input_name=model.input_name, batch=model.input_shape[0])
+        batch = model.input_shape[0]
+        return cls(rows, input_name=model.input_name, batch=batch, preprocessing=model.preprocessing)
 
     def first(self, size: int) -> CalibrationFeeds:
         """The same, of the first `size` images, from the start."""
-        return CalibrationFeeds(self._pixels[:size], input_name=self._input_name, batch=self._batch)
+        return CalibrationFeeds(
+            self._pixels[:size], input_name=self._input_name, batch=self._batch, preprocessing=self._preprocessing
+        )
 
     def __iter__(self) -> Iterator[dict[str, NDArray[np.float32]]]:
         for start in range(0, len(self._pixels), self._batch):
             rows = np.minimum(np.arange(start, start + self._batch), len(self._pixels) - 1)
-            yield {self._input_name: tensor_from_pixels(self._pixels[rows])}
+            yield {self._input_name: tensor_from_pixels(self._pixels[rows], self._preprocessing)}
 
     def get_first(self) -> dict[str, NDArray[np.float32]]:
         return next(iter(self))

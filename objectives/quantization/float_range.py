@@ -35,7 +35,7 @@ def tensors_beyond_half(model: DetectorModel, images: CalibrationSet, store: Sto
         DiskError: the cache cannot be written.
     """
     key = content_key(
-        model=model.content_hash,
+        model=model.key,
         image=images.hashes[0],
         data_max=DATA_MAX,
         modelopt=version("nvidia-modelopt"),
@@ -49,7 +49,7 @@ def tensors_beyond_half(model: DetectorModel, images: CalibrationSet, store: Sto
         scratch.mkdir()
         (scratch / "float.onnx").write_bytes(reference.SerializeToString())
         rows = np.load(images.pixels, mmap_mode="r")[np.zeros(model.input_shape[0], np.intp)]
-        image: dict[str, Any] = {model.input_name: tensor_from_pixels(rows)}
+        image: dict[str, Any] = {model.input_name: tensor_from_pixels(rows, model.preprocessing)}
         np.savez(scratch / "image.npz", **image)
         log_path = store.root / "logs" / f"float-range-{key}.log"
         names = run_in_child(tensors_kept_by_autocast, scratch, timeout_s=TIMEOUT_S, log_path=log_path)

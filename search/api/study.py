@@ -10,6 +10,7 @@ from ..results.study_results import Results, results_of_study
 from ..run.confirm import confirm_front
 from ..run.hook import TrialHook
 from ..run.objective import Pipeline
+from ..run.plausible import refuse_implausible
 from ..run.prepare import check_runs, data_remarks, identity_of_study, scorer_of_spec, space_of_spec
 from ..run.progress import Progress, Watch
 from ..run.start_from import candidates_from
@@ -96,6 +97,7 @@ def _work(
     check_sampler(search.sampler, options=search.sampler_options, switches=len(space.groups))
     identity, known = identity_of_study(spec, scorer, space), candidates_from(search.start_from, space)
     scorer.reference()  # an engine that cannot be built here is told before there is a study
+    refuse_implausible(scorer, expected=spec.data.expect_map)
     study = open_study(spec, identity=identity, reference_ms=scorer.reference_ms)
     if (remarks := data_remarks(scorer.images.dataset)) and study.stored.data != remarks:
         study.keep(StudyAttributes(data=remarks))

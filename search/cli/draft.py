@@ -40,13 +40,22 @@ def init(  # noqa: PLR0913, PLR0917 - one parameter an option
         str | None,
         typer.Option(metavar="N|H,W", help="Image size of a .pt (640 if not named), or of an .onnx that takes any."),
     ] = None,
+    preprocessing: Annotated[
+        str | None,
+        typer.Option(help="How the model takes images, if unlike its head's family: '{channels: bgr, divide: 1}'."),
+    ] = None,
+    expect_map: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="The mAP50-95 that the model is known to have; 0: it may have any."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
 ) -> None:
     """Draft a study file from a model and its data.
 
     It is commented, and runs as it is. To calibrate with, it takes the images of the folder that the annotations do
     not name, or the train split of a data.yaml; where there are too few, a quarter of the
-    labelled images, which are then not scored. No image is copied.
+    labelled images, which are then not scored. No image is copied. What the model finds in up to 50 images is held
+    against their labels: where nearly nothing fits, nothing is written; a picture shows it.
     """
     from ..api import draft_study
     from ..study_file.spec import EvaluationSpec
@@ -54,10 +63,18 @@ def init(  # noqa: PLR0913, PLR0917 - one parameter an option
     if (images is None) != (annotations is None) or (images is None) == (data is None):
         raise QParetoError("Name the labelled images by --images and --annotations together, or by --data alone.")
     source = EvaluationSpec(images=images, annotations=annotations, yaml=data)
-    print(
-        *draft_study(model, source, output, calibration=calibration, head=head, imgsz=_size(imgsz), force=force),
-        sep="\n",
+    written = draft_study(
+        model,
+        source,
+        output,
+        calibration=calibration,
+        head=head,
+        imgsz=_size(imgsz),
+        preprocessing=preprocessing,
+        expect_map=expect_map,
+        force=force,
     )
+    print(*written, sep="\n")
     say(f"{output} runs as it is; its remarks say what to change next.")
 
 

@@ -32,6 +32,8 @@ class StudyDraft:
         head: its head.
         imgsz: as it was asked for, if it was.
         head_named: whether the file must name it, since the model's outputs do not tell.
+        preprocessing: that section, as YAML in one line, where images are not prepared as the head's family does it.
+        expect_map: the mAP50-95 that the float model is known to have, if that is known.
     """
 
     source: Path
@@ -41,6 +43,8 @@ class StudyDraft:
     data: PartedData
     engine: EngineOptions
     imgsz: int | tuple[int, int] | None = None
+    preprocessing: str | None = None
+    expect_map: float | None = None
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -75,6 +79,8 @@ def _text(draft: StudyDraft, study: Path, paths: dict[str, Path]) -> str:
     data = "\n".join(f"  {key}: {value}{f' # {told[key]}' if key in told else ''}" for key, value in spot.items())
     head = f"\nhead: {draft.head.kind}" if draft.head_named else ""
     imgsz = f"\nimgsz: {json.dumps(draft.imgsz)}" if draft.imgsz else ""
+    head += f"\npreprocessing: {draft.preprocessing}" if draft.preprocessing else ""
+    expected = "## expect_map: 0.3" if draft.expect_map is None else f"expect_map: {draft.expect_map:g}"
     return f"""\
 # Drafted by `qpareto init`; it runs as it is:  qpareto run {study.name}
 # Behind ## are keys that you may want next. All keys and defaults: docs/study-file.md, or `qpareto schema`.
@@ -85,6 +91,7 @@ model: {_scalar(_place(draft.source, study.parent))}{imgsz}{head}
 
 data:
 {data}
+  {expected} # the float model's mAP50-95 as you know it: with less than 0.8 of it nothing is searched
   ## limit: 100 # only the first so many scored images, for a dry run
   ## confirm: # other images: the front and the baselines are measured again on them; a search picks lucky figures
   ##   images: FOLDER
@@ -117,6 +124,8 @@ def _remarks(draft: StudyDraft) -> str:
     kind = draft.head.kind
     nms = "the graph suppresses overlapping boxes itself" if kind == "end2end" else "no NMS in the graph"
     text = f"The model: {width}x{height} pixels, a {kind} head ({nms}), {classes}."
+    if draft.head.preprocessing.changed() and not draft.preprocessing:
+        text += f" It takes {draft.head.preprocessing}, as its family does (see `preprocessing` in docs/study-file.md)."
     if names and set(names) != set(data) and by_order(names, data):
         text += f" The data names them otherwise ({_some(data)}): they are matched in the order of ids, so check that."
     return "\n".join(f"# {line}" for line in textwrap.wrap(text, 118))

@@ -13,7 +13,7 @@ from typing import Any
 from ...errors import DatasetError, StudyFileError
 from ...objectives.accuracy.dataset import Dataset, dataset_from_coco, dataset_from_yolo, hashes_of, refuse_overlap
 from ...objectives.accuracy.evaluation_set import EvaluationSet
-from ...objectives.accuracy.head_kinds import head_of_model
+from ...objectives.accuracy.head_kinds import head_of
 from ...objectives.accuracy.held_out import FEWEST_CALIBRATING
 from ...objectives.accuracy.image_files import BadImages, ImageFile, check_images, list_images, some_of
 from ...objectives.accuracy.images import letterboxed_images
@@ -56,18 +56,15 @@ def scorer_of_spec(spec: StudySpec, *, calibration_size: int | None = None) -> S
     store = spec.store()
     model = detector_model(spec.model, store, imgsz=spec.imgsz)
     refuse_batch(model, spec.engine.batch)
-    names = model.class_names
-    head = head_of_model(
-        model.output_shapes, names, model.metadata, override=None if spec.head == "auto" else spec.head
-    )
+    names, head = model.class_names, head_of(model, override=None if spec.head == "auto" else spec.head)
+    model = replace(model, preprocessing=spec.preprocessing.over(head.preprocessing))
     limit, bad_images = spec.data.limit, spec.data.bad_images
     found = dataset_of_spec(spec.data, store, limit=limit, bad_images=bad_images)
     dataset = found.for_model(names, head.classes, spec.data.classes)
     _tell(dataset)
-    _, _, height, width = model.input_shape
     size = calibration_size or max(spec.space.calibration.sizes)
-    calibration = _calibration_set(spec, dataset, store, size=size, height=height, width=width)
-    images = EvaluationSet.of_dataset(dataset, height=height, width=width, store=store)
+    calibration = _calibration_set(spec, dataset, store, size=size, model=model)
+    images = EvaluationSet.for_model(dataset, model, store)
     options = engine_options(spec)
     if options.batch != model.input_shape[0]:
         with Device(options, store).beside_timing(on_host=True):
@@ -139,13 +136,13 @@ def space_of_spec(spec: StudySpec, layers: tuple[Layer, ...]) -> Space:
 
 def identity_of_study(spec: StudySpec, scorer: Scorer, space: Space) -> Identity:
     """What a study of these is made with."""
-    document = spec.model_dump(mode="json", include={"model", "imgsz", "data", "space", "search"})
+    document = spec.model_dump(mode="json", include={"model", "imgsz", "preprocessing", "data", "space", "search"})
     deciding = sorted({key for keys in DECIDING.values() for key in keys})
     searched: dict[str, Any] = {"groups": dict(space.groups), "methods": space.methods, "sizes": space.sizes}
     if space.bias_correction != (False,):  # studies from before bias correction do not tell that they have none
         searched["bias_correction"] = space.bias_correction
     return Identity(
-        model=scorer.model.content_hash,
+        model=scorer.model.key,
         dataset=scorer.images.dataset.content_hash,
         calibration_images=content_key(hashes=scorer.calibration.hashes),
         space=content_key(**searched),
@@ -172,8 +169,7 @@ def confirming(spec: StudySpec, scorer: Scorer) -> Scorer:
     paths = [image.path for image in dataset.images]
     refuse_overlap(paths, hashes_of(scorer.images.dataset), what="confirmation", other="evaluation")
     refuse_overlap(paths, scorer.calibration.hashes, what="confirmation", other="calibration")
-    _, _, height, width = scorer.model.input_shape
-    images = EvaluationSet.of_dataset(dataset, height=height, width=width, store=scorer.store)
+    images = EvaluationSet.for_model(dataset, scorer.model, scorer.store)
     return replace(scorer, images=images, build=scorer.build + 1)
 
 
@@ -189,7 +185,7 @@ def dataset_of_spec(
 
 
 def _calibration_set(
-    spec: StudySpec, dataset: Dataset, store: Store, *, size: int, height: int, width: int
+    spec: StudySpec, dataset: Dataset, store: Store, *, size: int, model: DetectorModel
 ) -> CalibrationSet:
     """The first good images of the study's seeded order; the rest of a large folder is never opened."""
     source = spec.data.calibration
@@ -213,9 +209,10 @@ def _calibration_set(
     del good[size:]
     paths = [image.path for image in good]
     refuse_overlap(paths, hashes_of(dataset), what="calibration", other="evaluation")
+    _, _, height, width = model.input_shape
     for remark in calibration_remarks(looked_at, height=height, width=width):
         _log.warning("%s", remark)
-    pixels = letterboxed_images(paths, height=height, width=width, store=store)
+    pixels = letterboxed_images(paths, height=height, width=width, store=store, preprocessing=model.preprocessing)
     return CalibrationSet(pixels=pixels.path, hashes=tuple(image.content for image in good))
 
 

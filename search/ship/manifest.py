@@ -19,6 +19,7 @@ from ...objectives.accuracy.drift import Drift
 from ...objectives.accuracy.head_kinds import HEADS
 from ...objectives.interval import Interval
 from ...objectives.measurement import Measurement
+from ...spaces.preprocessing import USUAL, Preprocessing
 from ..results.figures import Figures
 from ..study_file.engine_section import StoredOptions
 
@@ -69,6 +70,7 @@ class ModelFacts(Part):
     head: HeadKind
     head_output: int
     head_classes: int | None
+    preprocessing: Preprocessing = USUAL
 
 
 class MaskFacts(Part):

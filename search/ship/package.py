@@ -172,6 +172,7 @@ def _model_facts(scorer: Scorer) -> ModelFacts:
         head=head.kind,
         head_output=head.output,
         head_classes=head.classes,
+        preprocessing=model.preprocessing,
     )
 
 

@@ -84,7 +84,7 @@ def _slow_runs(found: Timing) -> str:
 def _how_to_run(manifest: Manifest) -> str:
     first = manifest.engine.files[0].path
     engine = manifest.measurement.engine
-    shape = f"{[engine.batch, *manifest.model.input_shape[1:]]}, RGB, 0 to 1, letterboxed with grey 114"
+    shape = f"{[engine.batch, *manifest.model.input_shape[1:]]}, {manifest.model.preprocessing}"
     if manifest.layout == "ultralytics":
         name = first.split("/", maxsplit=1)[0]
         return (

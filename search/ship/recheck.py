@@ -29,6 +29,7 @@ from ...objectives.latency.paired import DISTURBANCES, LatencyBudget
 from ...objectives.latency.telemetry import HostLoad
 from ...objectives.quantization.apply_mask import float_graph
 from ...objectives.store import Store
+from ...spaces.model import read_model
 from ..wording import accuracy, change, ratio, with_interval
 from .agreement import agree, difference
 from .layouts import restore
@@ -133,7 +134,9 @@ class CheckedPackage:
     @property
     def _head(self) -> Head:
         model = self.manifest.model
-        return HEADS[model.head](model.head_output, model.head_classes)
+        shapes = read_model(self.folder / _QUANTIZED).output_shapes
+        fits = HEADS[model.head].fit(shapes, model.head_classes, model.input_shape[2:])
+        return next(head for head in fits if head.output == model.head_output)
 
     @cached_property
     def _engine(self) -> EngineRef:
@@ -181,8 +184,10 @@ class CheckedPackage:
         return Evaluator(device=self._device, images=images, head=self._head)
 
     def _images(self, dataset: Dataset) -> EvaluationSet:
-        _, _, height, width = self.manifest.model.input_shape
-        return EvaluationSet.of_dataset(dataset, height=height, width=width, store=self._store)
+        model = self.manifest.model
+        _, _, height, width = model.input_shape
+        prepared = model.preprocessing
+        return EvaluationSet.of_dataset(dataset, height=height, width=width, store=self._store, preprocessing=prepared)
 
 
 def _around(value: float, change: Interval) -> Interval:

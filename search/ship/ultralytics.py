@@ -13,8 +13,10 @@ from typing import Any
 
 from ...objectives.accuracy.heads import Head
 from ...spaces.model import DetectorModel
+from ...spaces.preprocessing import USUAL
 
 LOADABLE = ("openvino", "tensorrt")  # kinds of engines that Ultralytics has a backend for
+READABLE = ("yolov8", "end2end")  # heads
 STRIDE = 32  # where the model does not say
 
 _NUMBERS = ("stride", "channels")
@@ -26,8 +28,10 @@ def why_not_ultralytics(kind: str, model: DetectorModel, head: Head) -> str | No
     """Why Ultralytics would not read an engine rightly, a clause; None if it would."""
     if kind not in LOADABLE:
         return f"Ultralytics loads {' and '.join(LOADABLE)} engines, none of kind {kind}"
-    if head.kind == "yolov5":
-        return "Ultralytics reads no outputs of a YOLOv5 head"
+    if head.kind not in READABLE:
+        return f"Ultralytics reads no outputs of a {head.kind} head"
+    if model.preprocessing.changed():
+        return f"Ultralytics prepares images as {USUAL}, but the model takes {model.preprocessing}"
     if head.output != 0:
         return f"Ultralytics reads a model's first output, but the boxes are output {head.output}"
     if kind == "tensorrt" and model.input_name != "images":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -14,6 +15,7 @@ from ...objectives.engines import engine_kind
 from ...objectives.objective import OBJECTIVES
 from ...objectives.store import Remote, Store
 from ...spaces.calibration import METHODS
+from ...spaces.preprocessing import Preprocessing, Three
 from .engine_section import EngineSection, known_of
 
 VERSION = 1
@@ -23,6 +25,7 @@ ELSEWHERE = r"([A-Za-z_]\w*\.)+[A-Za-z_]\w*|optunahub:[\w/-]+"  # a class by imp
 DEFAULT_CACHE = Path("~/.cache/qpareto")
 WARM_START = 8
 Count = Annotated[int, Field(ge=1)]
+Above0 = Annotated[float, Field(gt=0)]
 
 
 class Section(BaseModel):
@@ -65,6 +68,13 @@ class DataSpec(EvaluationSpec):
     bad_images: Literal["refuse", "skip"] = Field(
         "refuse", description="what to do about images that cannot be decoded"
     )
+    expect_map: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="mAP50-95 that the float model is known to have: a run ends before the search where it finds less "
+        "than 0.8 of it, or less than 0.05 where none is named; 0: no check",
+    )
 
 
 class CalibrationSpec(Section):
@@ -102,6 +112,25 @@ class SpaceSpec(Section):
 
     calibration: CalibrationSpec = CalibrationSpec()
     mask: MaskSpec = MaskSpec()
+
+
+class PreprocessingSpec(Section):
+    """How images are prepared, where not as the head's family does it: (pixel / divide - mean) / std."""
+
+    channels: Literal["rgb", "bgr"] | None = Field(
+        None, description="their order; null here and below: as the head's family has it"
+    )
+    fit: Literal["center", "corner", "stretch"] | None = Field(
+        None, description="scaled to fit in the middle, or in the top left corner; or both sides scaled"
+    )
+    padding: int | None = Field(None, ge=0, le=255, description="grey of what the image leaves free")
+    divide: float | None = Field(None, gt=0, description="what pixels, 0 to 255, are divided by")
+    mean: Three | None = Field(None, description="of each channel, in the order of `channels`, after dividing")
+    std: tuple[Above0, Above0, Above0] | None = Field(None, description="likewise")
+
+    def over(self, usual: Preprocessing) -> Preprocessing:
+        """The usual way, with what is said here instead."""
+        return replace(usual, **{name: value for name, value in self if value is not None})
 
 
 class LatencySpec(Section):
@@ -215,6 +244,7 @@ class StudySpec(Section):
         "takes any size is given (what its exporter noted if null)",
     )
     head: str = Field("auto", description=f"how outputs become boxes: one of {', '.join(HEAD_NAMES)}")
+    preprocessing: PreprocessingSpec = PreprocessingSpec()
     data: DataSpec
     space: SpaceSpec = SpaceSpec()
     engine: EngineSection = Field({}, validate_default=True)

@@ -4,6 +4,7 @@ import errno
 import pickle
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -12,8 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qpareto.errors import DatasetError, DiskError
-from qpareto.objectives.accuracy.images import PADDING, Geometry, letterbox, letterboxed_images
+from qpareto.objectives.accuracy.heads import Detections
+from qpareto.objectives.accuracy.images import PADDING, Geometry, LetterboxedImages, letterbox, letterboxed_images
 from qpareto.objectives.store import Store
+from qpareto.spaces.preprocessing import Preprocessing
 
 WriteImage = Callable[..., Path]
 
@@ -39,6 +42,54 @@ def test_the_picture_is_rgb() -> None:
     blue = np.zeros((32, 32, 3), np.uint8)
     blue[..., 0] = 255  # OpenCV's order is BGR
     assert letterbox(blue, 32, 32)[0][0, 0].tolist() == [0, 0, 255]
+
+
+def test_the_picture_may_be_bgr_lie_in_the_corner_on_another_grey_or_be_stretched() -> None:
+    image = np.zeros((16, 32, 3), np.uint8)
+    image[..., 0] = 255  # blue
+    picture, scale, pad = letterbox(image, 32, 32, Preprocessing(channels="bgr", fit="corner", padding=7))
+    assert (scale, pad) == (1.0, (0, 0))
+    assert picture[:16].tolist() == image.tolist()
+    assert (picture[16:] == 7).all()
+    picture, scale, pad = letterbox(image, 32, 64, Preprocessing(fit="stretch"))
+    assert (scale, pad) == (2.0, (0, 0))
+    assert (picture == (0, 0, 255)).all()
+
+
+@pytest.mark.parametrize("fit", ["center", "corner", "stretch"])
+def test_boxes_come_back_from_wherever_an_image_lies(
+    tmp_path: Path, write_image: WriteImage, fit: Literal["center", "corner", "stretch"]
+) -> None:
+    path = write_image("a.png", width=80, height=20)
+    image = cv2.imread(str(path))
+    assert image is not None
+    image[:] = 0
+    image[5:15, 20:60] = 255
+    cv2.imwrite(str(path), image)
+    taken = Preprocessing(fit=fit)
+    images = letterboxed_images([path], height=40, width=80, store=Store(tmp_path / "s"), preprocessing=taken)
+    white = (images.pixels[0] > 200).all(axis=2)
+    (top, bottom), (left, right) = (
+        (seen[0], seen[-1] + 1) for seen in map(np.flatnonzero, (white.any(1), white.any(0)))
+    )
+    found = Detections(np.array([[left, top, right, bottom]], np.float32), np.ones(1, np.float32), np.zeros(1, np.intp))
+    assert found.on_image(images.geometry[0]).boxes.tolist() == [pytest.approx([20, 5, 60, 15], abs=0.6)]
+
+
+def test_what_is_prepared_otherwise_is_kept_under_another_hash_and_what_is_not_under_its_own(
+    tmp_path: Path, write_image: WriteImage
+) -> None:
+    store, path = Store(tmp_path / "store"), write_image("a.png")
+
+    def prepared(**how: Any) -> LetterboxedImages:
+        return letterboxed_images([path], height=32, width=32, store=store, preprocessing=Preprocessing(**how))
+
+    ways = [prepared(), prepared(channels="bgr"), prepared(fit="corner"), prepared(padding=0), prepared(divide=1.0)]
+    assert len({way.content_hash for way in ways}) == 5
+    assert ways[0] == letterboxed_images([path], height=32, width=32, store=store)
+    assert ways[4].path == ways[0].path, "the same pixels, which are scaled later"
+    assert np.array_equal(ways[4].tensor([0]), ways[0].pixels.transpose(0, 3, 1, 2))
+    assert prepared(fit="stretch") == prepared(fit="stretch"), "found as it was made"
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -57,10 +57,11 @@ def written(draft: StudyDraft, study: Path) -> str:
 
 def test_keys_that_may_be_wanted_are_ones_when_they_are_uncommented(draft: StudyDraft, tmp_path: Path) -> None:
     text = written(draft, tmp_path / "study.yaml")
-    assert text.count("## ") == 7
+    assert text.count("## ") == 8
     spec = StudySpec.model_validate(yaml.safe_load(text.replace("## ", "")))
     assert (spec.data.limit, spec.search.max_hours, spec.space.mask.keep_float) == (100, 8, ("NAME",))
     assert spec.data.confirm is not None
+    assert spec.data.expect_map == 0.3
 
 
 def test_the_study_file_that_the_documentation_shows_is_what_a_draft_is(draft: StudyDraft, tmp_path: Path) -> None:
@@ -94,6 +95,11 @@ def test_a_head_that_was_named_and_nms_in_the_graph_are_told(draft: StudyDraft, 
     text = written(replace(draft, head=EndToEndHead(0, None), head_named=True), tmp_path / "study.yaml")
     assert "the graph suppresses overlapping boxes itself" in text
     assert load_study_file(tmp_path / "study.yaml").head == "end2end"
+
+
+def test_what_the_model_is_known_to_score_is_kept_in_the_file(draft: StudyDraft, tmp_path: Path) -> None:
+    written(replace(draft, expect_map=0.37), tmp_path / "study.yaml")
+    assert load_study_file(tmp_path / "study.yaml").data.expect_map == 0.37
 
 
 def test_classes_of_other_names_are_told(draft: StudyDraft, tmp_path: Path) -> None:

@@ -79,6 +79,20 @@ def test_skipped_images_do_not_count_towards_a_size(study_file: Path, calibratio
         scorer_of_spec(spec, calibration_size=4)
 
 
+def test_images_are_prepared_as_the_study_file_says(study_file: Path) -> None:
+    usual, other = (
+        scorer_of_spec(load_study_file(study_file, said))
+        for said in ([], ["preprocessing={channels: bgr, divide: 1, mean: [1, 2, 3]}"])
+    )
+    assert usual.model.key == usual.model.content_hash == other.model.content_hash != other.model.key
+    assert str(other.model.preprocessing).startswith("BGR, 0 to 255, less [1.0, 2.0, 3.0]")
+    pixels = [np.load(scorer.calibration.pixels) for scorer in (usual, other)]
+    assert np.array_equal(pixels[0], pixels[1][..., ::-1])
+    assert usual.images.pixels.content_hash != other.images.pixels.content_hash
+    said = other.images.pixels.tensor([0]) + np.array([1, 2, 3], np.float32)[:, None, None]
+    assert said[:, ::-1] == pytest.approx(usual.images.pixels.tensor([0]) * 255, abs=1e-3)
+
+
 def test_an_ultralytics_data_yaml_is_a_data_set_too(assets: Path, study_file: Path, tmp_path: Path) -> None:
     images, labels = tmp_path / "images", tmp_path / "labels"
     shutil.copytree(assets / "eval", images)
@@ -135,6 +149,7 @@ def identity_of(study_file: Path, *overrides: str) -> Identity:
     ("override", "fact"),
     [
         ("data.limit=5", "dataset"),
+        ("preprocessing.channels=bgr", "model"),
         ("search.seed=1", "calibration_images"),
         ("space.mask.groups=block", "space"),
         ("space.mask.keep_float=[model.0]", "space"),

@@ -181,7 +181,7 @@ def test_a_model_that_carries_no_metadata_gets_what_ultralytics_needs(model: Det
         ("openvino", HEAD, "x", None),
         ("tensorrt", EndToEndHead(0, None), "images", None),
         ("tensorrt_rtx", HEAD, "images", "none of kind tensorrt_rtx"),
-        ("openvino", Yolov5Head(0, 80), "images", "YOLOv5 head"),
+        ("openvino", Yolov5Head(0, 80), "images", "yolov5 head"),
         ("openvino", Yolov8Head(2, 80), "images", "the boxes are output 2"),
         ("tensorrt", HEAD, "x", "but it is 'x'"),
     ],
