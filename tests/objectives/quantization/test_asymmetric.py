@@ -66,7 +66,7 @@ def test_masks_and_weights_are_those_of_other_methods(
 ) -> None:
     plain = calibrated_model(network, images, CalibrationChoice("max", 4), store)
     assert calibrated.layers == plain.layers
-    for names in ([], plain.layers[:1], plain.layers[1::2], plain.layers):
+    for names in (plain.layers[:0], plain.layers[:1], plain.layers[1::2], plain.layers):
         model = calibrated.with_mask(LayerMask.from_names(plain.layers, names)).model  # which holds it to its mask
         onnx.checker.check_model(model, full_check=True)
     weights = [
@@ -88,9 +88,8 @@ def test_the_operands_of_a_product_of_activations_stay_symmetric_where_they_have
     zeros = {
         n.input[0]: numpy_helper.to_array(graph.initializers[n.input[2]]) for n in graph.nodes if n.op_type == QUANTIZE
     }
-    assert (zeros["a"].dtype, int(zeros["a"])) == (np.int8, 0)
-    assert (zeros["b"].dtype, int(zeros["b"])) == (np.uint8, 0)
-    assert (zeros["x"].dtype, int(zeros["x"])) == (np.uint8, 64)
+    found = {name: (str(zeros[name].dtype), int(zeros[name])) for name in "abx"}
+    assert found == {"a": ("int8", 0), "b": ("uint8", 0), "x": ("uint8", 64)}
 
 
 def quantized_product() -> onnx.ModelProto:
