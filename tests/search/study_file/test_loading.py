@@ -40,7 +40,7 @@ def _changed(study: Path, key: str, value: Any) -> Path:
 def test_the_least_study_file_has_a_default_for_the_rest(study: Path) -> None:
     spec = load_study_file(study)
     assert spec.engine.kind == "openvino"
-    assert spec.space.calibration.methods == ("max", "entropy")
+    assert spec.space.calibration.methods == ("mse", "entropy")
     assert spec.objectives == ("map50_95", "latency_ms")
 
 
