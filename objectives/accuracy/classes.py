@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ...errors import DatasetError
 from .image_files import some_of
 
+NAMES_SHOWN = 4
 _NUMBERED = re.compile(r"(class|label|id)? ?\d+")  # a plain name that somebody made up: it tells nothing
 
 
@@ -63,9 +64,9 @@ def classes_matched(
             return _by_name(class_names, found, ids, names, data)
     classes = classes or (len(class_names) if class_names else None)
     if classes is not None and classes != len(ids):
-        told = f" ({_some(class_names)})" if class_names else ""
+        told = f" ({few_of(class_names)})" if class_names else ""
         raise DatasetError(
-            f"The model tells {classes} classes apart{told}, but {data} has {len(ids)} categories ({_some(names)})"
+            f"The model tells {classes} classes apart{told}, but {data} has {len(ids)} categories ({few_of(names)})"
             f"{', none of its names' if class_names else ''}: take the data set that the model was trained for"
             f"{', or rename the categories' if class_names else ''}."
         )
@@ -95,7 +96,7 @@ def _chosen(chosen: Sequence[str | int], names: Sequence[str]) -> list[int]:
     for each, i in zip(chosen, found, strict=True):
         if not 0 <= i < len(names):
             raise DatasetError(
-                f"data.classes has {each!r}, but the classes are 0 to {len(names) - 1} ({_some(names)}): name those."
+                f"data.classes has {each!r}, but the classes are 0 to {len(names) - 1} ({few_of(names)}): name those."
             )
     return sorted(set(found))
 
@@ -109,7 +110,7 @@ def _by_name(
     left = tuple(name for i, name in enumerate(names) if i not in found.values())
     if len(found) == len(class_names):
         return ClassMatch(matched, tuple(class_names), left)
-    had = _some([class_names[i] for i in sorted(found)])
+    had = few_of([class_names[i] for i in sorted(found)])
     remark = (
         f"{data} has {len(found)} of the model's {len(class_names)} classes, matched by name ({had}): mAP is theirs."
     )
@@ -124,5 +125,6 @@ def _renamed(class_names: Sequence[str], names: Sequence[str], data: str) -> tup
     return (f"{data} names {some_of(other, 'class', plural='classes')} otherwise: they are matched by order.",)
 
 
-def _some(names: Sequence[str] | None, *, shown: int = 4) -> str:
-    return ", ".join([*list(names or ())[:shown], *["..."] * (len(names or ()) > shown)])
+def few_of(names: Sequence[str]) -> str:
+    """Such as `circle, ring, square, triangle, ...`."""
+    return ", ".join([*names[:NAMES_SHOWN], *["..."] * (len(names) > NAMES_SHOWN)])

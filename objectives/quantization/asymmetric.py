@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...spaces.precision import INT8
-from .graph import DEQUANTIZE, QUANTIZE, QdqGraph
+from .graph import DEQUANTIZE, QUANTIZE, QdqGraph, replace_items
 from .ranges import activations_of_feeds
 
 STEPS = 255  # of an unsigned byte
@@ -77,9 +77,8 @@ def round_to_ranges(model: Any, ranges: Mapping[str, Range]) -> None:
         for one in pair:
             del one.input[1:]
             one.input.extend(operands)
-    kept = [value for value in model.graph.value_info if value.name not in changed]
-    del model.graph.value_info[:]
-    model.graph.value_info.extend(kept)
+    values_kept = [value for value in model.graph.value_info if value.name not in changed]
+    replace_items(model.graph.value_info, values_kept)
 
 
 def _is_in_product(graph: QdqGraph, tensor: str) -> bool:

@@ -5,21 +5,18 @@ from __future__ import annotations
 import json
 import os
 import textwrap
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from ...objectives.accuracy.classes import by_order
+from ...objectives.accuracy.classes import by_order, few_of
 from ...objectives.accuracy.heads import Head
 from ...objectives.engines import KINDS, EngineOptions, engine_kind
 from ...spaces.calibration import METHODS
 from ...spaces.model import DetectorModel
 from ..study_file.spec import CalibrationSpec, SearchSpec
 from .data import PartedData
-
-NAMES_SHOWN = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,19 +117,16 @@ def _remarks(draft: StudyDraft) -> str:
     """What was recognised of the model."""
     _, _, height, width = draft.model.input_shape
     names, data = draft.model.class_names, draft.data.classes
-    classes = f"{draft.head.classes or len(data)} classes ({_some(names or data)})"
+    classes = f"{draft.head.classes or len(data)} classes ({few_of(names or data)})"
     kind = draft.head.kind
     nms = "the graph suppresses overlapping boxes itself" if kind == "end2end" else "no NMS in the graph"
     text = f"The model: {width}x{height} pixels, a {kind} head ({nms}), {classes}."
     if draft.head.preprocessing.changed() and not draft.preprocessing:
         text += f" It takes {draft.head.preprocessing}, as its family does (see `preprocessing` in docs/study-file.md)."
     if names and set(names) != set(data) and by_order(names, data):
-        text += f" The data names them otherwise ({_some(data)}): they are matched in the order of ids, so check that."
+        other = few_of(data)
+        text += f" The data names them otherwise ({other}): they are matched in the order of ids, so check that."
     return "\n".join(f"# {line}" for line in textwrap.wrap(text, 118))
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join([*names[:NAMES_SHOWN], *["..."] * (len(names) > NAMES_SHOWN)])
 
 
 def _engine(engine: EngineOptions) -> str:

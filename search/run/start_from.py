@@ -38,13 +38,14 @@ def _of_mask(path: Path, space: Space) -> Iterator[Candidate]:
 
 def _of_study(path: Path, space: Space) -> Iterator[Candidate]:
     points = (point for point in results_of_study(open_study(load_study_file(path))).own_front if not point.baseline)
-    engines = [point.measurement.engine for point in points if point.measurement.engine.calibration]
-    if not engines:
+    engines = (point.measurement.engine for point in points)
+    found = [(CalibrationChoice.parse(text), e.int8_layers) for e in engines if (text := e.calibration)]
+    if not found:
         raise StudyError(f"The study of {path} has found no INT8 candidate to start from: run it first.")
-    if not any(set(space.layers).intersection(engine.int8_layers) for engine in engines):
+    if not any(set(space.layers).intersection(int8_layers) for _, int8_layers in found):
         raise StudyError(f"No INT8 layer of {path}'s front is in this study's space: it is of another model.")
-    for engine in engines:
-        yield _in_space(space, CalibrationChoice.parse(engine.calibration or ""), engine.int8_layers)
+    for choice, int8_layers in found:
+        yield _in_space(space, choice, int8_layers)
 
 
 def _in_space(space: Space, choice: CalibrationChoice, int8_layers: Collection[str]) -> Candidate:
