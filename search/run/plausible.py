@@ -11,7 +11,7 @@ from ...errors import ModelError
 from ...objectives.accuracy.contact_sheet import save_picture
 from ...objectives.accuracy.evaluation_set import EvaluationSet
 from ...objectives.accuracy.head_kinds import heads_that_fit
-from ...objectives.accuracy.plausible import FirstLook, least_plausible, of_images, some_images
+from ...objectives.accuracy.plausible import SHARE, FirstLook, least_plausible, of_images, some_images
 from ...objectives.score import Scorer
 from ...objectives.store import Store, disk_errors
 from ..wording import accuracy
@@ -68,7 +68,7 @@ def _picture(scorer: Scorer, look: FirstLook) -> Path:
 
 def _implausible(scorer: Scorer, found: float, count: int, expected: float | None) -> ModelError:
     look, floor = _look(scorer), least_plausible(expected)
-    wanted = "" if expected is None else ", which is 0.8 of data.expect_map"
+    wanted = "" if expected is None else f", which is {SHARE:g} of data.expect_map"
     causes = look.causes()
     ways = _otherwise_read(scorer)
     best = max(score for score, _ in ways)
