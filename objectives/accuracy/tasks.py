@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -31,6 +32,9 @@ class Task:
     iou_type: Literal["bbox", "segm", "keypoints"]
     areas: tuple[str, ...] = ("all", "small", "medium", "large")
     most: int = 100
+
+    def __reduce__(self) -> tuple[Callable[[str], Task], tuple[str]]:
+        return task_named, (self.name,)  # in another process too there is one of each
 
     @cached_property
     def area_ranges(self) -> NDArray[np.float64]:
