@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from ...errors import ModelError
 from ...spaces.model import DetectorModel, load_onnx
+from ...spaces.preprocessing import Preprocessing
 from .boxes import corners
 from .heads import SCORE_FLOOR, Candidates, Dense, Floats, Head, Shape, Size
 from .undecoded_heads import DetrHead, PicoDetHead, YoloxHead, is_decoded
@@ -82,7 +84,44 @@ class EndToEndHead(Head):
         return None
 
 
-_KINDS: tuple[type[Head], ...] = (Yolov8Head, Yolov5Head, EndToEndHead, YoloxHead, PicoDetHead, DetrHead)
+@dataclass(frozen=True)
+class DetrEndToEndHead(EndToEndHead):
+    """Of RT-DETR, D-FINE, DEIM with their postprocessor: labels, boxes by their corners, scores; the best first.
+
+    Args:
+        labels, scores: indices of those outputs; `output` is that with boxes.
+    """
+
+    labels: int
+    scores: int
+
+    kind: ClassVar[str] = "detr_end2end"
+    layout: ClassVar[str] = "labels [batch, boxes], [batch, boxes, 4] and scores [batch, boxes]"
+    preprocessing: ClassVar[Preprocessing] = Preprocessing(fit="stretch")
+
+    @classmethod
+    def fit(cls, shapes: Sequence[Shape], count: int | None, size: Size | None) -> list[Self]:
+        boxes = [i for i, shape in enumerate(shapes) if len(shape) == 3 and shape[2] == 4]
+        if len(boxes) != 1 or len(shapes) != 3:
+            return []
+        labels, scores = (i for i in range(3) if i not in boxes)  # every exporter writes labels before scores
+        alike = shapes[labels] == shapes[scores] == shapes[boxes[0]][:2]
+        return [cls(boxes[0], count, labels, scores)] if alike else []
+
+    def read(self, outputs: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        boxes = super().read(outputs)
+        return np.concatenate((boxes, outputs[self.scores][..., None], outputs[self.labels][..., None]), axis=-1)
+
+
+_KINDS: tuple[type[Head], ...] = (
+    Yolov8Head,
+    Yolov5Head,
+    EndToEndHead,
+    DetrEndToEndHead,
+    YoloxHead,
+    PicoDetHead,
+    DetrHead,
+)
 HEADS: dict[str, type[Head]] = {head.kind: head for head in _KINDS}
 
 

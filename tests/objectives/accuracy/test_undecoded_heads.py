@@ -15,7 +15,13 @@ from onnx import TensorProto, helper
 from qpareto.errors import ModelError
 from qpareto.objectives.accuracy.dataset import dataset_from_coco
 from qpareto.objectives.accuracy.evaluation_set import EvaluationSet
-from qpareto.objectives.accuracy.head_kinds import EndToEndHead, Yolov5Head, head_of, head_of_model
+from qpareto.objectives.accuracy.head_kinds import (
+    DetrEndToEndHead,
+    EndToEndHead,
+    Yolov5Head,
+    head_of,
+    head_of_model,
+)
 from qpareto.objectives.accuracy.heads import Head, Shape
 from qpareto.objectives.accuracy.plausible import FirstLook
 from qpareto.objectives.accuracy.undecoded_heads import DetrHead, PicoDetHead, YoloxHead, is_decoded
@@ -94,6 +100,16 @@ def test_a_detr_box_is_told_in_parts_of_the_image_and_scores_by_logits() -> None
     assert (found.scores.tolist(), found.classes.tolist()) == (pytest.approx([0.9933, 0.5], abs=1e-4), [1, 2])
 
 
+def test_a_detr_with_its_postprocessor_tells_labels_corners_and_scores_in_outputs_of_their_own() -> None:
+    labels, scores = np.array([[2, 0, 1]], np.float32), np.array([[0.9, 0.5, 0.0]], np.float32)
+    boxes = np.array([[[1, 2, 30, 40], [1, 2, 30, 41], [0, 0, 1, 1]]], np.float32)
+    head = DetrEndToEndHead(1, None, 0, 2)
+    (found,) = head.detections([labels, boxes, scores])
+    assert (found.boxes.tolist(), found.classes.tolist()) == (boxes[0, :2].tolist(), [2, 0])
+    assert found.scores.tolist() == pytest.approx([0.9, 0.5])
+    assert head.preprocessing.fit == "stretch"
+
+
 @pytest.mark.parametrize(
     ("shapes", "names", "decoded", "head"),
     [
@@ -108,6 +124,8 @@ def test_a_detr_box_is_told_in_parts_of_the_image_and_scores_by_logits() -> None
         ([(1, 300, 3), (1, 300, 4)], None, True, DetrHead(1, 3, SIZE, 0)),
         ([(1, 100, 80), (1, 100, 4)], None, True, DetrHead(1, 80, SIZE, 0)),
         ([(1, 300, 4), (1, 300, 3)], ["a", "b", "c"], True, DetrHead(0, 3, SIZE, 1)),
+        ([(1, 300), (1, 300, 4), (1, 300)], None, True, DetrEndToEndHead(1, None, 0, 2)),
+        ([(8, 300, 4), (8, 300), (8, 300)], ["a", "b", "c"], True, DetrEndToEndHead(0, 3, 1, 2)),
         (PICODET, None, True, PicoDetHead(4, 3, SIZE, (0, 1, 2, 3), (4, 5, 6, 7))),
         (PICODET, ["a", "b", "c"], True, PicoDetHead(4, 3, SIZE, (0, 1, 2, 3), (4, 5, 6, 7))),
     ],
@@ -175,11 +193,3 @@ def test_picodet_finds_what_is_labelled(shared: Path, tmp_path: Path) -> None:
         for i in range(24)
     ]
     assert FirstLook(dataset, found).map50_95 > 0.25
-
-
-def test_a_detr_that_asks_for_the_sizes_of_images_is_told_what_it_may_not_ask_for(shared: Path) -> None:
-    path = shared / "models" / "outside" / "deimv2-atto-float.onnx"
-    if not path.is_file():
-        pytest.skip(f"needs {path}")
-    with pytest.raises(ModelError, match=r"has 2 inputs \(images, orig_target_sizes\), .* its logits and boxes"):
-        read_model(path)
