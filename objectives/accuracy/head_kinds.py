@@ -14,6 +14,7 @@ from ...spaces.model import DetectorModel, load_onnx
 from ...spaces.preprocessing import Preprocessing
 from .boxes import corners
 from .heads import SCORE_FLOOR, Candidates, Dense, Floats, Head, Shape, Size
+from .own_heads import imported_head
 from .undecoded_heads import DetrHead, PicoDetHead, YoloxHead, is_decoded
 
 
@@ -125,6 +126,21 @@ _KINDS: tuple[type[Head], ...] = (
 HEADS: dict[str, type[Head]] = {head.kind: head for head in _KINDS}
 
 
+def head_named(name: str) -> type[Head]:
+    """The head of a name, or of one's own at an import path.
+
+    Raises:
+        ModelError: there is none of that name, or nothing such at that path.
+    """
+    if ":" in name:
+        return imported_head(name)
+    if name not in HEADS:
+        raise ModelError(
+            f"There is no head '{name}': set head to one of {', '.join(HEADS)}, or to the import path of one's own."
+        )
+    return HEADS[name]
+
+
 def head_of(model: DetectorModel, override: str | None = None) -> Head:
     """Recognise a model's head, by its graph too where its shapes do not tell.
 
@@ -163,24 +179,26 @@ def head_of_model(
         output_shapes: in graph order.
         class_names: by class index, if the exporter wrote them.
         metadata: of the ONNX file; `task` and `end2end` are read.
-        override: the head's kind, from the study file's `head:`.
+        override: the head's kind or import path, from the study file's `head:`.
         size: of the model's input; heads with grids are recognised by it.
         decoded: whether the graph decodes the boxes of the output of this index.
 
     Raises:
         ModelError: the model is no detector; none or several of its outputs fit; the override is unknown or fits none.
     """
-    if override is not None and override not in HEADS:
-        raise ModelError(f"There is no head '{override}': set head to one of {', '.join(HEADS)}.")
+    named = head_named(override) if override is not None else None
     task = metadata.get("task", "detect")
     if task != "detect":
         raise ModelError(f"The model's task is '{task}', but qpareto scores boxes: take a detection model.")
     count = len(class_names) if class_names else None
-    fits = [head for kind in HEADS.values() for head in kind.fit(output_shapes, count, size)]
-    if override is not None:
-        fits = [head for head in fits if head.kind == override]
+    if named is not None:
+        fits: list[Head] = [*named.fit(output_shapes, count, size)]
     else:
+        fits = [head for kind in HEADS.values() for head in kind.fit(output_shapes, count, size)]
         fits = _likeliest(fits, output_shapes, metadata, decoded)
+    if len(fits) != 1 and named is not None and named.kind not in HEADS:
+        outputs = ", ".join(str(list(shape)) for shape in output_shapes)
+        raise ModelError(f"Outputs {outputs} are not those of {override}: its `fit` gives {len(fits)} heads, not one.")
     if len(fits) != 1:
         raise ModelError(_unclear(output_shapes, count, fits))
     return fits[0]

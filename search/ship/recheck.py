@@ -16,7 +16,7 @@ from ...objectives import steps
 from ...objectives.accuracy.bootstrap import map_difference
 from ...objectives.accuracy.dataset import Dataset
 from ...objectives.accuracy.evaluation_set import EvaluationSet
-from ...objectives.accuracy.head_kinds import HEADS
+from ...objectives.accuracy.head_kinds import head_named
 from ...objectives.accuracy.heads import Head
 from ...objectives.accuracy.parity import IMAGES, Parity
 from ...objectives.device import Device
@@ -135,7 +135,7 @@ class CheckedPackage:
     def _head(self) -> Head:
         model = self.manifest.model
         shapes = read_model(self.folder / _QUANTIZED).output_shapes
-        fits = HEADS[model.head].fit(shapes, model.head_classes, model.input_shape[2:])
+        fits = head_named(model.head).fit(shapes, model.head_classes, model.input_shape[2:])
         return next(head for head in fits if head.output == model.head_output)
 
     @cached_property
