@@ -15,7 +15,7 @@ from ...spaces.preprocessing import Preprocessing
 from .boxes import corners
 from .heads import SCORE_FLOOR, Candidates, Dense, Floats, Head, Shape, Size
 from .own_heads import imported_head
-from .undecoded_heads import DetrHead, PicoDetHead, YoloxHead, is_decoded
+from .undecoded_heads import DetrHead, NanoDetHead, NanoDetPlusHead, PicoDetHead, YoloxHead, is_decoded
 
 
 class Yolov8Head(Head):
@@ -120,6 +120,8 @@ _KINDS: tuple[type[Head], ...] = (
     EndToEndHead,
     DetrEndToEndHead,
     YoloxHead,
+    NanoDetHead,
+    NanoDetPlusHead,
     PicoDetHead,
     DetrHead,
 )
@@ -209,7 +211,7 @@ def _likeliest(
 ) -> list[Head]:
     """What is left of the heads that fit, by what else is known of the model."""
     by_kind = {head.kind: head for head in fits}
-    for kind in ("picodet", "detr"):  # whose outputs have sizes that belong together
+    for kind in ("picodet", "detr", "nanodet_plus"):  # whose outputs have sizes that belong together
         if kind in by_kind:
             return [head for head in fits if head.kind == kind]
     if {"yolov5", "end2end"} <= by_kind.keys() and metadata.get("end2end") == "True":
