@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
@@ -17,6 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer, Pla
 from ...errors import VerificationError
 from ...objectives.accuracy.drift import Drift
 from ...objectives.accuracy.head_kinds import HEADS
+from ...objectives.accuracy.own_heads import PATH
 from ...objectives.interval import Interval
 from ...objectives.measurement import Measurement
 from ...spaces.preprocessing import USUAL, Preprocessing
@@ -36,7 +38,7 @@ def _inside(path: str) -> str:
 
 
 def _known(head: str) -> str:
-    if head not in HEADS:
+    if head not in HEADS and not re.fullmatch(PATH, head):
         raise ValueError(f"'{head}' is no head that qpareto knows ({', '.join(HEADS)})")
     return head
 
