@@ -120,8 +120,10 @@ class PreprocessingSpec(Section):
     channels: Literal["rgb", "bgr"] | None = Field(
         None, description="their order; null here and below: as the head's family has it"
     )
-    fit: Literal["center", "corner", "stretch"] | None = Field(
-        None, description="scaled to fit in the middle, or in the top left corner; or both sides scaled"
+    fit: Literal["center", "corner", "stretch", "crop"] | None = Field(
+        None,
+        description="scaled to fit in the middle, or in the top left corner; or both sides scaled; or the shorter side "
+        "scaled and the middle cut out",
     )
     padding: int | None = Field(None, ge=0, le=255, description="grey of what the image leaves free")
     divide: float | None = Field(None, gt=0, description="what pixels, 0 to 255, are divided by")
