@@ -5,7 +5,8 @@ import pytest
 
 from coco_scenes import Found, Truth, pycocotools_eval, scene_of, score_detections
 from qpareto.objectives.accuracy.coco import score_matches
-from qpareto.objectives.accuracy.matcher import Matcher, coco_boxes
+from qpareto.objectives.accuracy.matcher import Matcher
+from qpareto.objectives.accuracy.truths import coco_boxes
 
 
 def test_only_the_best_hundred_detections_of_a_class_count_in_an_image() -> None:
