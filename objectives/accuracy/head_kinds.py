@@ -6,16 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ...errors import ModelError
 from ...spaces.model import DetectorModel, load_onnx
+from .class_head import ClassHead
 from .heads import Head, Shape, Size
 from .plain_heads import EndToEndHead, Yolov5Head, Yolov8Head
 from .shaped_heads import EndToEndMaskHead, EndToEndPoseHead, MaskHead, PoseHead
-from .tasks import DETECT, POSE, Task, task_named
+from .tasks import CLASSIFY, DETECT, POSE, Task, task_named
 from .undecoded_heads import DetrHead, PicoDetHead, YoloxHead, is_decoded
 
 _KINDS: tuple[type[Head], ...] = (
     *(Yolov8Head, Yolov5Head, EndToEndHead, YoloxHead, PicoDetHead, DetrHead),
-    *(MaskHead, EndToEndMaskHead, PoseHead, EndToEndPoseHead),
+    *(MaskHead, EndToEndMaskHead, PoseHead, EndToEndPoseHead, ClassHead),
 )
+_SAID = (POSE, CLASSIFY)  # tasks that shapes do not tell
 HEADS: dict[str, type[Head]] = {head.kind: head for head in _KINDS}
 
 
@@ -69,7 +71,7 @@ def head_of_model(
     task = task_named(metadata["task"]) if "task" in metadata else None
     count = len(class_names) if class_names else None
     fits = [head for kind in HEADS.values() for head in kind.fit(output_shapes, count, size)]
-    fits = [head for head in fits if head.task is task or (task is None and (override or head.task is not POSE))]
+    fits = [head for head in fits if head.task is task or (task is None and (override or head.task not in _SAID))]
     fits = [head for head in fits if head.suits(metadata)]
     if override is not None:
         fits = [head for head in fits if head.kind == override]

@@ -174,7 +174,7 @@ def test_picodet_finds_what_is_labelled(shared: Path, tmp_path: Path) -> None:
         head.detections(session.run(None, {"image": pixels.tensor([i])}))[0].on_image(pixels.geometry[i])
         for i in range(24)
     ]
-    assert FirstLook(dataset, found).map50_95 > 0.25
+    assert FirstLook(dataset, found).value > 0.25
 
 
 def test_a_detr_that_asks_for_the_sizes_of_images_is_told_what_it_may_not_ask_for(shared: Path) -> None:
