@@ -21,7 +21,10 @@ three float types are alike, so one tolerance serves all.
                   worst honest  tolerance  least of a fault, where the engine was right but for it
     box_error     0.056         0.15       images of a batch mixed up 1.0; OpenVINO's wrong Concats 1.0
     box_shift     0.009         0.025      boxes 3 % of their size aside 0.028, 3 % larger 0.027
+    shape_error   0.021         0.15       masks inside out 1.0; key points aside by 15 % of the box 0.15
     score_error   0.13          0.25       channels of the two commonest classes swapped 0.54; images mixed up 0.53
+
+That of masks is of 14 engines of a YOLO11n for segmentation trained on drawn shapes, masks as above.
 
 What is not found: a fault that changes less than INT8's own rounding does, or only what the images do not show. Of 36
 all-INT8 graphs with the weights or the scale of one random layer twice too large, 20 were found on 4 images, and the
@@ -61,7 +64,7 @@ FEW_OF_CLASS = 3  # fewer differences count only among those of all classes
 BOX_TOLERANCE = 0.15
 SHIFT_TOLERANCE = 0.025
 SCORE_TOLERANCE = 0.25
-SHAPE_TOLERANCE = 0.25
+SHAPE_TOLERANCE = 0.15
 
 _ADVICE = "try another version of the engine's library or more layers in space.mask.keep_float, and report it"
 

@@ -17,6 +17,7 @@ from ...objectives.store import Store, disk_errors
 from ..wording import accuracy
 
 NEARLY = 0.95  # of the best accuracy, for a change that is simpler
+SHOWN = "What is labelled and what is found in eight images:"
 
 
 def refuse_implausible(scorer: Scorer, *, expected: float | None) -> None:
@@ -63,12 +64,11 @@ def _floor(scorer: Scorer, expected: float | None) -> float:
 
 def _shown(scorer: Scorer, look: FirstLook) -> str:
     """Where a picture of eight of these is, among the cache's logs."""
-    finds = scorer.head.task.finds
     picture = scorer.store.root / "logs" / f"found-{scorer.evaluator.key(scorer.reference())[:16]}.jpg"
     with disk_errors(scorer.store.root):
         picture.parent.mkdir(parents=True, exist_ok=True)
         save_picture(look.picture(), picture)
-    return f"{finds.capitalize()} labelled and {finds} found in eight images: {picture}"
+    return f"{SHOWN} {picture}"
 
 
 def _implausible(scorer: Scorer, found: float, count: int, expected: float | None) -> ModelError:
