@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -35,6 +36,10 @@ class Task:
     metric: Metric = MAP
     areas: tuple[str, ...] = ("all", "small", "medium", "large")
     most: int = 100
+
+    def __reduce__(self) -> tuple[Callable[[str], Task], tuple[str]]:
+        """Another process gets its own of these, not a copy: a task is told by identity."""
+        return task_named, (self.name,)
 
     @cached_property
     def area_ranges(self) -> NDArray[np.float64]:

@@ -41,7 +41,10 @@ def init(  # noqa: PLR0913, PLR0917 - one parameter an option
     ] = "auto",
     imgsz: Annotated[
         str | None,
-        typer.Option(metavar="N|H,W", help="Image size of a .pt (640 if not named), or of an .onnx that takes any."),
+        typer.Option(
+            metavar="N|H,W",
+            help="Image size of a .pt (if not named 640; a classifier as trained), or of an .onnx that takes any.",
+        ),
     ] = None,
     preprocessing: Annotated[
         str | None,

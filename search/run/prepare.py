@@ -127,14 +127,14 @@ def detector_model(path: Path, store: Store, *, imgsz: int | tuple[int, int] | N
     """The model in an .onnx file, or in a checkpoint, which is exported first, for batch 1.
 
     Args:
-        imgsz: pixels, one number or height and width: what a checkpoint is exported for, 640 if None, or what an .onnx
-            that takes any size is given.
+        imgsz: pixels, one number or height and width: what a checkpoint is exported for, or what an .onnx that takes
+            any size is given; see `onnx_from_checkpoint` and `model_of_file` if None.
 
     Raises:
         ModelError: it cannot be read or exported, or has another size.
     """
     if path.suffix == ".pt":
-        return model_of_file(onnx_from_checkpoint(path, imgsz=imgsz or 640, store=store), store)
+        return model_of_file(onnx_from_checkpoint(path, imgsz=imgsz, store=store), store)
     return model_of_file(path, store, imgsz=(imgsz, imgsz) if isinstance(imgsz, int) else imgsz)
 
 

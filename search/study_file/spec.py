@@ -254,8 +254,8 @@ class StudySpec(Section):
     model: Path = Field(description="an .onnx, or a .pt that Ultralytics exports")
     imgsz: Count | tuple[Count, Count] | None = Field(
         None,
-        description="image size, or [height, width]: what a .pt is exported at (if null 640, a classifier 224), or "
-        "what an .onnx that takes any size is given (what its exporter noted if null)",
+        description="image size, or [height, width]: what a .pt is exported at (if null 640; a classifier as trained), "
+        "or what an .onnx that takes any size is given (what its exporter noted if null)",
     )
     head: str = Field("auto", description=f"how outputs are read: one of {', '.join(HEAD_NAMES)}")
     preprocessing: PreprocessingSpec = PreprocessingSpec()
