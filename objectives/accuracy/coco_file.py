@@ -58,8 +58,8 @@ def read_coco(path: Path, task: Task = DETECT) -> CocoFile:
     """
     sections, said = _sections(path)
     ids = {section: _ids(sections[section], section, path) for section in ("images", "categories")}
-    _refuse_unknown(sections, "image_id", "images", ids["images"], path)
-    _refuse_unknown(sections, "category_id", "categories", ids["categories"], path)
+    _refuse_unknown(sections, "image_id", "images", ids["images"], path=path)
+    _refuse_unknown(sections, "category_id", "categories", ids["categories"], path=path)
     annotations = [
         _annotation(i, entry, path)
         | shape_of_entry(entry, task, f"annotations[{i - 1}] of {path}")
@@ -128,7 +128,7 @@ def _ids(entries: Entries, section: str, path: Path) -> dict[Id, int]:
 
 
 def _refuse_unknown(
-    sections: Mapping[str, Entries], key: str, section: str, known: Mapping[Id, int], path: Path
+    sections: Mapping[str, Entries], key: str, section: str, known: Mapping[Id, int], *, path: Path
 ) -> None:
     named = {str(entry[key]) for entry in sections["annotations"] if _id_of(entry[key]) not in known}
     if named:

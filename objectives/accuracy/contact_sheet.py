@@ -55,7 +55,7 @@ def contact_sheet(dataset: Dataset, images: Sequence[int], columns: Sequence[Col
         DatasetError: an image cannot be decoded any more.
     """
     rows = [
-        np.hstack([_cell(dataset, index, column.title, column.found[i], confidence) for column in columns])
+        np.hstack([_cell(dataset, index, column.title, column.found[i], confidence=confidence) for column in columns])
         for i, index in enumerate(images)
     ]
     return np.vstack(rows)
@@ -71,7 +71,7 @@ def save_picture(picture: Picture, path: Path, *, jpeg_quality: int = 95) -> Non
     path.write_bytes(content.tobytes())
 
 
-def _cell(dataset: Dataset, index: int, title: str, found: Detections, confidence: float) -> Picture:
+def _cell(dataset: Dataset, index: int, title: str, found: Detections, *, confidence: float) -> Picture:
     import cv2
 
     record = dataset.images[index]
@@ -126,7 +126,7 @@ def _box(picture: Picture, corners: Sequence[float], scale: float, colour: tuple
 
 def _shape(picture: Picture, shapes: Shapes | None, row: int, scale: float) -> None:
     if isinstance(shapes, Masks):
-        _outline(picture, shapes.parts[row], shapes.corners[row], scale, _FOUND)
+        _outline(picture, shapes.parts[row], shapes.corners[row], scale, colour=_FOUND)
     if isinstance(shapes, KeyPoints):
         points = shapes.points[row]
         _dots(picture, points[points[:, 2] > SEEN] if points.shape[1] > 2 else points, scale, _FOUND)
@@ -136,14 +136,14 @@ def _labelled_shape(picture: Picture, annotation: Mapping[str, Any], scale: floa
     from pycocotools import mask
 
     if "segmentation" in annotation:
-        _outline(picture, mask.decode(annotation["segmentation"]).astype(np.bool_), np.zeros(2), scale, _TRUE)
+        _outline(picture, mask.decode(annotation["segmentation"]).astype(np.bool_), np.zeros(2), scale, colour=_TRUE)
     if "keypoints" in annotation:
         points = np.reshape(annotation["keypoints"], (-1, 3))
         _dots(picture, points[points[:, 2] > 0], scale, _TRUE)
 
 
 def _outline(
-    picture: Picture, mask: NDArray[np.bool_], corner: NDArray[Any], scale: float, colour: tuple[int, int, int]
+    picture: Picture, mask: NDArray[np.bool_], corner: NDArray[Any], scale: float, *, colour: tuple[int, int, int]
 ) -> None:
     import cv2
 

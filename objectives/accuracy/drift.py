@@ -225,7 +225,7 @@ def _size_drifts(candidate: Accuracy, reference: Accuracy) -> tuple[PartDrift, .
     found = []
     for name in ("small", "medium", "large"):
         ap, reference_ap = (getattr(one.score, f"ap_{name}", None) for one in (candidate, reference))
-        if reference_ap is not None:
+        if ap is not None and reference_ap is not None:
             found.append(PartDrift(name=name, ap=ap, reference_ap=reference_ap))
     return tuple(found)
 

@@ -179,7 +179,7 @@ def _beside_boxes(
         if plain is EndToEndHead:
             if 6 < last < middle and columns in (None, last - 6):
                 found.append((i, count, last - 6))
-        elif middle < last and (count or columns):
+        elif count or columns:
             classes = count or middle - 4 - (columns or 0)
             if (more := middle - 4 - classes) > 0 and classes > 0 and columns in (None, more):
                 found.append((i, classes, more))

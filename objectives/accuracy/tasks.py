@@ -38,8 +38,7 @@ class Task:
     most: int = 100
 
     def __reduce__(self) -> tuple[Callable[[str], Task], tuple[str]]:
-        """Another process gets its own of these, not a copy: a task is told by identity."""
-        return task_named, (self.name,)
+        return task_named, (self.name,)  # in another process too there is one of each
 
     @cached_property
     def area_ranges(self) -> NDArray[np.float64]:

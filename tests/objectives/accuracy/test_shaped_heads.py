@@ -25,6 +25,8 @@ POINTS = np.arange(2 * 2 * 3, dtype=np.float32).reshape(2, 2, 3) + 12
     [
         ([(1, 116, 8400), (1, 32, 160, 160)], COCO, {"task": "segment"}, "yolov8-seg", 80),
         ([(1, 116, 8400), (1, 32, 160, 160)], None, {}, "yolov8-seg", 80),
+        ([(1, 116, 84), (1, 32, 16, 16)], COCO, {"task": "segment"}, "yolov8-seg", 80),  # of 64 x 64 pixels
+        ([(1, 135, 84)], COCO, {"task": "pose", "kpt_shape": "[17, 3]"}, "yolov8-pose", (17, 3)),
         ([(1, 300, 38), (1, 32, 160, 160)], COCO, {"task": "segment"}, "end2end-seg", 80),
         ([(1, 56, 8400)], ["person"], {"task": "pose", "kpt_shape": "[17, 3]"}, "yolov8-pose", (17, 3)),
         ([(1, 11, 8400)], ["person"], {"task": "pose", "kpt_shape": "[3, 2]"}, "yolov8-pose", (3, 2)),

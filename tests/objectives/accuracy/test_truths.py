@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,6 +10,7 @@ from coco_scenes import Scene, pycocotools_eval, scenes, score_detections, with_
 from qpareto.objectives.accuracy.labelled_shapes import counts
 from qpareto.objectives.accuracy.matcher import Matcher
 from qpareto.objectives.accuracy.shapes import KeyPoints
+from qpareto.objectives.accuracy.tasks import SEGMENT
 from qpareto.objectives.accuracy.truths import coco_boxes, sigmas
 
 
@@ -77,6 +80,10 @@ def test_another_number_of_key_points_than_is_labelled_is_a_mistake_of_ours() ->
     fewer = type(found)(found.boxes, found.scores, found.classes, KeyPoints(np.zeros((1, 3, 2), np.float32)))
     with pytest.raises(ValueError, match="3 key points were found, but 5 are labelled"):
         Matcher(posed.dataset).match(0, fewer)
+
+
+def test_another_process_has_the_same_task() -> None:
+    assert pickle.loads(pickle.dumps(SEGMENT)) is SEGMENT
 
 
 def test_boxes_are_told_by_corner_and_size() -> None:
