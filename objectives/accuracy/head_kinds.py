@@ -6,18 +6,20 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ...errors import ModelError
 from ...spaces.model import DetectorModel, load_onnx
+from .class_head import ClassHead
 from .heads import Head, Shape, Size
 from .own_heads import imported_head
 from .plain_heads import DetrEndToEndHead, EndToEndHead, Yolov5Head, Yolov8Head
 from .shaped_heads import EndToEndMaskHead, EndToEndPoseHead, MaskHead, PoseHead
-from .tasks import DETECT, POSE, Task, task_named
+from .tasks import CLASSIFY, DETECT, POSE, Task, task_named
 from .undecoded_heads import DetrHead, NanoDetHead, NanoDetPlusHead, PicoDetHead, YoloxHead, is_decoded
 
 _KINDS: tuple[type[Head], ...] = (
     *(Yolov8Head, Yolov5Head, EndToEndHead, DetrEndToEndHead),
     *(YoloxHead, NanoDetHead, NanoDetPlusHead, PicoDetHead, DetrHead),
-    *(MaskHead, EndToEndMaskHead, PoseHead, EndToEndPoseHead),
+    *(MaskHead, EndToEndMaskHead, PoseHead, EndToEndPoseHead, ClassHead),
 )
+_SAID = (POSE, CLASSIFY)  # tasks that shapes do not tell
 HEADS: dict[str, type[Head]] = {head.kind: head for head in _KINDS}
 WHOLE = ("picodet", "detr", "nanodet_plus", "yolov8-seg", "end2end-seg")  # their outputs' sizes belong together
 
@@ -85,7 +87,7 @@ def head_of_model(
     named = head_named(override) if override is not None else None
     task = task_named(metadata["task"]) if "task" in metadata else None
     count = len(class_names) if class_names else None
-    kinds = [named] if named else [kind for kind in HEADS.values() if task or kind.task is not POSE]
+    kinds = [named] if named else [kind for kind in HEADS.values() if task or kind.task not in _SAID]
     fits = [head for kind in kinds for head in kind.fit(output_shapes, count, size)]
     fits = [head for head in fits if task in (None, head.task) and head.suits(metadata)]
     if named is None:
