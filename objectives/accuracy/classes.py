@@ -61,7 +61,7 @@ def classes_matched(
         index = {plain_name(name): i for i, name in enumerate(class_names)}
         found = {index[plain_name(name)]: i for i, name in enumerate(names) if plain_name(name) in index}
         if found:
-            return _by_name(class_names, found, ids, names, data)
+            return _by_name(class_names, found, ids, names, data=data)
     classes = classes or (len(class_names) if class_names else None)
     if classes is not None and classes != len(ids):
         told = f" ({few_of(class_names)})" if class_names else ""
@@ -102,7 +102,7 @@ def _chosen(chosen: Sequence[str | int], names: Sequence[str]) -> list[int]:
 
 
 def _by_name(
-    class_names: Sequence[str], found: dict[int, int], ids: Sequence[int], names: Sequence[str], data: str
+    class_names: Sequence[str], found: dict[int, int], ids: Sequence[int], names: Sequence[str], *, data: str
 ) -> ClassMatch:
     """Args: found: class index -> place among the categories."""
     others = itertools.count(max(ids) + 1)

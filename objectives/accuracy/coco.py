@@ -11,21 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .dataset import Dataset
+from .labelled_shapes import counts
 from .matcher import Matches
 from .sample import Sample
 
-ALL, SMALL, MEDIUM, LARGE = range(4)  # pycocotools' areas
+ALL = 0  # of pycocotools' areas
 
 
 @dataclass(frozen=True, kw_only=True)
 class CocoScore:
-    """COCO's average precisions, 0..1, at most 100 detections an image and class; bigger is better.
+    """COCO's average precisions, 0..1, at most 100 detections an image and class (20 poses); bigger is better.
 
     Args:
-        map50_95: mean over IoU 0.50 to 0.95, over the classes that have true boxes.
+        map50_95: mean over IoU 0.50 to 0.95 (of key points: OKS), over the classes that have something to find.
         map50: at IoU 0.50.
-        ap_small, ap_medium, ap_large: map50_95 of boxes up to 32 x 32, up to 96 x 96, and above; None where the data
-            set has none.
+        ap_small, ap_medium, ap_large: map50_95 of objects up to 32 x 32, up to 96 x 96, and above; None where the data
+            set has none, and of small poses.
         per_class: map50_95 by name of the classes that have true boxes.
     """
 
@@ -123,19 +124,20 @@ def score_matches(dataset: Dataset, matches: Sequence[Matches]) -> Accuracy:
         counted=~merged.ignored[ALL],
         truths=truths[ALL],
     )
-    return Accuracy(_coco_score(_precision(merged, truths.sum(axis=1)), dataset.category_names), table)
+    return Accuracy(_coco_score(_precision(merged, truths.sum(axis=1)), dataset), table)
 
 
-def _coco_score(precision: NDArray[np.float64], names: Sequence[str]) -> CocoScore:
+def _coco_score(precision: NDArray[np.float64], dataset: Dataset) -> CocoScore:
     """Args: precision [T, R, classes, A], -1 where there is nothing to find."""
     whole = precision[..., ALL]
-    per_class = {name: _mean(whole[:, :, k]) for k, name in enumerate(names)}
+    per_class = {name: _mean(whole[:, :, k]) for k, name in enumerate(dataset.category_names)}
+    by_area = {area: _mean(precision[..., i]) for i, area in enumerate(dataset.task.areas)}
     return CocoScore(
         map50_95=_mean(whole) or 0.0,  # a Dataset has a box to find, so this mean exists
         map50=_mean(whole[0]) or 0.0,
-        ap_small=_mean(precision[..., SMALL]),
-        ap_medium=_mean(precision[..., MEDIUM]),
-        ap_large=_mean(precision[..., LARGE]),
+        ap_small=by_area.get("small"),
+        ap_medium=by_area["medium"],
+        ap_large=by_area["large"],
         per_class={name: value for name, value in per_class.items() if value is not None},
     )
 
@@ -181,20 +183,18 @@ def _class_precision(
 
 def _truths(dataset: Dataset) -> NDArray[np.int32]:
     """[A, images, classes] true boxes that count at each of COCO's areas."""
-    from pycocotools.cocoeval import Params
-
-    areas = Params("bbox").areaRng
+    areas = dataset.task.area_ranges
     image_index = {image.image_id: i for i, image in enumerate(dataset.images)}
     class_index = {category_id: i for i, category_id in enumerate(dataset.category_ids)}
-    counts = np.zeros((len(areas), len(image_index), len(class_index)), np.int32)
-    counting = [a for a in dataset.annotations if not a["iscrowd"]]
+    numbers = np.zeros((len(areas), len(image_index), len(class_index)), np.int32)
+    counting = [a for a in dataset.annotations if counts(a)]
     sizes = np.array([a["area"] for a in counting])
     images = np.array([image_index[a["image_id"]] for a in counting])
     classes = np.array([class_index[a["category_id"]] for a in counting])
     for area, (smallest, largest) in enumerate(areas):
         counted = (smallest <= sizes) & (sizes <= largest)
-        np.add.at(counts[area], (images[counted], classes[counted]), 1)
-    return counts
+        np.add.at(numbers[area], (images[counted], classes[counted]), 1)
+    return numbers
 
 
 def _mean(precision: NDArray[np.float64]) -> float | None:

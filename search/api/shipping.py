@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ...errors import CandidateError, DatasetError, StudyError
 from ...objectives.accuracy.dataset import Dataset
+from ...objectives.accuracy.tasks import Task
 from ...objectives.engines.build import find_engine
 from ...objectives.measurement import Measurement
 from ...objectives.score import Scorer
@@ -99,10 +100,10 @@ def verify_folder(folder: Path, *, source: EvaluationSpec | None = None, quick: 
         DiskError: the disk is full.
     """
 
-    def find_images(facts: DataFacts, store: Store, limit: int | None) -> Dataset:
+    def find_images(facts: DataFacts, store: Store, limit: int | None, task: Task) -> Dataset:
         recorded = EvaluationSpec(images=facts.images, annotations=facts.annotations, yaml=facts.yaml)
         _refuse_absent(source or recorded)
-        return dataset_of_spec(source or recorded, store, bad_images=facts.bad_images, limit=limit)
+        return dataset_of_spec(source or recorded, store, task=task, bad_images=facts.bad_images, limit=limit)
 
     return verify_package(folder, find_images, quick=quick)
 

@@ -16,7 +16,7 @@ commands = typer.Typer()
 @commands.command(
     epilog=example("qpareto measure studies/quickstart/quickstart.yaml --mask all --calibration max:64 --json")
 )
-def measure(  # noqa: PLR0913, PLR0917 - one parameter an option
+def measure(
     study: StudyFile,
     mask: Annotated[
         str | None, typer.Option(help="none, all, a mask's WORD, or a FILE with one INT8 layer a line.")
@@ -63,7 +63,7 @@ def measure(  # noqa: PLR0913, PLR0917 - one parameter an option
 
 
 @commands.command(epilog=example("qpareto layers studies/quickstart/quickstart.yaml --sensitivity"))
-def layers(  # noqa: PLR0913, PLR0917 - one parameter an option
+def layers(
     model: Annotated[Path, typer.Argument(metavar="STUDY|MODEL", help="A study file or an .onnx.", show_default=False)],
     sensitivity: Annotated[
         bool, typer.Option("--sensitivity", help="Also what INT8 does to the detections, layer by layer.")

@@ -21,7 +21,7 @@ QUICKSTART = "studies/quickstart"
         f"--annotations {QUICKSTART}/data/eval/instances.json --calibration {QUICKSTART}/data/calib/images"
     )
 )
-def init(  # noqa: PLR0913, PLR0917 - one parameter an option
+def init(
     model: Annotated[
         Path, typer.Argument(metavar="MODEL", help="An .onnx, or a .pt that Ultralytics exports.", show_default=False)
     ],

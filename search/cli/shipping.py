@@ -16,7 +16,7 @@ commands = typer.Typer()
 
 
 @commands.command(epilog=example("qpareto export studies/quickstart/quickstart.yaml -o best --max-map-drop 0.01"))
-def export(  # noqa: PLR0913, PLR0917 - one parameter an option
+def export(
     study: StudyFile,
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder to write; must not exist.")],
     trial: Annotated[int | None, typer.Option(help="This trial.")] = None,

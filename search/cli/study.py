@@ -31,7 +31,7 @@ commands = typer.Typer()
 
 
 @commands.command(epilog=example("qpareto run studies/quickstart/quickstart.yaml --trials 40"))
-def run(  # noqa: PLR0913, PLR0917 - one parameter an option
+def run(
     study: StudyFile,
     trials: Trials = None,
     timeout: Timeout = None,
@@ -65,7 +65,7 @@ def _started_from(paths: list[Path] | None) -> list[str]:
 
 
 @commands.command(epilog=example("qpareto front studies/quickstart/quickstart.yaml --json"))
-def front(  # noqa: PLR0913, PLR0917 - one parameter an option
+def front(
     study: StudyFile,
     require: Annotated[
         list[str] | None,

@@ -13,6 +13,7 @@ from ...objectives.accuracy.coco_file import read_coco
 from ...objectives.accuracy.dataset import dataset_from_coco, dataset_from_yolo
 from ...objectives.accuracy.held_out import FEWEST_CALIBRATING, coco_of_images, held_out
 from ...objectives.accuracy.image_files import list_images
+from ...objectives.accuracy.tasks import DETECT, Task
 from ...objectives.accuracy.yolo_files import read_yolo, split_of
 from ...objectives.store import Store
 from ..study_file.spec import EvaluationSpec
@@ -45,7 +46,7 @@ class PartedData:
     origin: str
 
 
-def parted_data(source: EvaluationSpec, calibration: Path | None, store: Store) -> PartedData:
+def parted_data(source: EvaluationSpec, calibration: Path | None, store: Store, task: Task = DETECT) -> PartedData:
     """Find images to calibrate with: those named; or the training images of a data.yaml, or the images of the folder
     that the annotations do not name; or else some of the labelled ones, which are then not scored.
 
@@ -61,7 +62,7 @@ def parted_data(source: EvaluationSpec, calibration: Path | None, store: Store) 
         found, origin = _others(absolute, scored)
         kept = _folder_of(found) or found
     if calibration is None and len(found) < FEWEST_CALIBRATING:
-        return _held_out(absolute, store)
+        return _held_out(absolute, store, task)
     return PartedData(
         images=absolute.images,
         annotations=absolute.annotations,
@@ -118,11 +119,11 @@ def _folder_of(images: Sequence[Path]) -> Path | None:
     return folder if set(list_images(folder)) == set(images) else None
 
 
-def _held_out(source: EvaluationSpec, store: Store) -> PartedData:
+def _held_out(source: EvaluationSpec, store: Store, task: Task) -> PartedData:
     dataset = (
-        dataset_from_coco(*_coco(source), store=store)
+        dataset_from_coco(*_coco(source), store=store, task=task)
         if source.yaml is None
-        else dataset_from_yolo(source.yaml, store=store)
+        else dataset_from_yolo(source.yaml, store=store, task=task)
     )
     scored, calibrating = held_out(dataset)
     folder = Path(os.path.commonpath([image.path.parent for image in scored]))

@@ -17,7 +17,7 @@ from ...objectives.store import Store, disk_errors
 from ..wording import accuracy
 
 NEARLY = 0.95  # of the best mAP, for a change that is simpler
-SHOWN = "Boxes labelled and boxes found in eight images:"
+SHOWN = "What is labelled and what is found in eight images:"
 
 
 def refuse_implausible(scorer: Scorer, *, expected: float | None) -> None:

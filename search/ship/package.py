@@ -107,7 +107,7 @@ def write_package(package: Package, measurement: Measurement, story: Story) -> M
     with made_aside(package.folder) as folder:
         files = lay_out(package.chosen_layout, built, folder)
         (folder / "quantized.onnx").write_bytes(built.graph.SerializeToString())
-        manifest = _manifest(package, built, files, measurement, story)
+        manifest = _manifest(package, built, files, measurement, story=story)
         if manifest.drift is not None and manifest.drift.images:
             _pair(scorer, built).draw(manifest.drift, folder / CHANGED)
         (folder / "README.md").write_text(readme(manifest), encoding="utf-8")
@@ -127,7 +127,7 @@ def _refuse_another(package: Package, quantized: QuantizedModel, measurement: Me
 
 
 def _manifest(
-    package: Package, built: BuiltEngine, files: tuple[EngineFile, ...], measurement: Measurement, story: Story
+    package: Package, built: BuiltEngine, files: tuple[EngineFile, ...], measurement: Measurement, *, story: Story
 ) -> Manifest:
     scorer, mask = package.scorer, package.candidate.mask
     return Manifest(

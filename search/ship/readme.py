@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...objectives.accuracy.drift import Drift
+from ...objectives.accuracy.head_kinds import HEADS
 from ...objectives.latency.timing import Timing
 from ..results.figures import AFRESH, SEARCHED, in_words
 from ..table import markdown
@@ -87,8 +88,9 @@ def _how_to_run(manifest: Manifest) -> str:
     shape = f"{[engine.batch, *manifest.model.input_shape[1:]]}, {manifest.model.preprocessing}"
     if manifest.layout == "ultralytics":
         name = first.split("/", maxsplit=1)[0]
+        task = HEADS[manifest.model.head].task.name
         return (
-            f'```python\nfrom ultralytics import YOLO\n\nYOLO("{name}", task="detect")("image.jpg")\n```\n\n'
+            f'```python\nfrom ultralytics import YOLO\n\nYOLO("{name}", task="{task}")("image.jpg")\n```\n\n'
             f"{_ultralytics_remark(manifest)}"
         )
     if manifest.layout == "triton":

@@ -19,6 +19,7 @@ from ...objectives.accuracy.evaluation_set import EvaluationSet
 from ...objectives.accuracy.head_kinds import head_named
 from ...objectives.accuracy.heads import Head
 from ...objectives.accuracy.parity import IMAGES, Parity
+from ...objectives.accuracy.tasks import Task
 from ...objectives.device import Device
 from ...objectives.engines import EngineOptions
 from ...objectives.engines.build import engine_from_onnx
@@ -41,7 +42,8 @@ OLD_MARGIN = 0.03  # of the ratio: older manifests' intervals do not hold what p
 
 _QUANTIZED = "quantized.onnx"
 
-FindImages = Callable[[DataFacts, Store, int | None], Dataset]  # what to look at, the cache, and a limit for a glance
+# What to look at, the cache, a limit for a glance, and what is to be found.
+FindImages = Callable[[DataFacts, Store, int | None, Task], Dataset]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +61,7 @@ class CheckedPackage:
 
     def parity(self) -> str:
         """Whether the engine finds what its graph finds, on the first few images."""
-        glance = self.find_images(self.manifest.data, self._store, IMAGES)  # whatever its classes
+        glance = self.find_images(self.manifest.data, self._store, IMAGES, self._head.task)  # whatever its classes
         pixels, onnx_path = self._images(glance).pixels, self.folder / _QUANTIZED
         out = self.scratch / "parity"
         out.mkdir()
@@ -134,9 +136,9 @@ class CheckedPackage:
     @property
     def _head(self) -> Head:
         model = self.manifest.model
-        shapes = read_model(self.folder / _QUANTIZED).output_shapes
-        fits = head_named(model.head).fit(shapes, model.head_classes, model.input_shape[2:])
-        return next(head for head in fits if head.output == model.head_output)
+        graph = read_model(self.folder / _QUANTIZED)
+        fits = head_named(model.head).fit(graph.output_shapes, model.head_classes, model.input_shape[2:])
+        return next(head for head in fits if head.output == model.head_output and head.suits(graph.metadata))
 
     @cached_property
     def _engine(self) -> EngineRef:
@@ -174,7 +176,7 @@ class CheckedPackage:
             VerificationError: they are others.
         """
         facts, model = self.manifest.data, self.manifest.model
-        found = self.find_images(facts, self._store, facts.limit)
+        found = self.find_images(facts, self._store, facts.limit, self._head.task)
         images = self._images(found.for_model(model.class_names, model.head_classes, facts.classes))
         if images.dataset.content_hash != facts.hash:
             raise VerificationError(

@@ -16,11 +16,11 @@ from ...spaces.model import DetectorModel
 from ...spaces.preprocessing import USUAL
 
 LOADABLE = ("openvino", "tensorrt")  # kinds of engines that Ultralytics has a backend for
-READABLE = ("yolov8", "end2end")  # heads
+READABLE = ("yolov8", "end2end", "yolov8-seg", "end2end-seg", "yolov8-pose", "end2end-pose")  # heads
 STRIDE = 32  # where the model does not say
 
 _NUMBERS = ("stride", "channels")
-_LITERALS = ("args",)
+_LITERALS = ("args", "kpt_shape")
 _OURS = "qpareto"  # the one key that Ultralytics does not know
 
 
@@ -57,12 +57,12 @@ def ultralytics_metadata(
         if key in found:
             found[key] = ast.literal_eval(found[key])
     return found | {
-        "task": "detect",
+        "task": head.task.name,
         "batch": batch,
         "imgsz": [height, width],
         "names": dict(enumerate(names)),
         "channels": channels,
-        "end2end": head.kind == "end2end",
+        "end2end": head.kind.startswith("end2end"),
         _OURS: dict(ours),
     }
 

@@ -202,7 +202,7 @@ def test_classes_are_chosen_by_name_or_number() -> None:
 
 def test_chosen_classes_without_a_box_are_refused() -> None:
     dataset = scene_of([([Truth(0, (1, 1, 2, 2))], [])], classes=3).dataset
-    with pytest.raises(DatasetError, match="made up has no box of the classes that count"):
+    with pytest.raises(DatasetError, match="made up has no boxes of the classes that count"):
         dataset.for_model(None, 3, ["b"])
 
 

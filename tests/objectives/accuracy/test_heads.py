@@ -48,7 +48,7 @@ def test_the_study_file_can_say_which_head_it_is() -> None:
         ([(1, 84, 8400), (1, 84, 8400)], COCO, {}, None, r"'yolov8' \(output 0\) and 'yolov8' \(output 1\)"),
         ([(1, 84, 8400)], COCO, {}, "yolov5", "fit no known head"),
         ([(1, 84, 8400)], COCO, {}, "yolov9", "no head 'yolov9': set head to one of yolov8, yolov5, end2end"),
-        ([(1, 56, 8400)], ["person"], {"task": "pose"}, None, "task is 'pose'"),
+        ([(1, 56, 8400)], ["person"], {"task": "obb"}, None, "oriented boxes are not scored"),
     ],
 )
 def test_what_is_no_known_head_is_refused_with_its_shapes(
