@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +14,16 @@ from numpy.typing import NDArray
 from .dataset import Dataset
 from .labelled_shapes import counts
 from .matcher import Matches
+from .metrics import MAP, Metric, Score
 from .sample import Sample
+from .tasks import CLASSIFY
+from .top1 import TopScore, score_of_classes
 
 ALL = 0  # of pycocotools' areas
 
 
 @dataclass(frozen=True, kw_only=True)
-class CocoScore:
+class CocoScore(Score):
     """COCO's average precisions, 0..1, at most 100 detections an image and class (20 poses); bigger is better.
 
     Args:
@@ -30,17 +34,23 @@ class CocoScore:
         per_class: map50_95 by name of the classes that have true boxes.
     """
 
+    metric: ClassVar[Metric] = MAP
+    bounded: ClassVar[tuple[str, ...]] = ("map50_95", "map50")
+
     map50_95: float
     map50: float
     ap_small: float | None
     ap_medium: float | None
     ap_large: float | None
-    per_class: Mapping[str, float]
+
+    @property
+    def beside(self) -> dict[str, tuple[float | None, ...]]:
+        return {"mAP50": (self.map50,), "AP small / medium / large": (self.ap_small, self.ap_medium, self.ap_large)}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MatchTable:
-    """Every detection that counts towards map50_95, by class and then by falling score.
+    """Every detection that counts towards the figure, by class and then by falling score.
 
     Args:
         images: [D] index of the image in the data set.
@@ -49,6 +59,7 @@ class MatchTable:
         correct: [T, D] whether the detection hits a true box at each IoU threshold.
         counted: [T, D] whether it counts as right or wrong; what lies on a crowd does not.
         truths: [images, classes] true boxes that are no crowd.
+        metric: the name of the figure.
     """
 
     images: NDArray[np.int32]
@@ -57,6 +68,7 @@ class MatchTable:
     correct: NDArray[np.bool_]
     counted: NDArray[np.bool_]
     truths: NDArray[np.int32]
+    metric: str = MAP.name
 
     def of_rows(self, rows: NDArray[np.bool_]) -> MatchTable:
         """Some of the detections, with all true boxes: rows is [D]."""
@@ -78,7 +90,7 @@ class Accuracy:
         sample: by which the engine is known again when it is timed; None of what an older program kept.
     """
 
-    score: CocoScore
+    score: CocoScore | TopScore
     matches: MatchTable
     sample: Sample | None = None
 
@@ -93,14 +105,16 @@ class Accuracy:
     def load(cls, folder: Path) -> Accuracy:
         """Read what `save` wrote."""
         with np.load(folder / "matches.npz", allow_pickle=False) as arrays:
-            matches = MatchTable(**arrays)
-        return cls(CocoScore(**json.loads((folder / "score.json").read_text())), matches, Sample.load(folder))
+            told = dict(arrays)
+        matches = MatchTable(**{**told, "metric": str(told.get("metric", MAP.name))})
+        kind = CocoScore if matches.metric == MAP.name else TopScore
+        return cls(kind(**json.loads((folder / "score.json").read_text())), matches, Sample.load(folder))
 
 
 def score_matches(dataset: Dataset, matches: Sequence[Matches]) -> Accuracy:
-    """COCO's figures of matched detections, one `Matches` an image in the data set's order.
+    """The figures of matched detections, one `Matches` an image in the data set's order.
 
-    The same floats as pycocotools gives when it evaluates all images at once.
+    Of boxes the same floats as pycocotools gives when it evaluates all images at once.
     """
     if len(matches) != len(dataset.images):
         raise ValueError(f"{len(matches)} images were matched, but {dataset.name} has {len(dataset.images)}")
@@ -123,7 +137,10 @@ def score_matches(dataset: Dataset, matches: Sequence[Matches]) -> Accuracy:
         correct=merged.matched[ALL] & ~merged.ignored[ALL],
         counted=~merged.ignored[ALL],
         truths=truths[ALL],
+        metric=dataset.task.metric.name,
     )
+    if dataset.task is CLASSIFY:
+        return Accuracy(score_of_classes(dataset, matches), table)
     return Accuracy(_coco_score(_precision(merged, truths.sum(axis=1)), dataset), table)
 
 

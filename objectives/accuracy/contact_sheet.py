@@ -15,6 +15,7 @@ from .dataset import Dataset
 from .heads import Detections
 from .image_files import decode
 from .shapes import KeyPoints, Masks, Shapes
+from .tasks import CLASSIFY
 
 CELL = 480  # pixels: the longer side of an image on the sheet
 CAPTION = 24
@@ -40,7 +41,8 @@ class Column:
 def contact_sheet(dataset: Dataset, images: Sequence[int], columns: Sequence[Column], *, confidence: float) -> Picture:
     """Draw a row an image and a column an engine: what is true white, what is found orange, with class and confidence.
 
-    Masks are drawn by their outline, key points as dots, where those are the task.
+    Masks are drawn by their outline, key points as dots, where those are the task; of a classifier's image its class is
+    written, and the best one found, however sure.
 
     Args:
         images: indices of the data set, at least one.
@@ -80,6 +82,9 @@ def _cell(dataset: Dataset, index: int, title: str, found: Detections, *, confid
     size = max(round(record.width * scale), 1), max(round(record.height * scale), 1)
     cell: Picture = np.full((CELL + CAPTION, CELL, 3), 255, np.uint8)
     picture = np.ascontiguousarray(cv2.resize(image, size))
+    if dataset.task is CLASSIFY:
+        _classes(picture, dataset, record.image_id, found)
+        found = found.of_rows(np.arange(0))
     for annotation in dataset.annotations:
         if annotation["image_id"] == record.image_id:
             x, y, width, height = annotation["bbox"]
@@ -93,6 +98,17 @@ def _cell(dataset: Dataset, index: int, title: str, found: Detections, *, confid
     cell[CAPTION : CAPTION + size[1], : size[0]] = picture
     _write(cell, f"{title}: {record.path.name}", (4, 16), _TEXT)
     return cell
+
+
+def _classes(picture: Picture, dataset: Dataset, image_id: int, found: Detections) -> None:
+    """The class of an image, and below it the best one that was found."""
+    index = {category: i for i, category in enumerate(dataset.category_ids)}
+    true = [index[a["category_id"]] for a in dataset.annotations if a["image_id"] == image_id]
+    lines = [(_name(dataset, label), _TRUE) for label in true]
+    lines += [(f"{_name(dataset, found.classes[0])} {found.scores[0]:.2f}", _FOUND)] if len(found.scores) else []
+    for i, (text, colour) in enumerate(lines):
+        _write(picture, text, (5, 17 + 16 * i), _TEXT)  # a shadow, on pictures that are as bright
+        _write(picture, text, (4, 16 + 16 * i), colour)
 
 
 def _name(dataset: Dataset, label: int) -> str:

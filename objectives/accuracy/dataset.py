@@ -12,13 +12,14 @@ from typing import Any
 
 from ...errors import DatasetError
 from ..store import Store, content_key, file_hash
+from .class_folders import read_class_folders
 from .classes import classes_matched
 from .coco_file import read_coco
 from .coco_sizes import refuse_other_boxes, sizes_filled
 from .image_files import BadImages, ImageFile, check_images, in_threads, some_of
-from .labelled_shapes import annotation_of_label, counts, drawn
+from .labelled_shapes import annotation_of_label, counts, drawn, one_class_each, whole_image
 from .remarks import files_remarks, unlabelled_images
-from .tasks import DETECT, POSE, SEGMENT, Task
+from .tasks import CLASSIFY, DETECT, POSE, SEGMENT, Task
 from .yolo_files import label_path, read_labels, read_yolo
 
 
@@ -106,15 +107,21 @@ class Dataset:
         if match.left_out:
             lost = sum(a["category_id"] not in match.ids for a in found.annotations)
             left = some_of(match.left_out, "category", plural="categories")
-            said = (*said, f"{self.name} has {left} that the model does not know: left out, with {_boxes(lost)}.")
+            said = (*said, f"{self.name} has {left} that the model does not know: left out, with {self._told(lost)}.")
+        images = {a["image_id"] for a in boxes}
         return replace(
             found,
+            images=tuple(i for i in found.images if i.image_id in images) if self.task is CLASSIFY else found.images,
             category_ids=match.ids,
             category_names=match.names,
             annotations=boxes,
             content_hash=content,
             remarks=(*found.remarks, *said),
         )
+
+    def _told(self, annotations: int) -> str:
+        noun = "image" if self.task is CLASSIFY else "box"
+        return f"1 {noun}" if annotations == 1 else f"{annotations} {noun}{'s' if self.task is CLASSIFY else 'es'}"
 
     def _without_root(self, classes: int | None) -> Dataset:
         """Without an empty category before all others, unless the model has a class for it too."""
@@ -171,6 +178,8 @@ def dataset_from_coco(
     sizes = {image_id: (file.width, file.height) for image_id, file in records}
     boxes = [a for a in coco.annotations if a["image_id"] in sizes]
     refuse_other_boxes(boxes, sizes, annotations)
+    if task is CLASSIFY:
+        boxes = one_class_each(boxes, sizes, annotations)
     if task is SEGMENT:
         boxes = [drawn(a, sizes[a["image_id"]]) for a in boxes]
     categories = sorted(coco.categories, key=lambda entry: int(entry["id"]))
@@ -217,6 +226,34 @@ def dataset_from_yolo(
     ]
     dataset = _dataset(name, records, dict(enumerate(yolo.names)), annotations, task=task)
     return replace(dataset, skipped=skipped, remarks=(*unlabelled, *dataset.remarks))
+
+
+def dataset_from_class_folders(
+    folder: Path,
+    *,
+    limit: int | None = None,
+    bad_images: BadImages = "refuse",
+    store: Store | None = None,
+) -> Dataset:
+    """A data set of classification: a folder of images for each class, see class_folders.py.
+
+    Args:
+        limit: only the first so many images, by turns one of each class.
+        bad_images, store: as for `dataset_from_coco`.
+
+    Raises:
+        DatasetError: see class_folders.py and image_files.py; or the limit is below 1.
+    """
+    found = read_class_folders(folder)
+    class_of = dict(_first(found.images, limit, folder))
+    files, skipped = check_images(list(class_of), bad_images=bad_images, store=store)
+    records = list(enumerate(files, start=1))
+    annotations = [
+        {"id": i, "image_id": i, "category_id": class_of[file.path]} | whole_image((file.width, file.height))
+        for i, file in records
+    ]
+    dataset = _dataset(folder.name, records, dict(enumerate(found.names)), annotations, task=CLASSIFY)
+    return replace(dataset, skipped=skipped)
 
 
 def refuse_overlap(paths: Sequence[Path], seen: Collection[str], *, what: str, other: str) -> None:
@@ -276,7 +313,3 @@ def _dataset(
         task=task,
         remarks=tuple(files_remarks(name, [file for _, file in records])),
     )
-
-
-def _boxes(count: int) -> str:
-    return "1 box" if count == 1 else f"{count} boxes"

@@ -6,19 +6,22 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ...errors import ModelError
 from ...spaces.model import DetectorModel, load_onnx
+from .class_head import ClassHead
 from .heads import Head, Shape, Size
 from .own_heads import imported_head
 from .plain_heads import DetrEndToEndHead, EndToEndHead, Yolov5Head, Yolov8Head
 from .shaped_heads import EndToEndMaskHead, EndToEndPoseHead, MaskHead, PoseHead
-from .tasks import DETECT, POSE, Task, task_named
+from .tasks import CLASSIFY, DETECT, POSE, Task, task_named
 from .undecoded_heads import DetrHead, NanoDetHead, NanoDetPlusHead, PicoDetHead, YoloxHead, is_decoded
 
 _KINDS: tuple[type[Head], ...] = (
     *(Yolov8Head, Yolov5Head, EndToEndHead, DetrEndToEndHead),
     *(YoloxHead, NanoDetHead, NanoDetPlusHead, PicoDetHead, DetrHead),
-    *(MaskHead, EndToEndMaskHead, PoseHead, EndToEndPoseHead),
+    *(MaskHead, EndToEndMaskHead, PoseHead, EndToEndPoseHead, ClassHead),
 )
+_SAID = (POSE, CLASSIFY)  # tasks that shapes do not tell
 HEADS: dict[str, type[Head]] = {head.kind: head for head in _KINDS}
+WHOLE = ("picodet", "detr", "nanodet_plus", "yolov8-seg", "end2end-seg")  # their outputs' sizes belong together
 
 
 def head_named(name: str) -> type[Head]:
@@ -81,15 +84,15 @@ def head_of_model(
     Raises:
         ModelError: its task is none of ours; none or several of its outputs fit; the override is unknown or fits none.
     """
-    kinds = HEADS.values() if override is None else [head_named(override)]
+    named = head_named(override) if override is not None else None
     task = task_named(metadata["task"]) if "task" in metadata else None
     count = len(class_names) if class_names else None
+    kinds = [named] if named else [kind for kind in HEADS.values() if task or kind.task not in _SAID]
     fits = [head for kind in kinds for head in kind.fit(output_shapes, count, size)]
-    fits = [head for head in fits if head.task is task or (task is None and (override or head.task is not POSE))]
-    fits = [head for head in fits if head.suits(metadata)]
-    if override is None:
+    fits = [head for head in fits if task in (None, head.task) and head.suits(metadata)]
+    if named is None:
         fits = _likeliest(fits, output_shapes, metadata, decoded)
-    elif override not in HEADS and len(fits) != 1:
+    if len(fits) != 1 and named is not None and named.kind not in HEADS:
         outputs = ", ".join(str(list(shape)) for shape in output_shapes)
         raise ModelError(f"Outputs {outputs} are not those of {override}: its `fit` gives {len(fits)} heads, not one.")
     if len(fits) != 1:
@@ -102,7 +105,7 @@ def _likeliest(
 ) -> list[Head]:
     """What is left of the heads that fit, by what else is known of the model."""
     by_kind = {head.kind: head for head in fits}
-    for kind in ("picodet", "detr", "nanodet_plus", "yolov8-seg", "end2end-seg"):  # whose sizes belong together
+    for kind in WHOLE:
         if kind in by_kind:
             return [head for head in fits if head.kind == kind]
     if {"yolov5", "end2end"} <= by_kind.keys() and metadata.get("end2end") == "True":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,38 @@ POSE_AREA = 0.53  # of a box, where no area is told: as Ultralytics' validation 
 def counts(annotation: Mapping[str, Any]) -> bool:
     """Whether an annotation of a `Dataset` is to be found: it is no crowd, and no pose without a labelled point."""
     return not annotation["iscrowd"] and annotation.get("num_keypoints") != 0
+
+
+def whole_image(size: tuple[int, int]) -> dict[str, Any]:
+    """What an annotation holds beside its ids that is an image's class: the whole image is its box.
+
+    Args:
+        size: the image's width and height.
+    """
+    width, height = size
+    return {"bbox": [0.0, 0.0, float(width), float(height)], "area": float(width * height), "iscrowd": 0}
+
+
+def one_class_each(
+    annotations: Sequence[Mapping[str, Any]], sizes: Mapping[int, tuple[int, int]], path: Path
+) -> list[Mapping[str, Any]]:
+    """A COCO file's boxes as the classes of its images.
+
+    Args:
+        sizes: width and height of each image, by id.
+
+    Raises:
+        DatasetError: an image has no class, or several.
+    """
+    classes: dict[int, dict[int, Mapping[str, Any]]] = {image: {} for image in sizes}
+    for annotation in annotations:
+        classes[annotation["image_id"]][annotation["category_id"]] = annotation
+    if other := [image for image, found in classes.items() if len(found) != 1]:
+        raise DatasetError(
+            f"{len(other)} of {len(sizes)} images of {path} have no class or several (the first has id {other[0]}), "
+            "but the model tells the class of an image: name a data set of classification."
+        )
+    return [{**one, **whole_image(sizes[image])} for image, found in classes.items() for one in found.values()]
 
 
 def shape_of_entry(entry: Mapping[str, Any], task: Task, where: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Heads with one output, which holds decoded boxes and class scores."""
+"""Heads whose outputs hold decoded boxes and class scores."""
 
 from __future__ import annotations
 
@@ -95,11 +95,6 @@ class EndToEndHead(PlainHead):
         return None
 
 
-def of_three(shapes: Sequence[Shape]) -> list[tuple[int, int, int]]:
-    """Index, middle and last size of the outputs that have a batch and two more sizes."""
-    return [(i, shape[1], shape[2]) for i, shape in enumerate(shapes) if len(shape) == 3]
-
-
 @dataclass(frozen=True)
 class DetrEndToEndHead(EndToEndHead):
     """Of RT-DETR, D-FINE, DEIM with their postprocessor: labels, boxes by their corners, scores; the best first.
@@ -127,3 +122,8 @@ class DetrEndToEndHead(EndToEndHead):
     def read(self, outputs: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         boxes = super().read(outputs)
         return np.concatenate((boxes, outputs[self.scores][..., None], outputs[self.labels][..., None]), axis=-1)
+
+
+def of_three(shapes: Sequence[Shape]) -> list[tuple[int, int, int]]:
+    """Index, middle and last size of the outputs that have a batch and two more sizes."""
+    return [(i, shape[1], shape[2]) for i, shape in enumerate(shapes) if len(shape) == 3]

@@ -1,4 +1,4 @@
-"""What a model is asked to find, and how that is judged: boxes, masks or key points."""
+"""What a model is asked to find, and how that is judged: boxes, masks, key points, or the class of an image."""
 
 from __future__ import annotations
 
@@ -11,25 +11,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ModelError
+from .metrics import MAP, TOP1, Metric
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """One of Ultralytics' tasks, judged by COCO's average precision; what hits a truth is the task's own.
+    """One of Ultralytics' tasks. What hits a truth is the task's own.
 
     Args:
         name: as Ultralytics calls it.
         finds: for people.
-        figure: what its map50_95 is called.
-        iou_type: pycocotools' name of the overlap: of boxes, of masks, or the similarity of key points (OKS).
-        areas: COCO's areas that its figures are told of, in pycocotools' order.
+        figure: what its metric's figure is called.
+        metric: COCO's average precision, or top-1.
+        iou_type: pycocotools' name of the overlap: of boxes, of masks, or the similarity of key points (OKS); None
+            where nothing has a place.
+        areas: COCO's areas that its figures are told of, in pycocotools' order; of top-1 how many classes may be named.
         most: detections of an image and class that count.
     """
 
-    name: Literal["detect", "segment", "pose"]
+    name: Literal["detect", "segment", "pose", "classify"]
     finds: str
     figure: str
-    iou_type: Literal["bbox", "segm", "keypoints"]
+    iou_type: Literal["bbox", "segm", "keypoints"] | None
+    metric: Metric = MAP
     areas: tuple[str, ...] = ("all", "small", "medium", "large")
     most: int = 100
 
@@ -41,6 +45,8 @@ class Task:
         """[areas, 2] pixels, smallest and largest."""
         from pycocotools.cocoeval import Params
 
+        if self.iou_type is None:
+            return np.array([[0, np.inf]] * len(self.areas))
         return np.array(Params(self.iou_type).areaRng, np.float64)
 
 
@@ -54,7 +60,10 @@ POSE = Task(
     areas=("all", "medium", "large"),
     most=20,
 )
-TASKS: dict[str, Task] = {task.name: task for task in (DETECT, SEGMENT, POSE)}
+CLASSIFY = Task(
+    name="classify", finds="classes", figure="top-1", iou_type=None, metric=TOP1, areas=("top-1", "top-5"), most=1
+)
+TASKS: dict[str, Task] = {task.name: task for task in (DETECT, SEGMENT, POSE, CLASSIFY)}
 
 
 def task_named(name: str) -> Task:

@@ -22,7 +22,7 @@ from ..run.confirm import confirm_points
 from ..run.prepare import check_runs, dataset_of_spec, identity_of_study, scorer_of_spec, space_of_spec
 from ..ship.choice import Choice, chosen, settled
 from ..ship.layouts import Layout
-from ..ship.manifest import DataFacts, FiguresFacts, Manifest, StudyFacts
+from ..ship.manifest import DataFacts, Manifest, StudyFacts, figures_facts
 from ..ship.package import Package, Story, write_package
 from ..ship.verify import Check, verify_package
 from ..show.answer import headline
@@ -66,7 +66,7 @@ def export_from_study(
         study=_study_facts(spec, winner),
         searched=winner.measurement,
         confirmed=winner.again,
-        figures=FiguresFacts.of(winner.figures),
+        figures=figures_facts(winner.figures),
     )
     measurement = winner.fresh if confirm and winner.fresh is not None else winner.measurement
     return write_package(package, measurement, story)
@@ -101,7 +101,8 @@ def verify_folder(folder: Path, *, source: EvaluationSpec | None = None, quick: 
     """
 
     def find_images(facts: DataFacts, store: Store, limit: int | None, task: Task) -> Dataset:
-        recorded = EvaluationSpec(images=facts.images, annotations=facts.annotations, yaml=facts.yaml)
+        paths = {"images": facts.images, "annotations": facts.annotations, "yaml": facts.yaml, "folder": facts.folder}
+        recorded = EvaluationSpec(**paths)
         _refuse_absent(source or recorded)
         return dataset_of_spec(source or recorded, store, task=task, bad_images=facts.bad_images, limit=limit)
 
@@ -178,7 +179,7 @@ def _study_facts(spec: StudySpec, winner: Point) -> StudyFacts:
 
 
 def _refuse_absent(source: EvaluationSpec) -> None:
-    absent = [path for path in (source.images, source.annotations, source.yaml) if path and not path.exists()]
+    absent = [path for _, path in source if path and not path.exists()]
     if absent:
         raise DatasetError(
             f"There is no {absent[0]} here: name the evaluation images with --images and --annotations, or with --data."

@@ -30,12 +30,13 @@ from .manifest import (
     DataFacts,
     EngineFacts,
     EngineFile,
-    FiguresFacts,
     Manifest,
+    MapFigures,
     MaskFacts,
     ModelFacts,
     StudyFacts,
     TimingFacts,
+    TopFigures,
     sha256_of,
 )
 from .readme import CHANGED, readme
@@ -52,7 +53,7 @@ class Story:
     study: StudyFacts | None = None
     searched: Measurement | None = None
     confirmed: Measurement | None = None
-    figures: FiguresFacts | None = None
+    figures: MapFigures | TopFigures | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,6 +197,7 @@ def _data_facts(package: Package) -> DataFacts:
         images=data.images,
         annotations=data.annotations,
         yaml=data.yaml,
+        folder=data.folder,
         limit=data.limit,
         bad_images=data.bad_images,
         classes=data.classes,

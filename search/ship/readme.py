@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...objectives.accuracy.drift import Drift
 from ...objectives.accuracy.head_kinds import HEADS
+from ...objectives.accuracy.metrics import Metric
 from ...objectives.latency.timing import Timing
 from ..results.figures import AFRESH, SEARCHED, in_words
 from ..table import markdown
@@ -18,7 +19,7 @@ def readme(manifest: Manifest) -> str:
     """The whole text."""
     parts = ["# A quantized detector", manifest.chosen, _numbers(manifest), "## How to run it", _how_to_run(manifest)]
     if manifest.drift is not None:
-        parts += ["## What changes against the reference", _drift(manifest.drift)]
+        parts += ["## What changes against the reference", _drift(manifest.drift, manifest.measurement.accuracy.metric)]
     parts += ["## What is here", _contents(manifest), "## Is it still what was measured?", _verify(manifest)]
     return "\n\n".join(parts) + "\n"
 
@@ -50,8 +51,8 @@ def _earlier(manifest: Manifest) -> list[str]:
     told = []
     if manifest.afresh and figures and figures.accuracy_from != AFRESH:
         scored = found.accuracy
-        figure = f"{accuracy(scored.map50_95)} ({change(scored.change.value)})"
-        told.append(f"mAP50-95 {figure} on {scored.images} images at export")
+        figure = f"{accuracy(scored.value)} ({change(scored.change.value)})"
+        told.append(f"{scored.label} {figure} on {scored.images} images at export")
     if manifest.searched is not None and SEARCHED not in sources:
         told.append(f"{in_words(manifest.searched)} in the search, which chose by them")
     if again is not None and sources & {AFRESH, SEARCHED}:
@@ -64,10 +65,11 @@ def _measured(manifest: Manifest) -> list[str]:
     found, figures = manifest.measurement, manifest.figures
     ratio_of = figures.ratio if figures else found.timing.ratio
     change_of = figures.change if figures else found.accuracy.change
+    beside, (value, *_) = next(iter(found.accuracy.beside.items()))
     return [
         f"- **{figures.words if figures else in_words(found)}**; 95 % intervals: of the ratio "
         f"{interval(ratio_of, ratio)}, of the change {interval(change_of, change)}.",
-        f"- mAP50 {accuracy(found.accuracy.map50)} on {found.accuracy.images} images; {_slow_runs(found.timing)}; "
+        f"- {beside} {accuracy(value)} on {found.accuracy.images} images; {_slow_runs(found.timing)}; "
         f"{found.engine.bytes >> 10} KiB.",
     ]
 
@@ -113,7 +115,7 @@ def _ultralytics_remark(manifest: Manifest) -> str:
     return f"The plan runs on {manifest.device} with the versions in `manifest.json`, and on nothing else for sure."
 
 
-def _drift(drift: Drift) -> str:
+def _drift(drift: Drift, metric: Metric) -> str:
     shift = drift.confidence
     lines = [
         f"- **Confidence**: F1 is best at {shift.best:.2f} ({shift.best_f1:.3f}); the reference's is at "
@@ -121,7 +123,7 @@ def _drift(drift: Drift) -> str:
         f"{shift.f1_kept:.3f}.",
         f"- **Images**: of {drift.images_seen}, {drift.images_changed} changed at that confidence.",
     ]
-    parts = ["\n".join(lines), *map(markdown, drift_tables(drift))]
+    parts = ["\n".join(lines), *map(markdown, drift_tables(drift, metric))]
     if drift.images:
         parts.append(f"![The reference's detections, and this engine's]({CHANGED})")
     return "\n\n".join(parts)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ...errors import VerificationError
 from ...objectives import steps
-from ...objectives.accuracy.bootstrap import map_difference
+from ...objectives.accuracy.bootstrap import accuracy_difference
 from ...objectives.accuracy.dataset import Dataset
 from ...objectives.accuracy.evaluation_set import EvaluationSet
 from ...objectives.accuracy.head_kinds import head_named
@@ -74,12 +74,12 @@ class CheckedPackage:
         )
 
     def accuracy(self) -> str:
-        """MAP on the same images, the change's interval as its own: the reference is evaluated too."""
+        """The figure on the same images, the change's interval as its own: the reference is evaluated too."""
         then = self.manifest.measurement.accuracy
         found, reference = map(self._evaluator.accuracy, (self._engine, self._reference))
-        now = _around(found.score.map50_95, map_difference(found.matches, reference.matches))
-        before = _around(then.map50_95, then.change)
-        told = f"mAP50-95 {accuracy(now.value)} on {then.images} images, {accuracy(before.value)} in the manifest"
+        now = _around(found.score.value, accuracy_difference(found.matches, reference.matches))
+        before = _around(then.value, then.change)
+        told = f"{then.label} {accuracy(now.value)} on {then.images} images, {accuracy(before.value)} in the manifest"
         if not agree(before, now, margin=MAP_MARGIN, correlation=1.0):
             raise VerificationError(
                 f"{told}: the difference of {change(difference(before, now, correlation=1.0).value)} is beyond "
@@ -193,7 +193,7 @@ class CheckedPackage:
 
 
 def _around(value: float, change: Interval) -> Interval:
-    """A mAP with the arms of its change against the reference."""
+    """A figure with the arms of its change against the reference."""
     return Interval(value, value + change.low - change.value, value + change.high - change.value)
 
 

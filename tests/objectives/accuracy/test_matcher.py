@@ -13,7 +13,7 @@ def test_only_the_best_hundred_detections_of_a_class_count_in_an_image() -> None
     scene = scene_of([([Truth(1, box)], [*wrong, Found(1, box, 0.1)]), ([Truth(0, box)], [Found(0, box, 0.1)])])
     score = score_detections(scene.dataset, scene.detections).score
     assert score.per_class == {"a": pytest.approx(1 / 101), "b": pytest.approx(1.0)}
-    assert score.map50_95 == pycocotools_eval(scene)[0][0]
+    assert score.value == pycocotools_eval(scene)[0][0]
 
 
 def test_images_may_be_matched_in_any_order() -> None:

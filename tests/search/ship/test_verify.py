@@ -182,7 +182,7 @@ def test_verify_passes_on_a_fresh_export_wherever_its_images_lie(
 
 def test_what_scores_otherwise_than_the_manifest_says_fails_by_how_much(copy: Path, manifest: Manifest) -> None:
     then = manifest.measurement
-    boasts = replace(then, accuracy=replace(then.accuracy, map50_95=then.accuracy.map50_95 + 0.05))
+    boasts = replace(then, accuracy=replace(then.accuracy, map50_95=then.accuracy.value + 0.05))
     assert manifest.figures is not None
     faster = manifest.figures.model_copy(update={"latency_ratio": 0.01, "latency_ratio_ci": (0.009, 0.011)})
     sealed_anew(copy, lambda _: {"measurement": boasts, "figures": faster})
@@ -190,7 +190,7 @@ def test_what_scores_otherwise_than_the_manifest_says_fails_by_how_much(copy: Pa
     assert {check.outcome for check in passed} == {"passed"}
     assert (accuracy.outcome, latency.outcome) == ("failed", "failed")
     assert (
-        f"mAP50-95 {then.accuracy.map50_95:.4f} on 40 images, {boasts.accuracy.map50_95:.4f} in the manifest"
+        f"mAP50-95 {then.accuracy.value:.4f} on 40 images, {boasts.accuracy.value:.4f} in the manifest"
         in accuracy.detail
     )
     assert "the difference of -0.0500 is beyond 0.001" in accuracy.detail
