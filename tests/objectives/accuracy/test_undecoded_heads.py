@@ -269,4 +269,4 @@ def test_picodet_finds_what_is_labelled(shared: Path, tmp_path: Path) -> None:
         head.detections(session.run(None, {"image": pixels.tensor([i])}))[0].on_image(pixels.geometry[i])
         for i in range(24)
     ]
-    assert FirstLook(dataset, found).map50_95 > 0.25
+    assert FirstLook(dataset, found).value > 0.25
