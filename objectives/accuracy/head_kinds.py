@@ -8,17 +8,35 @@ from ...errors import ModelError
 from ...spaces.model import DetectorModel, load_onnx
 from .class_head import ClassHead
 from .heads import Head, Shape, Size
-from .plain_heads import EndToEndHead, Yolov5Head, Yolov8Head
+from .own_heads import imported_head
+from .plain_heads import DetrEndToEndHead, EndToEndHead, Yolov5Head, Yolov8Head
 from .shaped_heads import EndToEndMaskHead, EndToEndPoseHead, MaskHead, PoseHead
 from .tasks import CLASSIFY, DETECT, POSE, Task, task_named
-from .undecoded_heads import DetrHead, PicoDetHead, YoloxHead, is_decoded
+from .undecoded_heads import DetrHead, NanoDetHead, NanoDetPlusHead, PicoDetHead, YoloxHead, is_decoded
 
 _KINDS: tuple[type[Head], ...] = (
-    *(Yolov8Head, Yolov5Head, EndToEndHead, YoloxHead, PicoDetHead, DetrHead),
+    *(Yolov8Head, Yolov5Head, EndToEndHead, DetrEndToEndHead),
+    *(YoloxHead, NanoDetHead, NanoDetPlusHead, PicoDetHead, DetrHead),
     *(MaskHead, EndToEndMaskHead, PoseHead, EndToEndPoseHead, ClassHead),
 )
 _SAID = (POSE, CLASSIFY)  # tasks that shapes do not tell
 HEADS: dict[str, type[Head]] = {head.kind: head for head in _KINDS}
+WHOLE = ("picodet", "detr", "nanodet_plus", "yolov8-seg", "end2end-seg")  # their outputs' sizes belong together
+
+
+def head_named(name: str) -> type[Head]:
+    """The head of a name, or of one's own at an import path.
+
+    Raises:
+        ModelError: there is none of that name, or nothing such at that path.
+    """
+    if ":" in name:
+        return imported_head(name)
+    if name not in HEADS:
+        raise ModelError(
+            f"There is no head '{name}': set head to one of {', '.join(HEADS)}, or to the import path of one's own."
+        )
+    return HEADS[name]
 
 
 def head_of(model: DetectorModel, override: str | None = None) -> Head:
@@ -59,24 +77,24 @@ def head_of_model(
         output_shapes: in graph order.
         class_names: by class index, if the exporter wrote them.
         metadata: of the ONNX file; `task`, `kpt_shape` and `end2end` are read.
-        override: the head's kind, from the study file's `head:`.
+        override: the head's kind or import path, from the study file's `head:`.
         size: of the model's input; heads with grids are recognised by it.
         decoded: whether the graph decodes the boxes of the output of this index.
 
     Raises:
         ModelError: its task is none of ours; none or several of its outputs fit; the override is unknown or fits none.
     """
-    if override is not None and override not in HEADS:
-        raise ModelError(f"There is no head '{override}': set head to one of {', '.join(HEADS)}.")
+    named = head_named(override) if override is not None else None
     task = task_named(metadata["task"]) if "task" in metadata else None
     count = len(class_names) if class_names else None
-    fits = [head for kind in HEADS.values() for head in kind.fit(output_shapes, count, size)]
-    fits = [head for head in fits if head.task is task or (task is None and (override or head.task not in _SAID))]
-    fits = [head for head in fits if head.suits(metadata)]
-    if override is not None:
-        fits = [head for head in fits if head.kind == override]
-    else:
+    kinds = [named] if named else [kind for kind in HEADS.values() if task or kind.task not in _SAID]
+    fits = [head for kind in kinds for head in kind.fit(output_shapes, count, size)]
+    fits = [head for head in fits if task in (None, head.task) and head.suits(metadata)]
+    if named is None:
         fits = _likeliest(fits, output_shapes, metadata, decoded)
+    if len(fits) != 1 and named is not None and named.kind not in HEADS:
+        outputs = ", ".join(str(list(shape)) for shape in output_shapes)
+        raise ModelError(f"Outputs {outputs} are not those of {override}: its `fit` gives {len(fits)} heads, not one.")
     if len(fits) != 1:
         raise ModelError(_unclear(output_shapes, count, fits, task or DETECT))
     return fits[0]
@@ -87,7 +105,7 @@ def _likeliest(
 ) -> list[Head]:
     """What is left of the heads that fit, by what else is known of the model."""
     by_kind = {head.kind: head for head in fits}
-    for kind in ("picodet", "detr", "yolov8-seg", "end2end-seg"):  # whose outputs have sizes that belong together
+    for kind in WHOLE:
         if kind in by_kind:
             return [head for head in fits if head.kind == kind]
     if {"yolov5", "end2end"} <= by_kind.keys() and metadata.get("end2end") == "True":

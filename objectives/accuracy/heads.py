@@ -71,11 +71,16 @@ class Head(ABC):
     output: int
     classes: int | None
 
-    kind: ClassVar[str]
+    kind: ClassVar[str]  # its name in study files; the import path of a class that names none
     layout: ClassVar[str]  # of its output, for people
     task: ClassVar[Task] = DETECT
     preprocessing: ClassVar[Preprocessing] = USUAL  # that its family is trained with
     iou_limit: ClassVar[float | None]  # what its family is validated with; None: the model suppresses boxes itself
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "kind" not in vars(cls):
+            cls.kind = f"{cls.__module__}:{cls.__qualname__}"
 
     @classmethod
     @abstractmethod

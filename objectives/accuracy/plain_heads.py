@@ -1,14 +1,16 @@
-"""Heads with one output, which holds decoded boxes and class scores."""
+"""Heads whose outputs hold decoded boxes and class scores."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...spaces.preprocessing import Preprocessing
 from .boxes import corners
 from .heads import SCORE_FLOOR, Candidates, Dense, Floats, Head, Shape, Size
 
@@ -91,6 +93,35 @@ class EndToEndHead(PlainHead):
 
     def dense(self, rows: Floats) -> Dense | None:
         return None
+
+
+@dataclass(frozen=True)
+class DetrEndToEndHead(EndToEndHead):
+    """Of RT-DETR, D-FINE, DEIM with their postprocessor: labels, boxes by their corners, scores; the best first.
+
+    Args:
+        labels, scores: indices of those outputs; `output` is that with boxes.
+    """
+
+    labels: int
+    scores: int
+
+    kind: ClassVar[str] = "detr_end2end"
+    layout: ClassVar[str] = "labels [batch, boxes], [batch, boxes, 4] and scores [batch, boxes]"
+    preprocessing: ClassVar[Preprocessing] = Preprocessing(fit="stretch")
+
+    @classmethod
+    def fit(cls, shapes: Sequence[Shape], count: int | None, size: Size | None) -> list[Self]:
+        boxes = [i for i, shape in enumerate(shapes) if len(shape) == 3 and shape[2] == 4]
+        if len(boxes) != 1 or len(shapes) != 3:
+            return []
+        labels, scores = (i for i in range(3) if i not in boxes)  # every exporter writes labels before scores
+        alike = shapes[labels] == shapes[scores] == shapes[boxes[0]][:2]
+        return [cls(boxes[0], count, labels, scores)] if alike else []
+
+    def read(self, outputs: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        boxes = super().read(outputs)
+        return np.concatenate((boxes, outputs[self.scores][..., None], outputs[self.labels][..., None]), axis=-1)
 
 
 def of_three(shapes: Sequence[Shape]) -> list[tuple[int, int, int]]:

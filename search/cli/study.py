@@ -72,8 +72,8 @@ def front(
         typer.Option(
             metavar="NAME=LIMIT",
             help="Only tell whether a point keeps this limit, and which; may stand several times. Limits: map_drop, "
-            "map_share, map50_95, latency_ratio, latency_ms, engine_mib, energy_mj; or yolo-99, yolo-95; of a "
-            "classifier top1_drop, top1_share, top1.",
+            "map_share, map50_95, ap[CLASS], latency_ratio, latency_ms, engine_mib, energy_mj; or yolo-99, yolo-95; of "
+            "a classifier top1_drop, top1_share, top1.",
         ),
     ] = None,
     plot: Annotated[Path | None, typer.Option(help="Also draw it to this HTML file.")] = None,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from ...errors import QParetoError
 from ...objectives.accuracy.metrics import MAP, TOP1, Metric
 from ...objectives.interval import Interval
 from ...objectives.measurement import Measurement
@@ -146,3 +148,27 @@ QUANTITIES = {
         read=lambda found: _exact(found.timing.energy_mj),
     ),
 }
+OF_CLASS = "ap[CLASS]"
+
+
+def quantity_of(name: str) -> Quantity | None:
+    """The quantity of a name: one of the table, or the AP of the class in `ap[person]`; None if it is neither."""
+    found = re.fullmatch(r"ap\[(.+)\]", name)
+    if found is None:
+        return QUANTITIES.get(name)
+    return Quantity(
+        meaning=f"AP50-95 of the class {found[1]}",
+        sense="at least",
+        span=_PART,
+        example=0.4,
+        digits=4,
+        source="accuracy",
+        read=lambda measurement: _exact(_of_class(measurement, found[1])),
+    )
+
+
+def _of_class(measurement: Measurement, name: str) -> float:
+    classes = measurement.accuracy.per_class
+    if name not in classes:
+        raise QParetoError(f"There are no true boxes of a class '{name}', only of {', '.join(classes)}.")
+    return classes[name]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, ClassVar, Literal
@@ -18,6 +19,7 @@ from ...errors import VerificationError
 from ...objectives.accuracy.drift import Drift
 from ...objectives.accuracy.head_kinds import HEADS
 from ...objectives.accuracy.metrics import MAP, TOP1, Metric
+from ...objectives.accuracy.own_heads import PATH
 from ...objectives.interval import Interval
 from ...objectives.measurement import Measurement
 from ...spaces.preprocessing import USUAL, Preprocessing
@@ -37,7 +39,7 @@ def _inside(path: str) -> str:
 
 
 def _known(head: str) -> str:
-    if head not in HEADS:
+    if head not in HEADS and not re.fullmatch(PATH, head):
         raise ValueError(f"'{head}' is no head that qpareto knows ({', '.join(HEADS)})")
     return head
 

@@ -16,7 +16,7 @@ from ...objectives import steps
 from ...objectives.accuracy.bootstrap import accuracy_difference
 from ...objectives.accuracy.dataset import Dataset
 from ...objectives.accuracy.evaluation_set import EvaluationSet
-from ...objectives.accuracy.head_kinds import HEADS
+from ...objectives.accuracy.head_kinds import head_named
 from ...objectives.accuracy.heads import Head
 from ...objectives.accuracy.parity import IMAGES, Parity
 from ...objectives.accuracy.tasks import Task
@@ -137,7 +137,7 @@ class CheckedPackage:
     def _head(self) -> Head:
         model = self.manifest.model
         graph = read_model(self.folder / _QUANTIZED)
-        fits = HEADS[model.head].fit(graph.output_shapes, model.head_classes, model.input_shape[2:])
+        fits = head_named(model.head).fit(graph.output_shapes, model.head_classes, model.input_shape[2:])
         return next(head for head in fits if head.output == model.head_output and head.suits(graph.metadata))
 
     @cached_property

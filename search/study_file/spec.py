@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from ...objectives.accuracy.head_kinds import HEADS
+from ...objectives.accuracy.own_heads import PATH
 from ...objectives.engines import engine_kind
 from ...objectives.objective import OBJECTIVES
 from ...objectives.store import Remote, Store
@@ -257,7 +258,11 @@ class StudySpec(Section):
         description="image size, or [height, width]: what a .pt is exported at (if null 640; a classifier as trained), "
         "or what an .onnx that takes any size is given (what its exporter noted if null)",
     )
-    head: str = Field("auto", description=f"how outputs are read: one of {', '.join(HEAD_NAMES)}")
+    head: str = Field(
+        "auto",
+        description=f"how outputs are read: one of {', '.join(HEAD_NAMES)}; or a class of one's own by import "
+        "path, such as my_package.my_head:MyHead",
+    )
     preprocessing: PreprocessingSpec = PreprocessingSpec()
     data: DataSpec
     space: SpaceSpec = SpaceSpec()
@@ -286,7 +291,9 @@ class StudySpec(Section):
     @field_validator("head")
     @classmethod
     def _known_head(cls, head: str) -> str:
-        return known_of((head,), HEAD_NAMES)[0]
+        if re.fullmatch(PATH, head):
+            return head
+        return known_of((head,), HEAD_NAMES, other="an import path such as my_package.my_head:MyHead")[0]
 
     @field_validator("objectives")
     @classmethod
