@@ -25,7 +25,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from ultralytics import YOLO
 
-from train import SIZES, VALIDATED
+from train_tasks import SIZES, VALIDATED
 
 OVERLAPS = {"segment": "segm", "pose": "keypoints"}
 
