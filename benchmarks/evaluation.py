@@ -147,7 +147,7 @@ def _ratios(
             for n, values in zip(threads, ratios, strict=True):
                 engine = new_engine()
                 start = time.perf_counter()
-                scores.add(accuracy_of_engine(engine, images, head, threads=n).score.map50_95)
+                scores.add(accuracy_of_engine(engine, images, head, threads=n).score.value)
                 values.append((time.perf_counter() - start) / alone)
     if len(scores) > 1:
         sys.exit(f"the evaluations differ: {scores}")

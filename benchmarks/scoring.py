@@ -57,7 +57,7 @@ def main() -> None:
                 print(f"repeat {repeat + 1} of {arguments.repeats}", file=sys.stderr)
     print(
         f"{arguments.model.name}, {len(images)} images, {kind.device_name()}, {options.cpu_threads or 0} threads on "
-        f"{os.cpu_count()} processors, {kind.versions()}, mAP50-95 {accuracy.score.map50_95:.4f}"
+        f"{os.cpu_count()} processors, {kind.versions()}, mAP50-95 {accuracy.score.value:.4f}"
     )
     print("            repeats   median      min      max")
     _print_row("alone, s", alone)

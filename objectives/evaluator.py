@@ -11,6 +11,7 @@ from .accuracy.coco import Accuracy
 from .accuracy.evaluate import SCORING
 from .accuracy.evaluation_set import EvaluationSet
 from .accuracy.heads import Detections, Head
+from .accuracy.own_heads import code_of_head
 from .accuracy.sample import Sample
 from .device import Device
 from .engines.ref import EngineRef
@@ -63,7 +64,7 @@ class Evaluator:
             pixels=self.images.pixels.content_hash,
             dataset=self.images.dataset.content_hash,
             categories=self.images.dataset.category_ids,
-            head=[self.head.kind, self.head.output],
+            head=[self.head.kind, self.head.output, *filter(None, [code_of_head(self.head)])],
             made_by=SCORING,
         )
 

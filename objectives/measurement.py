@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from ..errors import StudyError
+from .accuracy.metrics import MAP, TOP1
 from .accuracy.parity import Parity
-from .accuracy.scored import ScoredAccuracy
+from .accuracy.scored import SCORED, ScoredAccuracy, ScoredBoxes
 from .interval import Interval
 from .latency.percentiles import Percentile
 from .latency.timing import Timing
@@ -17,12 +18,14 @@ from .measured_engine import MeasuredEngine
 FORMAT = 1
 
 _NAMES = {  # in JSON, where all parts are one object, of the fields that are not called by their own
-    "accuracy.change": "map50_95_change",
     "accuracy.key": "accuracy_key",
-    "accuracy.per_class": "ap_by_class",
     "engine.bytes": "engine_bytes",
     "engine.key": "engine_key",
     "engine.kind": "engine",
+}
+_OF_METRIC = {  # likewise, by what accuracy is measured by
+    name: {"accuracy.change": f"{name}_change", "accuracy.per_class": f"{part}_by_class"}
+    for name, part in {MAP.name: "ap", TOP1.name: "top1"}.items()
 }
 for _name in ("ms", "median_ms", "cold_ms", "p90", "p95_ms", "p99", "ratio", "own", "spread", "timings"):
     _NAMES[f"timing.{_name}"] = f"latency_{_name}"
@@ -58,9 +61,10 @@ class Measurement:
     def as_json(self) -> dict[str, Any]:
         """One JSON object of all parts' fields, each under a name of its own; intervals are two, the second `_ci`."""
         told: dict[str, Any] = {}
+        names = _NAMES | _OF_METRIC[self.accuracy.metric.name]
         for part in _PARTS:
             for name, value in vars(getattr(self, part)).items():
-                told |= _told(_NAMES.get(f"{part}.{name}", name), value)
+                told |= _told(names.get(f"{part}.{name}", name), value)
         del told["latency_own"]  # the ratio, once more
         return {**told, "parity": told["parity"] or {}, "format": FORMAT}
 
@@ -79,21 +83,29 @@ class Measurement:
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
         values["latency_own"] = values["latency_ratio"]
         values["latency_own_ci"] = values.get("latency_own_ci") or values["latency_ratio_ci"]  # once they were one
-        for name in ("map50_95_change", "latency_ratio", "latency_own"):
+        scored = next((kind for kind in SCORED if kind.metric.name in values), ScoredBoxes)
+        for name in (f"{scored.metric.name}_change", "latency_ratio", "latency_own"):
             values[name] = Interval(values[name], *values[f"{name}_ci"])
         for name in ("latency_p90", "latency_p99"):
             values[name] = Percentile(ms=values.get(f"{name}_ms"), bound_ms=values.get(f"{name}_bound_ms"))
         values["parity"] = Parity(**data["parity"]) if data.get("parity") else None
-        return cls(**{part: kind(**_fields(part, kind, values)) for part, kind in _PARTS.items()})
+        names = _NAMES | _OF_METRIC[scored.metric.name]
+        parts: dict[str, type[Any]] = {**_PARTS, "accuracy": scored}
+        return cls(**{part: kind(**_fields(part, kind, values, names)) for part, kind in parts.items()})
 
 
-_PARTS = {"accuracy": ScoredAccuracy, "timing": Timing, "engine": MeasuredEngine, "provenance": Provenance}
+_PARTS: dict[str, type[Any]] = {
+    "accuracy": ScoredAccuracy,
+    "timing": Timing,
+    "engine": MeasuredEngine,
+    "provenance": Provenance,
+}
 
 
-def _fields(part: str, kind: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:
+def _fields(part: str, kind: type[Any], values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     """Of one part, as far as they are told."""
-    names = {each.name: _NAMES.get(f"{part}.{each.name}", each.name) for each in fields(kind)}
-    return {name: values[told] for name, told in names.items() if told in values}
+    told = {each.name: names.get(f"{part}.{each.name}", each.name) for each in fields(kind)}
+    return {name: values[key] for name, key in told.items() if key in values}
 
 
 def _told(name: str, value: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..errors import CandidateError
+from .accuracy.metrics import METRICS
 from .engines import EngineKind
 from .interval import Interval
 from .measurement import Measurement
@@ -68,22 +69,25 @@ class Objective:
         return Interval(*[self.told(found)] * 3)
 
 
-def map50_95_on_images_of(found: Measurement, other: Measurement) -> float:
+def accuracy_on_images_of(found: Measurement, other: Measurement) -> float:
     """The other's reference and this one's change: two sets of images are not equally hard, but changes compare."""
     if found.accuracy.dataset_hash == other.accuracy.dataset_hash:
-        return found.accuracy.map50_95
-    return other.accuracy.reference_map50_95 + found.accuracy.change.value
+        return found.accuracy.value
+    return other.accuracy.reference_value + found.accuracy.change.value
 
 
 _TABLE = (
-    Objective(
-        name="map50_95",
-        value=lambda m: m.accuracy.map50_95,
-        direction="maximize",
-        label="mAP50-95",
-        unit="0 to 1",
-        interval=lambda m: m.accuracy.change,
-        on_images_of=map50_95_on_images_of,
+    *(
+        Objective(
+            name=metric.name,
+            value=lambda m: m.accuracy.value,
+            direction="maximize",
+            label=metric.label,
+            unit="0 to 1",
+            interval=lambda m: m.accuracy.change,
+            on_images_of=accuracy_on_images_of,
+        )
+        for metric in METRICS.values()  # of which a model's task has one
     ),
     Objective(
         name="latency_ms",
@@ -104,6 +108,11 @@ _TABLE = (
     ),
 )
 OBJECTIVES = {objective.name: objective for objective in _TABLE}
+
+
+def accuracy_among(objectives: Sequence[str]) -> str | None:
+    """Which of these objectives is the accuracy; None if none is."""
+    return next((name for name in objectives if name in METRICS), None)
 
 
 def directions_of(objectives: Sequence[str]) -> list[Literal["maximize", "minimize"]]:

@@ -18,12 +18,12 @@ from ..spaces.layers import Layer
 from ..spaces.masks import LayerMask
 from ..spaces.model import DetectorModel
 from . import steps
-from .accuracy.bootstrap import map_difference
+from .accuracy.bootstrap import accuracy_difference
 from .accuracy.evaluation_set import EvaluationSet
 from .accuracy.heads import Head
 from .accuracy.output_error import OutputError
 from .accuracy.parity import Parity
-from .accuracy.scored import ScoredAccuracy
+from .accuracy.scored import scored_accuracy
 from .clock import Clock
 from .device import Device
 from .engines import EngineKind, EngineOptions
@@ -204,9 +204,9 @@ class Scorer:
         accuracy, reference = (self.evaluator.accuracy(each) for each in (engine, self.reference()))
         latency = latency or self.clock().latency(engine, sample=accuracy.sample)
         return Measurement(
-            accuracy=ScoredAccuracy(
-                **vars(accuracy.score),
-                change=map_difference(accuracy.matches, reference.matches),
+            accuracy=scored_accuracy(
+                accuracy.score,
+                change=accuracy_difference(accuracy.matches, reference.matches),
                 images=len(self.images),
                 dataset_hash=self.images.dataset.content_hash,
                 key=self.evaluator.key(engine),

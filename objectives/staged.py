@@ -77,7 +77,7 @@ class StagedScorer:
         return tuple(
             Rival(
                 trial=trial,
-                map50_95=found.accuracy.map50_95,
+                value=found.accuracy.value,
                 latency_ratio=found.timing.own,
                 accuracy=self._accuracy_of(found),
             )
@@ -109,9 +109,10 @@ class StagedScorer:
         return Stopped(
             standing=standing,
             rival=rival.trial,
-            rival_map50_95=rival.map50_95,
+            rival_value=rival.value,
             latency_ms=latency.ratio.value * self.scorer.reference_ms(),
             latency_ratio=latency.ratio.value,
             latency_ratio_ci=latency.ratio.ends,
             race=self.race,
+            metric=self.scorer.head.task.metric.name,
         )

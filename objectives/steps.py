@@ -89,7 +89,7 @@ def time(  # noqa: PLR0913 - all but the engines by name
         EngineError: the candidate finds something else when it is timed.
     """
     with _loaded(reference, pixels) as one, _loaded(candidate, pixels) as other:
-        timed = _timed(one, other, candidate.kind, budget, load)
+        timed = _timed(one, other, candidate.kind, budget=budget, load=load)
         _refuse_another(other, pixels, head, sample)
         return timed
 
@@ -99,7 +99,7 @@ def time_images_against_one(
 ) -> PairedLatency:
     """Time an engine on all the images of a timing against itself on the first input of these, again and again."""
     with _loaded(engine, pixels, inputs=1) as one, _loaded(engine, pixels) as other:
-        return _timed(one, other, engine.kind, budget, load)
+        return _timed(one, other, engine.kind, budget=budget, load=load)
 
 
 def race(  # noqa: PLR0913 - all but the engines by name
@@ -131,7 +131,7 @@ def race(  # noqa: PLR0913 - all but the engines by name
         with device_lock(device, exclusive=True):
             loaded = stack.enter_context(_loaded(candidate, images.pixels))
             with _loaded(reference, images.pixels) as one:
-                timed = _timed(one, loaded, kind, budget, load)
+                timed = _timed(one, loaded, kind, budget=budget, load=load)
         rival = None if timed.is_disturbed else contest.race.rival(contest.front, timed.ratio)
         with device_lock(device, exclusive=False):
             found = (
@@ -145,7 +145,7 @@ def race(  # noqa: PLR0913 - all but the engines by name
 
 
 def _timed(
-    reference: Engine, candidate: Engine, kind: EngineKind, budget: LatencyBudget, load: HostLoad
+    reference: Engine, candidate: Engine, kind: EngineKind, *, budget: LatencyBudget, load: HostLoad
 ) -> PairedLatency:
     if kind.runs_on_host_cpu:
         return paired_latency(reference, candidate, budget=budget, load=load)

@@ -7,9 +7,15 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 Channels = Literal["rgb", "bgr"]
-Fit = Literal["center", "corner", "stretch"]
+Fit = Literal["center", "corner", "stretch", "crop"]
 Three = tuple[float, float, float]
-_FITS = {"center": "letterboxed", "corner": "letterboxed from the top left corner", "stretch": "stretched"}
+_FITS = {
+    "center": "letterboxed",
+    "corner": "letterboxed from the top left corner",
+    "stretch": "stretched",
+    "crop": "the middle cut out",
+}
+_FILLING = ("stretch", "crop")  # which leave nothing free
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +25,8 @@ class Preprocessing:
     Args:
         channels: in which order.
         fit: `center` and `corner` scale an image to fit and put it in the middle or in the top left corner; `stretch`
-            scales both sides to the rectangle's.
+            scales both sides to the rectangle's; `crop` scales the shorter side and cuts the middle out, antialiased,
+            as classifiers have it.
         padding: grey, 0..255, of what an image leaves free.
         divide: above 0.
         mean, std: of each channel after dividing, in the order of `channels`.
@@ -47,7 +54,7 @@ class Preprocessing:
         values = f"0 to {255 / self.divide:g}"
         if self.changed("mean", "std"):
             values += f", less {list(self.mean)}, over {list(self.std)}"
-        filled = "" if self.fit == "stretch" else f" with grey {self.padding}"
+        filled = "" if self.fit in _FILLING else f" with grey {self.padding}"
         return f"{self.channels.upper()}, {values}, {_FITS[self.fit]}{filled}"
 
 

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from qpareto.objectives.accuracy.coco import Accuracy, score_matches
+from qpareto.objectives.accuracy.coco import Accuracy, CocoScore, score_matches
 from qpareto.objectives.accuracy.dataset import Dataset, ImageRecord
 from qpareto.objectives.accuracy.heads import Detections
+from qpareto.objectives.accuracy.labelled_shapes import pose
 from qpareto.objectives.accuracy.matcher import Matcher
+from qpareto.objectives.accuracy.shapes import KeyPoints, Masks
+from qpareto.objectives.accuracy.tasks import POSE, SEGMENT
+from qpareto.objectives.accuracy.truths import coco_boxes, sigmas
 
 Box = tuple[float, float, float, float]  # left, top, width, height
 
@@ -81,6 +86,13 @@ def score_detections(dataset: Dataset, detections: Sequence[Detections]) -> Accu
     return score_matches(dataset, [matcher.match(i, found) for i, found in enumerate(detections)])
 
 
+def coco_score(scene: Scene) -> CocoScore:
+    """The figures of a scene."""
+    score = score_detections(scene.dataset, scene.detections).score
+    assert isinstance(score, CocoScore)
+    return score
+
+
 def pycocotools_eval(scene: Scene) -> tuple[list[float], Any]:
     """What `COCOeval` says when it is used as its authors show: `stats`, and `precision` [T, R, K, A, M]."""
     from pycocotools.coco import COCO
@@ -88,7 +100,7 @@ def pycocotools_eval(scene: Scene) -> tuple[list[float], Any]:
 
     dataset = scene.dataset
     content = {
-        "images": [{"id": image.image_id} for image in dataset.images],
+        "images": [{"id": i.image_id, "width": i.width, "height": i.height} for i in dataset.images],
         "categories": [{"id": i} for i in dataset.category_ids],
         "annotations": [dict(annotation) for annotation in dataset.annotations],
     }
@@ -97,11 +109,13 @@ def pycocotools_eval(scene: Scene) -> tuple[list[float], Any]:
             "image_id": image.image_id,
             "category_id": dataset.category_ids[index],
             "bbox": [box[0], box[1], box[2] - box[0], box[3] - box[1]],
+            "area": (box[2] - box[0]) * (box[3] - box[1]),
             "score": score,
+            **_shape_of(found, row),
         }
         for image, found in zip(dataset.images, scene.detections, strict=True)
-        for box, score, index in zip(
-            found.boxes.astype(float).tolist(), found.scores.astype(float).tolist(), found.classes, strict=True
+        for row, (box, score, index) in enumerate(
+            zip(found.boxes.astype(float).tolist(), found.scores.astype(float).tolist(), found.classes, strict=True)
         )
     ]
     with contextlib.redirect_stdout(io.StringIO()):
@@ -109,7 +123,9 @@ def pycocotools_eval(scene: Scene) -> tuple[list[float], Any]:
         for coco, annotations in ((truth, content["annotations"]), (answer, _as_annotations(results))):
             coco.dataset = {**content, "annotations": annotations}
             coco.createIndex()
-        evaluation = COCOeval(truth, answer, "bbox")
+        evaluation = COCOeval(truth, answer, dataset.task.iou_type)
+        if dataset.key_points:
+            evaluation.params.kpt_oks_sigmas = sigmas(dataset.key_points)
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
@@ -118,10 +134,69 @@ def pycocotools_eval(scene: Scene) -> tuple[list[float], Any]:
 
 def _as_annotations(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """What `COCO.loadRes` adds, which refuses an empty list."""
-    return [
-        {**result, "id": i, "area": result["bbox"][2] * result["bbox"][3], "iscrowd": 0}
-        for i, result in enumerate(results, start=1)
-    ]
+    return [{**result, "id": i, "iscrowd": 0} for i, result in enumerate(results, start=1)]
+
+
+def _shape_of(found: Detections, row: int) -> dict[str, Any]:
+    """What `COCO.loadRes` has of a mask or of key points, whose area is the detection's."""
+    from pycocotools.mask import encode
+
+    if isinstance(found.shapes, Masks):
+        whole = np.zeros((200, 200), np.uint8, order="F")
+        (left, top), part = found.shapes.corners[row], found.shapes.parts[row]
+        whole[top : top + part.shape[0], left : left + part.shape[1]] = part
+        return {"segmentation": encode(whole), "area": int(whole.sum())}
+    if isinstance(found.shapes, KeyPoints):
+        points = found.shapes.points[row, :, :2].astype(float)
+        sides = points.max(axis=0) - points.min(axis=0)
+        return {"keypoints": np.column_stack([points, np.ones(len(points))]).ravel().tolist(), "area": sides.prod()}
+    return {}
+
+
+def with_masks(scene: Scene) -> Scene:
+    """The same scene with a mask in every box: all of it but a corner, whose size depends on where the box is."""
+    from pycocotools.mask import encode
+
+    def drawn(box: Sequence[float]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+        left, top, width, height = (int(side) for side in box)
+        slope = np.add.outer(np.arange(height) / height, np.arange(width) / width)
+        return np.array([left, top]), slope < 1.2 + 0.05 * (left % 16)
+
+    def mask_of(annotation: Mapping[str, Any]) -> dict[str, Any]:
+        (left, top), part = drawn(annotation["bbox"])
+        whole = np.zeros((200, 200), np.uint8, order="F")
+        whole[top : top + part.shape[0], left : left + part.shape[1]] = part
+        return {**annotation, "segmentation": encode(whole)}
+
+    def found_with(found: Detections) -> Detections:
+        each = [drawn(box) for box in coco_boxes(found.boxes)]
+        corners = np.array([corner for corner, _ in each], np.intp).reshape(-1, 2)
+        return replace(found, shapes=Masks(corners, tuple(part for _, part in each)))
+
+    annotations = tuple(map(mask_of, scene.dataset.annotations))
+    return Scene(replace(scene.dataset, annotations=annotations, task=SEGMENT), list(map(found_with, scene.detections)))
+
+
+def with_key_points(scene: Scene, *, count: int = 5) -> Scene:
+    """The same scene with key points along the diagonal of every box; of some truths few or none are labelled."""
+
+    def points(box: Sequence[float]) -> NDArray[np.float64]:
+        left, top, width, height = box
+        along = np.linspace(0, 1, count)[:, None] ** (1 + 0.1 * (left % 16) / 8)
+        placed: NDArray[np.float64] = np.array([left, top]) + along * np.array([width, height])
+        return placed
+
+    def pose_of(annotation: Mapping[str, Any]) -> dict[str, Any]:
+        labelled = np.arange(count) < annotation["bbox"][0] // 8 % (count + 1)
+        numbers = np.column_stack([points(annotation["bbox"]), 2.0 * labelled])
+        return {**annotation, **pose(numbers.ravel().tolist())}
+
+    def found_with(found: Detections) -> Detections:
+        each = [points(box) for box in coco_boxes(found.boxes)]
+        return replace(found, shapes=KeyPoints(np.array(each, np.float32).reshape(-1, count, 2)))
+
+    annotations = tuple(map(pose_of, scene.dataset.annotations))
+    return Scene(replace(scene.dataset, annotations=annotations, task=POSE), list(map(found_with, scene.detections)))
 
 
 @st.composite

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,7 @@ def qpareto(*arguments: str | Path) -> Outcome:
     out, err = io.StringIO(), io.StringIO()
     with (
         patch.object(sys, "argv", ["qpareto", *map(str, arguments)]),
+        patch.object(logging.getLogger("qpareto"), "propagate", True),  # what main sets ends with it
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
     ):

@@ -74,10 +74,8 @@ ENTRIES = {
             *_of(
                 f"{ACCURACY}.",
                 "evaluate",
-                "heads",
-                "head_kinds",
-                "undecoded_heads",
-                "boxes",
+                *_of("", "heads", "head_kinds", "plain_heads", "shaped_heads", "undecoded_heads"),
+                *_of("", "boxes", "shapes", "tasks", "truths", "labelled_shapes"),
                 "nms",
                 "matcher",
                 "coco",

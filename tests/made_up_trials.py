@@ -65,9 +65,9 @@ def stopped(map50_95: float, ratio: float, *, images: int = 41) -> Stopped:
     """A candidate of which so much is foretold, stopped by trial 0, which scores 0.4."""
     difference = map50_95 - REFERENCE_MAP
     return Stopped(
-        standing=Standing(images=images, of_images=328, map50_95=0.45, difference=difference, spread=0.01),
+        standing=Standing(images=images, of_images=328, value=0.45, difference=difference, spread=0.01),
         rival=0,
-        rival_map50_95=REFERENCE_MAP,
+        rival_value=REFERENCE_MAP,
         latency_ms=ratio * REFERENCE_MS,
         latency_ratio=ratio,
         latency_ratio_ci=(ratio - 0.01, ratio + 0.01),

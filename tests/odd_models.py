@@ -78,6 +78,37 @@ def shape_from_image(model: Any) -> Any:
     return model
 
 
+def with_postprocessor(model: Any, *, batch_axis: bool) -> Any:
+    """Of labels, boxes and scores, boxes times the `orig_target_sizes` that it takes too, as DETRs are exported."""
+    graph = model.graph
+    (output,) = graph.output
+    batch, boxes = output.type.tensor_type.shape.dim[0].dim_value, output.type.tensor_type.shape.dim[2].dim_value
+    graph.input.append(helper.make_tensor_value_info("orig_target_sizes", TensorProto.INT64, ["batch", 2]))
+    for name, value in {"of box and classes": [4, 20], "box axis": [1], "first": [0]}.items():
+        graph.initializer.append(numpy_helper.from_array(np.array(value, np.int64), name))
+    ends = ("labels", "boxes", "best") if batch_axis else ("labels of 1", "boxes of 1", "best of 1")
+    graph.node.extend(
+        [
+            helper.make_node("Split", [output.name, "of box and classes"], ["corners", "likely"], "split", axis=1),
+            helper.make_node("Transpose", ["corners"], ["rows"], "rows", perm=[0, 2, 1]),
+            helper.make_node("Cast", ["orig_target_sizes"], ["size"], "size", to=TensorProto.FLOAT),
+            helper.make_node("Concat", ["size", "size"], ["sizes"], "sizes", axis=1),
+            helper.make_node("Unsqueeze", ["sizes", "box axis"], ["factors"], "factors"),
+            helper.make_node("ArgMax", ["likely"], [ends[0]], "labels", axis=1, keepdims=0),
+            helper.make_node("Mul", ["rows", "factors"], [ends[1]], "boxes"),
+            helper.make_node("ReduceMax", ["likely"], [ends[2]], "best", axes=[1], keepdims=0),
+        ]
+    )
+    del graph.output[:]
+    if not batch_axis:
+        names = zip(ends, ("labels", "boxes", "best"), strict=True)
+        graph.node.extend(helper.make_node("Squeeze", [end, "first"], [name], f"{name} of one") for end, name in names)
+    of_one: list[int] = [batch] if batch_axis else []
+    for name, kind, shape in (("labels", TensorProto.INT64, []), ("boxes", 1, [4]), ("best", 1, [])):
+        graph.output.append(helper.make_tensor_value_info(name, kind, [*of_one, boxes, *shape]))
+    return model
+
+
 def nameless(model: Any) -> Any:
     for node in model.graph.node:
         node.name = ""

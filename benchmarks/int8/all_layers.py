@@ -12,7 +12,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from qpareto.objectives.accuracy.bootstrap import map_difference
+from qpareto.objectives.accuracy.bootstrap import accuracy_difference
 from qpareto.objectives.engines.ref import EngineRef
 from qpareto.objectives.score import Scorer
 from qpareto.search.run.prepare import confirming, scorer_of_spec
@@ -54,7 +54,7 @@ def change(scorer: Scorer, candidate: Candidate) -> str:
 def change_of(engine: EngineRef, scorer: Scorer) -> str:
     """mAP50-95 less the reference's on the same images, with its 95 % interval."""
     found, reference = (scorer.evaluator.accuracy(one) for one in (engine, scorer.reference()))
-    value, low, high = map_difference(found.matches, reference.matches)
+    value, low, high = accuracy_difference(found.matches, reference.matches)
     return f"{value:+.4f} ({low:+.4f} to {high:+.4f})"
 
 

@@ -28,7 +28,7 @@ class Scored:
     @classmethod
     def of(cls, found: Measurement) -> Scored:
         scored, timed = found.accuracy, found.timing
-        return cls(map50_95=scored.map50_95, change=scored.change, ratio=timed.ratio, flags=timed.flags)
+        return cls(map50_95=scored.value, change=scored.change, ratio=timed.ratio, flags=timed.flags)
 
     @classmethod
     def of_row(cls, row: Row, spread: Spread | None = None) -> Scored:

@@ -46,7 +46,7 @@ def _peer(peer: Peer, view: StudyView, symbol: str) -> Any:
     """At its change from the reference, as points of the front are drawn."""
     import plotly.graph_objects as go
 
-    found, reference = peer.decisive, view.results.points[0].measurement.accuracy.reference_map50_95
+    found, reference = peer.decisive, view.results.points[0].measurement.accuracy.reference_value
     return go.Scatter(
         x=[found.ratio.value * unit_ms(view)],
         y=[reference + found.change.value],

@@ -13,7 +13,7 @@ import argparse
 from pathlib import Path
 
 from compare import OURS, front_of_lines, measured
-from qpareto.objectives.accuracy.bootstrap import map_difference
+from qpareto.objectives.accuracy.bootstrap import accuracy_difference
 from qpareto.objectives.score import Scorer
 from qpareto.search.run.prepare import confirming, scorer_of_spec, space_of_spec
 from qpareto.search.study_file.loading import load_study_file
@@ -27,7 +27,7 @@ def change_of_line(line: Line, scorer: Scorer, space: Space) -> tuple[float, flo
     if quantized.graph_hash != line["graph_hash"]:
         raise ValueError(f"the mask {line['mask']} makes another graph than was recorded: record anew")
     found = scorer.evaluator.accuracy(scorer.engine(quantized))
-    return map_difference(found.matches, scorer.evaluator.accuracy(scorer.reference()).matches)
+    return accuracy_difference(found.matches, scorer.evaluator.accuracy(scorer.reference()).matches)
 
 
 def main() -> None:

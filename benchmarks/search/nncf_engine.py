@@ -136,7 +136,7 @@ class Validation:
         with OpenVinoEngine(compiled) as engine:
             matches = [matcher.match(at, self._detections(engine, row)) for at, row in enumerate(rows)]
         self.images_scored += len(rows)
-        return score_matches(part, matches).score.map50_95
+        return score_matches(part, matches).score.value
 
     def _detections(self, engine: Engine, row: int) -> Detections:
         self.turn.give_way()

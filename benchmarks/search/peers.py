@@ -28,7 +28,7 @@ from typing import Any
 
 from nncf_engine import COST, Material, Recipe, make_engine
 from qpareto.errors import CandidateError
-from qpareto.objectives.accuracy.bootstrap import map_difference
+from qpareto.objectives.accuracy.bootstrap import accuracy_difference
 from qpareto.objectives.accuracy.image_files import list_images
 from qpareto.objectives.engines import engine_kind
 from qpareto.objectives.engines.build import engine_bytes
@@ -219,10 +219,10 @@ def versions_of(scorer: Scorer) -> dict[str, str]:
 def scored(scorer: Scorer, engine: EngineRef, latency: PairedLatency) -> Row:
     """What an engine scores against the reference, by the names that a measurement has for it."""
     accuracy, reference = map(scorer.evaluator.accuracy, (engine, scorer.reference()))
-    change, *change_ci = map_difference(accuracy.matches, reference.matches)
+    change, *change_ci = accuracy_difference(accuracy.matches, reference.matches)
     return {
-        "map50_95": accuracy.score.map50_95,
-        "map50": accuracy.score.map50,
+        "map50_95": accuracy.score.value,
+        "map50": accuracy.score.beside["mAP50"][0],
         "map50_95_change": change,
         "map50_95_change_ci": change_ci,
         "latency_ratio": latency.ratio.value,

@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from qpareto.objectives.accuracy.coco import Accuracy, MatchTable
-from qpareto.objectives.accuracy.race import Race, Rival, Standing, looks, part_maps, race_order
+from qpareto.objectives.accuracy.race import Race, Rival, Standing, looks, part_figures, race_order
 from qpareto.objectives.interval import Interval
 from qpareto.search.api import results
 from qpareto.search.front import front_of, hypervolume
@@ -75,12 +75,12 @@ class Replay:
         self.count = len(engines[0].matches.truths)
         self.seen = (*looks(self.count), self.count)
         order = race_order(self.count, seed=seed)
-        self.maps = np.array([[part_maps(e.matches, order[:n]) for n in self.seen] for e in engines])
-        self.losses = np.array([(-r.map50_95, r.latency_ratio.value) for r in self.rivals])
+        self.maps = np.array([[part_figures(e.matches, order[:n]) for n in self.seen] for e in engines])
+        self.losses = np.array([(-r.value, r.latency_ratio.value) for r in self.rivals])
 
     def standing(self, one: int, other: int, look: int) -> Standing:
         maps = self.maps[one, look], self.maps[other, look]
-        return Standing.of_maps(*maps, images=self.seen[look], of_images=self.count)
+        return Standing.of_figures(*maps, images=self.seen[look], of_images=self.count)
 
     def run(self, race: Race, order: Sequence[int]) -> Outcome:
         """Race the engines in this order."""
@@ -162,14 +162,14 @@ def engines_of_study(points: Sequence[Point], cache: Path, latency_width: float,
     """The study's points, each with its matches: the cached ones whose scores are the measurement's to the last bit."""
     cached: dict[tuple[object, ...], Path] = {}
     for folder in (cache / "accuracy").glob("[!.]*"):
-        score = Accuracy.load(folder).score
-        cached[score.map50_95, score.map50, score.ap_small, score.ap_medium, score.ap_large] = folder
+        kept = Accuracy.load(folder).score
+        cached[kept.value, *kept.beside.values()] = folder
     engines = []
     for point in points:
         score, ratio = point.measurement.accuracy, point.measurement.timing.ratio
         interval = _interval(ratio.value, latency_width) if latency_width else ratio
-        folder = cached[score.map50_95, score.map50, score.ap_small, score.ap_medium, score.ap_large]
-        rival = Rival(trial=point.trial, map50_95=score.map50_95, latency_ratio=interval, accuracy=folder)
+        folder = cached[score.value, *score.beside.values()]
+        rival = Rival(trial=point.trial, value=score.value, latency_ratio=interval, accuracy=folder)
         coarse = _interval(ratio.value, coarse_width)
         engines.append(Engine(rival, coarse, rival.matches(), point.baseline is not None))
     return engines

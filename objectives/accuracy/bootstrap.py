@@ -1,4 +1,4 @@
-"""How sure the difference of two mAPs is: the same images drawn again with replacement, for both."""
+"""How sure the difference of two accuracies is: the same images drawn again with replacement, for both."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from numpy.typing import NDArray
 
 from ..interval import Interval
 from .coco import MatchTable
+from .metrics import MAP
 
 _RECALLS = np.linspace(0.0, 1.0, 101)  # as pycocotools has them
 
 
-def map_difference(
+def accuracy_difference(
     candidate: MatchTable, reference: MatchTable, *, resamples: int = 200, seed: int = 0, level: float = 0.95
 ) -> Interval:
-    """map50_95 of the candidate less that of the reference: below 0, the candidate is worse.
+    """The candidate's figure less that of the reference: below 0, the candidate is worse.
 
     Every resample holds as many images as the data set, the same for both, so what makes a draw of images easy or
     hard cancels out. A single mAP has no such interval here, since fewer distinct images make it higher: of 80 images
@@ -31,9 +32,29 @@ def map_difference(
     images = len(candidate.truths)
     drawn = np.random.default_rng(seed).multinomial(images, np.full(images, 1 / images), size=resamples)
     weights = np.concatenate((np.ones((1, images), np.int64), drawn))
-    difference = map_of_weights(candidate, weights) - map_of_weights(reference, weights)
+    difference = figure_of_weights(candidate, weights) - figure_of_weights(reference, weights)
     low, high = np.nanquantile(difference[1:], [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(difference[0]), float(low), float(high))
+
+
+def figure_of_weights(table: MatchTable, weights: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The table's figure in data sets in which every image occurs as often as its weight says.
+
+    Args:
+        weights: [S, images], whole numbers from 0.
+
+    Returns:
+        [S] in 0..1; NaN where no image with a truth is left.
+    """
+    return map_of_weights(table, weights) if table.metric == MAP.name else top1_of_weights(table, weights)
+
+
+def top1_of_weights(table: MatchTable, weights: NDArray[np.int64]) -> NDArray[np.float64]:
+    """As above, of images of which each has one class."""
+    right = weights[:, table.images] @ table.correct[0]
+    with np.errstate(invalid="ignore"):
+        share: NDArray[np.float64] = right / (weights @ table.truths.sum(axis=1))
+    return share
 
 
 def map_of_weights(table: MatchTable, weights: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -3,43 +3,54 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .dataset import Dataset
+from .labelled_shapes import counts
 from .matcher import Matches
+from .metrics import MAP, Metric, Score
 from .sample import Sample
+from .tasks import CLASSIFY
+from .top1 import TopScore, score_of_classes
 
-ALL, SMALL, MEDIUM, LARGE = range(4)  # pycocotools' areas
+ALL = 0  # of pycocotools' areas
 
 
 @dataclass(frozen=True, kw_only=True)
-class CocoScore:
-    """COCO's average precisions, 0..1, at most 100 detections an image and class; bigger is better.
+class CocoScore(Score):
+    """COCO's average precisions, 0..1, at most 100 detections an image and class (20 poses); bigger is better.
 
     Args:
-        map50_95: mean over IoU 0.50 to 0.95, over the classes that have true boxes.
+        map50_95: mean over IoU 0.50 to 0.95 (of key points: OKS), over the classes that have something to find.
         map50: at IoU 0.50.
-        ap_small, ap_medium, ap_large: map50_95 of boxes up to 32 x 32, up to 96 x 96, and above; None where the data
-            set has none.
+        ap_small, ap_medium, ap_large: map50_95 of objects up to 32 x 32, up to 96 x 96, and above; None where the data
+            set has none, and of small poses.
         per_class: map50_95 by name of the classes that have true boxes.
     """
+
+    metric: ClassVar[Metric] = MAP
+    bounded: ClassVar[tuple[str, ...]] = ("map50_95", "map50")
 
     map50_95: float
     map50: float
     ap_small: float | None
     ap_medium: float | None
     ap_large: float | None
-    per_class: Mapping[str, float]
+
+    @property
+    def beside(self) -> dict[str, tuple[float | None, ...]]:
+        return {"mAP50": (self.map50,), "AP small / medium / large": (self.ap_small, self.ap_medium, self.ap_large)}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MatchTable:
-    """Every detection that counts towards map50_95, by class and then by falling score.
+    """Every detection that counts towards the figure, by class and then by falling score.
 
     Args:
         images: [D] index of the image in the data set.
@@ -48,6 +59,7 @@ class MatchTable:
         correct: [T, D] whether the detection hits a true box at each IoU threshold.
         counted: [T, D] whether it counts as right or wrong; what lies on a crowd does not.
         truths: [images, classes] true boxes that are no crowd.
+        metric: the name of the figure.
     """
 
     images: NDArray[np.int32]
@@ -56,6 +68,7 @@ class MatchTable:
     correct: NDArray[np.bool_]
     counted: NDArray[np.bool_]
     truths: NDArray[np.int32]
+    metric: str = MAP.name
 
     def of_rows(self, rows: NDArray[np.bool_]) -> MatchTable:
         """Some of the detections, with all true boxes: rows is [D]."""
@@ -77,14 +90,17 @@ class Accuracy:
         sample: by which the engine is known again when it is timed; None of what an older program kept.
     """
 
-    score: CocoScore
+    score: CocoScore | TopScore
     matches: MatchTable
     sample: Sample | None = None
 
     def save(self, folder: Path) -> None:
         """Write score.json, matches.npz and sample.npz into an existing folder."""
         (folder / "score.json").write_text(json.dumps(asdict(self.score), indent=1))
-        np.savez_compressed(folder / "matches.npz", **vars(self.matches))
+        told = dict(vars(self.matches))
+        if self.matches.metric == MAP.name:  # as before there were others, so that older programs read it
+            del told["metric"]
+        np.savez_compressed(folder / "matches.npz", **told)
         if self.sample is not None:
             self.sample.save(folder)
 
@@ -92,14 +108,16 @@ class Accuracy:
     def load(cls, folder: Path) -> Accuracy:
         """Read what `save` wrote."""
         with np.load(folder / "matches.npz", allow_pickle=False) as arrays:
-            matches = MatchTable(**arrays)
-        return cls(CocoScore(**json.loads((folder / "score.json").read_text())), matches, Sample.load(folder))
+            told = dict(arrays)
+        matches = MatchTable(**{**told, "metric": str(told.get("metric", MAP.name))})
+        kind = CocoScore if matches.metric == MAP.name else TopScore
+        return cls(kind(**json.loads((folder / "score.json").read_text())), matches, Sample.load(folder))
 
 
 def score_matches(dataset: Dataset, matches: Sequence[Matches]) -> Accuracy:
-    """COCO's figures of matched detections, one `Matches` an image in the data set's order.
+    """The figures of matched detections, one `Matches` an image in the data set's order.
 
-    The same floats as pycocotools gives when it evaluates all images at once.
+    Of boxes the same floats as pycocotools gives when it evaluates all images at once.
     """
     if len(matches) != len(dataset.images):
         raise ValueError(f"{len(matches)} images were matched, but {dataset.name} has {len(dataset.images)}")
@@ -122,20 +140,24 @@ def score_matches(dataset: Dataset, matches: Sequence[Matches]) -> Accuracy:
         correct=merged.matched[ALL] & ~merged.ignored[ALL],
         counted=~merged.ignored[ALL],
         truths=truths[ALL],
+        metric=dataset.task.metric.name,
     )
-    return Accuracy(_coco_score(_precision(merged, truths.sum(axis=1)), dataset.category_names), table)
+    if dataset.task is CLASSIFY:
+        return Accuracy(score_of_classes(dataset, matches), table)
+    return Accuracy(_coco_score(_precision(merged, truths.sum(axis=1)), dataset), table)
 
 
-def _coco_score(precision: NDArray[np.float64], names: Sequence[str]) -> CocoScore:
+def _coco_score(precision: NDArray[np.float64], dataset: Dataset) -> CocoScore:
     """Args: precision [T, R, classes, A], -1 where there is nothing to find."""
     whole = precision[..., ALL]
-    per_class = {name: _mean(whole[:, :, k]) for k, name in enumerate(names)}
+    per_class = {name: _mean(whole[:, :, k]) for k, name in enumerate(dataset.category_names)}
+    by_area = {area: _mean(precision[..., i]) for i, area in enumerate(dataset.task.areas)}
     return CocoScore(
         map50_95=_mean(whole) or 0.0,  # a Dataset has a box to find, so this mean exists
         map50=_mean(whole[0]) or 0.0,
-        ap_small=_mean(precision[..., SMALL]),
-        ap_medium=_mean(precision[..., MEDIUM]),
-        ap_large=_mean(precision[..., LARGE]),
+        ap_small=by_area.get("small"),
+        ap_medium=by_area["medium"],
+        ap_large=by_area["large"],
         per_class={name: value for name, value in per_class.items() if value is not None},
     )
 
@@ -181,20 +203,18 @@ def _class_precision(
 
 def _truths(dataset: Dataset) -> NDArray[np.int32]:
     """[A, images, classes] true boxes that count at each of COCO's areas."""
-    from pycocotools.cocoeval import Params
-
-    areas = Params("bbox").areaRng
+    areas = dataset.task.area_ranges
     image_index = {image.image_id: i for i, image in enumerate(dataset.images)}
     class_index = {category_id: i for i, category_id in enumerate(dataset.category_ids)}
-    counts = np.zeros((len(areas), len(image_index), len(class_index)), np.int32)
-    counting = [a for a in dataset.annotations if not a["iscrowd"]]
+    numbers = np.zeros((len(areas), len(image_index), len(class_index)), np.int32)
+    counting = [a for a in dataset.annotations if counts(a)]
     sizes = np.array([a["area"] for a in counting])
     images = np.array([image_index[a["image_id"]] for a in counting])
     classes = np.array([class_index[a["category_id"]] for a in counting])
     for area, (smallest, largest) in enumerate(areas):
         counted = (smallest <= sizes) & (sizes <= largest)
-        np.add.at(counts[area], (images[counted], classes[counted]), 1)
-    return counts
+        np.add.at(numbers[area], (images[counted], classes[counted]), 1)
+    return numbers
 
 
 def _mean(precision: NDArray[np.float64]) -> float | None:

@@ -13,6 +13,8 @@ from typing import Any
 
 from ...errors import DatasetError
 from .image_files import some_of
+from .labelled_shapes import shape_of_entry
+from .tasks import DETECT, Task
 
 _FIELDS = {
     "images": ("id", "file_name"),
@@ -29,9 +31,10 @@ class CocoFile:
     """What a COCO file says, in its own order, each image file once.
 
     Annotations hold `id` (their place in the file, from 1), `image_id`, `category_id`, `bbox` [x, y, width, height] in
-    pixels, `area` and `iscrowd`; masks and key points are left out. The ids are renumbered since pycocotools takes a
-    match with id 0 for none. Ids of images and categories are whole numbers; images that have none are numbered here.
-    `remarks` tell what was not taken as it stands, also of what a file was made from that `coco_of_images` made.
+    pixels, `area` and `iscrowd`, and what the task needs beside them (labelled_shapes.py). The ids are renumbered since
+    pycocotools takes a match with id 0 for none. Ids of images and categories are whole numbers; images that have none
+    are numbered here. `remarks` tell what was not taken as it stands, also of what a file was made from that
+    `coco_of_images` made.
     """
 
     images: tuple[Mapping[str, Any], ...]
@@ -46,19 +49,20 @@ class CocoFile:
         return 0 if named == {0} and all(a["category_id"] != 0 for a in self.annotations) else None
 
 
-def read_coco(path: Path) -> CocoFile:
+def read_coco(path: Path, task: Task = DETECT) -> CocoFile:
     """Read a COCO annotation file.
 
     Raises:
         DatasetError: it is missing or not COCO; ids are not unique, or no ids; annotations name images or categories
-            that the file does not list, or hold malformed boxes.
+            that the file does not list, or hold malformed boxes, masks or key points.
     """
     sections, said = _sections(path)
     ids = {section: _ids(sections[section], section, path) for section in ("images", "categories")}
-    _refuse_unknown(sections, "image_id", "images", ids["images"], path)
-    _refuse_unknown(sections, "category_id", "categories", ids["categories"], path)
+    _refuse_unknown(sections, "image_id", "images", ids["images"], path=path)
+    _refuse_unknown(sections, "category_id", "categories", ids["categories"], path=path)
     annotations = [
         _annotation(i, entry, path)
+        | shape_of_entry(entry, task, f"annotations[{i - 1}] of {path}")
         | {
             "image_id": ids["images"][_id_of(entry["image_id"])],
             "category_id": ids["categories"][_id_of(entry["category_id"])],
@@ -124,7 +128,7 @@ def _ids(entries: Entries, section: str, path: Path) -> dict[Id, int]:
 
 
 def _refuse_unknown(
-    sections: Mapping[str, Entries], key: str, section: str, known: Mapping[Id, int], path: Path
+    sections: Mapping[str, Entries], key: str, section: str, known: Mapping[Id, int], *, path: Path
 ) -> None:
     named = {str(entry[key]) for entry in sections["annotations"] if _id_of(entry[key]) not in known}
     if named:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..interval import Interval
-from .bootstrap import map_difference
+from .bootstrap import accuracy_difference
 from .coco import Accuracy, MatchTable
 from .dataset import Dataset
 
@@ -198,7 +198,7 @@ def _class_drifts(candidate: Accuracy, reference: Accuracy, names: Sequence[str]
     for index, name in enumerate(names):
         if name not in reference.score.per_class:
             continue
-        change = map_difference(*(_of_class(one.matches, index) for one in (candidate, reference)))
+        change = accuracy_difference(*(_of_class(one.matches, index) for one in (candidate, reference)))
         found.append(
             PartDrift(
                 name=name,
@@ -224,8 +224,8 @@ def _of_class(table: MatchTable, index: int) -> MatchTable:
 def _size_drifts(candidate: Accuracy, reference: Accuracy) -> tuple[PartDrift, ...]:
     found = []
     for name in ("small", "medium", "large"):
-        ap, reference_ap = (getattr(one.score, f"ap_{name}") for one in (candidate, reference))
-        if reference_ap is not None:
+        ap, reference_ap = (getattr(one.score, f"ap_{name}", None) for one in (candidate, reference))
+        if ap is not None and reference_ap is not None:
             found.append(PartDrift(name=name, ap=ap, reference_ap=reference_ap))
     return tuple(found)
 

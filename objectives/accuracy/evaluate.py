@@ -18,8 +18,9 @@ from .coco import Accuracy, score_matches
 from .evaluation_set import EvaluationSet
 from .heads import Detections, Head
 from .images import LetterboxedImages
-from .matcher import Matcher, Matches
+from .matcher import Matches
 from .sample import Sampling
+from .top1 import matcher_of
 
 __all__ = ["SCORING", "Accuracy", "accuracy_of_engine", "matches_of_engine", "threads_beside"]
 
@@ -81,7 +82,7 @@ def matches_of_engine(
     shape, wanted = images.pixels.pixels.shape, (len(images), height, width, 3)
     if shape != wanted:
         raise ValueError(f"the images are {shape}, but the engine and the data set want {wanted}")
-    matcher = Matcher(images.dataset)
+    matcher = matcher_of(images.dataset)
 
     def matched(image: int, outputs: Sequence[Floats]) -> Seen:
         (found,) = head.detections(outputs)

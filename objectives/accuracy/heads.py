@@ -1,9 +1,9 @@
-"""A detector's raw outputs turned into boxes: candidates by its head, then non-maximum suppression."""
+"""A detector's raw outputs turned into what it found: candidates by its head, then non-maximum suppression."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -14,6 +14,8 @@ from ...errors import EngineError
 from ...spaces.preprocessing import USUAL, Preprocessing
 from .images import Geometry
 from .nms import unsuppressed
+from .shapes import Shapes
+from .tasks import DETECT, Task
 
 Shape = tuple[int, ...]
 Size = tuple[int, int]  # height and width of a model's input, in pixels
@@ -34,11 +36,18 @@ class Detections:
         boxes: [k, 4] left, top, right, bottom in pixels.
         scores: [k] in 0..1.
         classes: [k] class indices of the model.
+        shapes: [k] masks or key points, where those are the task.
     """
 
     boxes: NDArray[np.float32]
     scores: NDArray[np.float32]
     classes: NDArray[np.intp]
+    shapes: Shapes | None = None
+
+    def of_rows(self, rows: NDArray[np.intp]) -> Detections:
+        """Those at these indices."""
+        shapes = self.shapes.of_rows(rows) if self.shapes else None
+        return Detections(self.boxes[rows], self.scores[rows], self.classes[rows], shapes)
 
     def on_image(self, geometry: Geometry) -> Detections:
         """From letterboxed pixels to those of the original image, clipped to it."""
@@ -46,7 +55,8 @@ class Detections:
         size = np.array([geometry.width, geometry.height] * 2, np.float32)
         scale = np.array([geometry.scale, geometry.scale_y or geometry.scale] * 2, np.float32)
         boxes = np.clip((self.boxes - pad) / scale, 0, size)
-        return Detections(boxes, self.scores, self.classes)
+        shapes = self.shapes.on_image(geometry, self.boxes) if self.shapes else None
+        return Detections(boxes, self.scores, self.classes, shapes)
 
 
 @dataclass(frozen=True)
@@ -61,10 +71,16 @@ class Head(ABC):
     output: int
     classes: int | None
 
-    kind: ClassVar[str]
+    kind: ClassVar[str]  # its name in study files; the import path of a class that names none
     layout: ClassVar[str]  # of its output, for people
+    task: ClassVar[Task] = DETECT
     preprocessing: ClassVar[Preprocessing] = USUAL  # that its family is trained with
     iou_limit: ClassVar[float | None]  # what its family is validated with; None: the model suppresses boxes itself
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "kind" not in vars(cls):
+            cls.kind = f"{cls.__module__}:{cls.__qualname__}"
 
     @classmethod
     @abstractmethod
@@ -76,6 +92,17 @@ class Head(ABC):
             size: of the model's input, if known.
         """
 
+    def suits(self, metadata: Mapping[str, str]) -> bool:
+        """Whether it is what the exporter noted of the model."""
+        return True
+
+    def refuse_other(self, key_points: int) -> None:  # noqa: B027 - most heads know none
+        """Refuse a data set of another number of key points than the model finds.
+
+        Raises:
+            DatasetError: it has one.
+        """
+
     @abstractmethod
     def candidates(self, rows: NDArray[np.float32]) -> Candidates:
         """What scores above the floor in one image: a box once for every class that it scores for."""
@@ -83,6 +110,14 @@ class Head(ABC):
     @abstractmethod
     def dense(self, rows: Floats) -> Dense | None:
         """Boxes and class scores of every place of one image's output; None where boxes come sorted, in no place."""
+
+    def table(self, rows: Floats) -> Floats:
+        """What of one image's rows tells boxes, scores and classes."""
+        return rows
+
+    def shapes(self, rows: NDArray[np.float32], some: NDArray[np.intp]) -> Shapes | None:
+        """Masks or key points of some of the candidates of one image, by their indices; None of a task without any."""
+        return None
 
     def read(self, outputs: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         """What of a model's outputs the other methods take, an image a row.
@@ -117,4 +152,4 @@ class Head(ABC):
         if self.iou_limit is not None:
             best = best[unsuppressed(boxes[best], classes[best], self.iou_limit)]
         best = best[:MAX_DETECTIONS]
-        return Detections(boxes[best], scores[best], classes[best])
+        return Detections(boxes[best], scores[best], classes[best], self.shapes(rows, best))

@@ -15,6 +15,7 @@ from ...errors import DatasetError
 from ...spaces.preprocessing import USUAL, Preprocessing
 from ..store import Store, content_key, file_hash
 from ..tensors import tensor_from_pixels
+from .antialiased import center_crop
 from .image_files import decode, in_threads
 
 LETTERBOXING = 1  # its version, see `content_key`
@@ -88,7 +89,7 @@ def letterboxed_images(
     )
     rows = np.load(folder / "geometry.npy").tolist()
     geometry = tuple(Geometry(scale, *map(int, rest)) for scale, *rest in rows)
-    if preprocessing.fit == "stretch":
+    if preprocessing.fit == "stretch" or (preprocessing.fit == "crop" and height != width):
         geometry = tuple(each._replace(scale_y=height / each.height) for each in geometry)
     return LetterboxedImages(folder / "pixels.npy", geometry, preprocessing.marks(key), preprocessing)
 
@@ -100,14 +101,18 @@ def letterbox(
 
     Args:
         image: [h, w, 3] BGR.
-        preprocessing: may have it lie elsewhere, or be stretched.
+        preprocessing: may have it lie elsewhere, or be stretched, or cropped.
 
     Returns:
         The picture [height, width, 3], RGB unless told otherwise; the scale of x (above 1: enlarged); the padding
-        (left, top) in pixels.
+        (left, top) in pixels, below 0 where the image is cropped.
     """
     import cv2
 
+    if preprocessing.fit == "crop":
+        cropped, (left, top) = center_crop(image, height, width)
+        scale = width / (min(image.shape[:2]) if height == width else image.shape[1])
+        return _ordered(cropped, preprocessing), scale, (-left, -top)
     scale = min(height / image.shape[0], width / image.shape[1])
     new_width, new_height = (max(round(side * scale), 1) for side in (image.shape[1], image.shape[0]))
     if preprocessing.fit == "stretch":
@@ -119,9 +124,12 @@ def letterbox(
     if preprocessing.fit == "corner":
         left = top = 0
     picture = np.full((height, width, 3), preprocessing.padding, np.uint8)
-    ordered = image if preprocessing.channels == "bgr" else image[:, :, ::-1]
-    picture[top : top + new_height, left : left + new_width] = ordered
+    picture[top : top + new_height, left : left + new_width] = _ordered(image, preprocessing)
     return picture, scale, (left, top)
+
+
+def _ordered(image: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.uint8]:
+    return image if preprocessing.channels == "bgr" else image[:, :, ::-1]
 
 
 def _fill(folder: Path, paths: Sequence[Path], size: tuple[int, int], preprocessing: Preprocessing) -> None:

@@ -1,28 +1,25 @@
-"""Which detections of an image hit a true box, by COCO's rules, image by image."""
+"""Which detections of an image hit a true object, by COCO's rules, image by image."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .dataset import Dataset
 from .heads import Detections
-
-MAX_DETECTIONS = 100  # an image and class, by COCO's rule
+from .truths import Truths, truths_of
 
 
 @dataclass(frozen=True)
 class Matches:
-    """Detections at COCO's A areas (all, small, medium, large) and T IoU thresholds.
+    """Detections at the task's A areas and T thresholds of overlap.
 
     Args:
         classes: [D] class indices, ascending.
-        scores: [D] of each class the best first; of one image and class at most 100.
+        scores: [D] of each class the best first; of one image and class at most `Task.most`.
         matched: [A, T, D] whether a true box was hit.
         ignored: [A, T, D] whether the detection counts neither as right nor as wrong.
     """
@@ -30,23 +27,6 @@ class Matches:
     classes: NDArray[np.intp]
     scores: NDArray[np.float64]
     matched: NDArray[np.bool_]
-    ignored: NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class _Truths:
-    """The true boxes of one image.
-
-    Args:
-        boxes: [G, 4] left, top, width, height.
-        classes: [G] class indices.
-        crowd: [G] whether it stands for many, which it may all match.
-        ignored: [A, G] whether matching it counts for nothing: a crowd, or of another size than the area's.
-    """
-
-    boxes: NDArray[np.float64]
-    classes: NDArray[np.intp]
-    crowd: NDArray[np.bool_]
     ignored: NDArray[np.bool_]
 
 
@@ -59,14 +39,13 @@ class Matcher:
     def __init__(self, dataset: Dataset) -> None:
         from pycocotools.cocoeval import Params
 
-        params = Params("bbox")
-        self._areas: NDArray[np.float64] = np.array(params.areaRng, np.float64)
-        self._iou_thresholds: NDArray[np.float64] = params.iouThrs
+        self._task = dataset.task
+        self._iou_thresholds: NDArray[np.float64] = Params(self._task.iou_type).iouThrs
         index_of = {category_id: index for index, category_id in enumerate(dataset.category_ids)}
         annotations = defaultdict(list)
         for annotation in dataset.annotations:
             annotations[annotation["image_id"]].append(annotation)
-        self._truths = [self._truths_of(annotations[image.image_id], index_of) for image in dataset.images]
+        self._truths = [truths_of(self._task, annotations[image.image_id], index_of) for image in dataset.images]
         self._scored_classes = np.unique(np.concatenate([truths.classes for truths in self._truths]))
 
     def match(self, image: int, detections: Detections) -> Matches:
@@ -75,50 +54,25 @@ class Matcher:
         Args:
             detections: in pixels of the original image. Those of classes that the whole data set lacks are left out.
         """
-        kept = _best_of_each_class(detections, self._scored_classes)
-        classes, scores = detections.classes[kept], detections.scores[kept].astype(np.float64)
-        boxes, truths = coco_boxes(detections.boxes[kept]), self._truths[image]
-        smallest, largest = self._areas.T[:, :, None]  # [A, 1]
-        size = boxes[:, 2] * boxes[:, 3]
-        shape = len(self._areas), len(self._iou_thresholds), len(kept)
+        kept = _best_of_each_class(detections, self._scored_classes, most=self._task.most)
+        found, truths, areas = detections.of_rows(kept), self._truths[image], self._task.area_ranges
+        smallest, largest = areas.T[:, :, None]  # [A, 1]
+        size = truths.sizes(found)
+        shape = len(areas), len(self._iou_thresholds), len(kept)
         matched, ignored = np.zeros(shape, np.bool_), np.empty(shape, np.bool_)
         ignored[:] = ((size < smallest) | (size > largest))[:, None]
-        ious = _ious(boxes, classes, truths)
+        ious = truths.overlaps(found)
         # Most detections come near no true box; the others choose one after the other.
         near = np.flatnonzero((ious >= self._iou_thresholds[0]).any(axis=1))
         if len(near):
             hits, ignores = _choices(ious[near], truths, self._iou_thresholds)
             matched[:, :, near] = hits
             ignored[:, :, near] = np.where(hits, ignores, ignored[:, :, near])
-        return Matches(classes, scores, matched, ignored)
-
-    def _truths_of(self, annotations: list[Mapping[str, Any]], index_of: Mapping[int, int]) -> _Truths:
-        boxes = np.array([a["bbox"] for a in annotations], np.float64).reshape(-1, 4)
-        sizes = np.array([a["area"] for a in annotations], np.float64)
-        crowd = np.array([a["iscrowd"] for a in annotations], np.bool_)
-        smallest, largest = self._areas.T[:, :, None]
-        classes = np.array([index_of[a["category_id"]] for a in annotations], np.intp)
-        return _Truths(boxes, classes, crowd, crowd | (sizes < smallest) | (sizes > largest))
-
-
-def coco_boxes(corners: NDArray[np.float32]) -> NDArray[np.float64]:
-    """[k, 4] left, top, right, bottom to left, top, width, height."""
-    wide = corners.astype(np.float64)
-    return np.concatenate((wide[:, :2], wide[:, 2:] - wide[:, :2]), axis=1)
-
-
-def _ious(boxes: NDArray[np.float64], classes: NDArray[np.intp], truths: _Truths) -> NDArray[np.float64]:
-    """[D, G] as pycocotools has them; 0 where the classes differ."""
-    from pycocotools.mask import iou
-
-    if not (len(boxes) and len(truths.boxes)):
-        return np.zeros((len(boxes), len(truths.boxes)))
-    overlaps: NDArray[np.float64] = iou(boxes, truths.boxes, truths.crowd.tolist())
-    return np.where(classes[:, None] == truths.classes, overlaps, 0)
+        return Matches(found.classes, found.scores.astype(np.float64), matched, ignored)
 
 
 def _choices(
-    ious: NDArray[np.float64], truths: _Truths, iou_thresholds: NDArray[np.float64]
+    ious: NDArray[np.float64], truths: Truths, iou_thresholds: NDArray[np.float64]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Whether each detection hits a true box, and whether it is one that counts for nothing: both [A, T, D].
 
@@ -147,9 +101,9 @@ def _choices(
     return hits.T.reshape(areas, thresholds, found), ignores.T.reshape(areas, thresholds, found)
 
 
-def _best_of_each_class(detections: Detections, scored_classes: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Indices of at most 100 detections of each scored class, by class, then by falling score."""
+def _best_of_each_class(detections: Detections, scored_classes: NDArray[np.intp], *, most: int) -> NDArray[np.intp]:
+    """Indices of at most so many detections of each scored class, by class, then by falling score."""
     order = np.lexsort((-detections.scores, detections.classes))
     classes = detections.classes[order]
     rank = np.arange(len(order)) - np.searchsorted(classes, classes)
-    return order[(rank < MAX_DETECTIONS) & np.isin(classes, scored_classes)]
+    return order[(rank < most) & np.isin(classes, scored_classes)]

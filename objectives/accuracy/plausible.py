@@ -7,7 +7,7 @@ are published for COCO have (0.20 and more).
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -21,9 +21,10 @@ from .coco import score_matches
 from .contact_sheet import Column, Picture, contact_sheet
 from .dataset import Dataset
 from .heads import SCORE_FLOOR, Detections
-from .matcher import Matcher
+from .tasks import CLASSIFY
+from .top1 import matcher_of
 
-FLOOR = 0.05  # mAP50-95 below which a float model is refused, where nobody says what to expect
+FLOOR = 0.05  # accuracy above chance below which a float model is refused, where nobody says what to expect
 SHARE = 0.8  # of what is expected, below which it is
 IMAGES = 50  # looked at for the causes
 SHOWN = 8  # on the picture
@@ -40,13 +41,22 @@ CAUSES = (HEAD, CHANNELS, SCALING, LABELS, BOXES)  # in the order in which they 
 Corners = NDArray[np.float64]
 
 
-def least_plausible(expected: float | None) -> float:
-    """The mAP50-95 below which a float model is refused.
+def least_plausible(expected: float | None, *, chance: float = 0.0) -> float:
+    """The accuracy below which a float model is refused.
 
     Args:
         expected: what its owner knows of it, 0..1; None if nothing is said.
+        chance: what a model has that sees nothing.
     """
-    return FLOOR if expected is None else SHARE * expected
+    return chance + FLOOR * (1 - chance) if expected is None else SHARE * expected
+
+
+def chance_of(dataset: Dataset) -> float:
+    """What a model has that sees nothing: of a classifier the share of the commonest class, else none."""
+    if dataset.task is not CLASSIFY:
+        return 0.0
+    counts = Counter(annotation["category_id"] for annotation in dataset.annotations)
+    return max(counts.values()) / counts.total()
 
 
 @dataclass(frozen=True)
@@ -62,18 +72,23 @@ class FirstLook:
     found: Sequence[Detections]
 
     @property
-    def map50_95(self) -> float:
-        matcher = Matcher(self.dataset)
+    def value(self) -> float:
+        """Their accuracy, by the task's own metric."""
+        matcher = matcher_of(self.dataset)
         matches = [matcher.match(i, found) for i, found in enumerate(self.found)]
-        return score_matches(self.dataset, matches).score.map50_95
+        return score_matches(self.dataset, matches).score.value
 
     def causes(self) -> str:
         """What is most likely read wrongly, in words: what the evidence supports first, then the others in order."""
-        found = self._evidence()
+        found = self._of_labels() if self.dataset.task is CLASSIFY else self._evidence()
         if found is None:
-            return f"check, in this order, {_listed(CAUSES)}"
+            return f"check, in this order, {_listed(self._causes)}"
         seen, cause = found
-        return f"{seen}, so check first the {cause}, then {_listed([c for c in CAUSES if c != cause])}"
+        return f"{seen}, so check first the {cause}, then {_listed([c for c in self._causes if c != cause])}"
+
+    @property
+    def _causes(self) -> Sequence[str]:
+        return [cause for cause in CAUSES if cause not in {HEAD, BOXES}] if self.dataset.task is CLASSIFY else CAUSES
 
     def _evidence(self) -> tuple[str, str] | None:
         """What is seen, and the cause that it speaks for; None where it speaks for none."""
@@ -97,6 +112,17 @@ class FirstLook:
         if placed < _MISPLACED:
             return f"boxes found lie on {_percent(placed)} of the labelled ones only", HEAD
         return None
+
+    def _of_labels(self) -> tuple[str, str] | None:
+        """That images of one class are mostly given another one, and those of the next another one again."""
+        seen = zip(self._truths, self.found, strict=True)
+        pairs = Counter((int(true[0]), int(found.classes[0])) for (_, true), found in seen if len(found.classes))
+        most = {true: named for (true, named), _ in reversed(pairs.most_common())}
+        agreeing = sum(pairs[pair] for pair in most.items())
+        other = [true for true, named in most.items() if named != true]
+        if agreeing < pairs.total() / 2 or len(set(most.values())) < len(most) or 2 * len(other) < len(most):
+            return None
+        return f"{len(other)} of {len(most)} classes are found as another one, each as its own", LABELS
 
     def picture(self) -> Picture:
         """Eight images, or as many as there are, each twice: boxes labelled, and boxes found. [h, w, 3] BGR."""

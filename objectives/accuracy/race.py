@@ -1,7 +1,8 @@
-"""Whether a candidate is worth measuring in full: its mAP on a part of the images, against that of a rival as fast.
+"""Whether a candidate is worth measuring in full: its accuracy on a part of the images, against a rival's as fast.
 
 A candidate's latency is known first. Then it sees the N images in one random order, the same for every candidate. After
-n of them its map50_95 less its rival's on the same images, D_n, foretells D_N, the difference in full:
+n of them its figure (mAP50-95 or top-1) less its rival's on the same images, D_n, foretells D_N, the difference in
+full:
 
     s^2        = mean of (D_h - D_n)^2 over random halves h of the part
     D_N - D_n  has the standard error  s * sqrt(1 - n/N), parts and halves being drawn without replacement
@@ -38,8 +39,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..interval import Interval
-from .bootstrap import map_of_weights
+from .bootstrap import figure_of_weights
 from .coco import Accuracy, MatchTable
+from .metrics import MAP, METRICS
 
 LOOKS = (1 / 8, 1 / 4, 1 / 2)  # shares of the images after which a candidate is looked at
 FEWEST_IMAGES = 16  # no look before: the errors were checked from 20 images up
@@ -54,13 +56,13 @@ class Rival:
 
     Args:
         trial: its number.
-        map50_95: in full, 0..1.
+        value: its accuracy's figure in full, 0..1.
         latency_ratio: its latency over the reference's, with the 95 % interval.
         accuracy: the folder that its `Accuracy` was saved in.
     """
 
     trial: int
-    map50_95: float
+    value: float
     latency_ratio: Interval
     accuracy: Path
 
@@ -75,29 +77,29 @@ class Standing:
 
     Args:
         images: seen so far, of `of_images`.
-        map50_95: the candidate's on the part, 0..1. A part has fewer classes and scores higher than the whole: it
-            compares with others on the same part only.
-        difference: `map50_95` less the rival's on the same part.
+        value: the candidate's figure on the part, 0..1. A part has fewer classes, of which mAP is higher than of the
+            whole: it compares with others on the same part only.
+        difference: `value` less the rival's on the same part.
         spread: s above, at least 0; NaN where no half of the part has a true box.
     """
 
     images: int
     of_images: int
-    map50_95: float
+    value: float
     difference: float
     spread: float
 
     @classmethod
-    def of_maps(
+    def of_figures(
         cls, candidate: NDArray[np.float64], rival: NDArray[np.float64], *, images: int, of_images: int
     ) -> Standing:
-        """From both engines' `part_maps` of the same part."""
+        """From both engines' `part_figures` of the same part."""
         whole, *halves = candidate - rival
         apart = (np.array(halves) - whole) ** 2
         return cls(
             images=images,
             of_images=of_images,
-            map50_95=float(candidate[0]),
+            value=float(candidate[0]),
             difference=float(whole),
             spread=math.sqrt(apart[there].mean()) if (there := np.isfinite(apart)).any() else math.nan,
         )
@@ -161,7 +163,7 @@ class Race:
             return latency_ratio.value - (1 - self.latency_tie) * point.value >= stretch * doubt
 
         able = [point for point in front if is_as_fast(point.latency_ratio)]
-        return max(able, key=lambda point: point.map50_95, default=None)
+        return max(able, key=lambda point: point.value, default=None)
 
     def is_dominated(self, standing: Standing) -> bool:
         """Whether the candidate may be stopped here. False where nothing can be told yet."""
@@ -177,52 +179,60 @@ class Stopped:
 
     Args:
         standing: at the look that stopped it.
-        rival: the trial that dominates it; `rival_map50_95` what that scores in full.
+        rival: the trial that dominates it; `rival_value` what that scores in full.
         latency_ms, latency_ratio, latency_ratio_ci: the candidate's, as in `Measurement`.
         race: the rule that stopped it.
+        metric: the name of what the figures are.
     """
 
     standing: Standing
     rival: int
-    rival_map50_95: float
+    rival_value: float
     latency_ms: float
     latency_ratio: float
     latency_ratio_ci: tuple[float, float]
     race: Race
+    metric: str = MAP.name
 
     @property
-    def map50_95(self) -> Interval:
-        """Foretold map50_95 in full, with its 95 % interval: what a model of the candidates may learn from.
+    def value(self) -> Interval:
+        """The figure foretold in full, with its 95 % interval: what a model of the candidates may learn from.
 
         The rival's in full plus the difference on the part. The candidate's own mAP on the part is no estimate of it.
         """
-        value = self.rival_map50_95 + self.standing.difference
+        value = self.rival_value + self.standing.difference
         arm = _quantile(0.975) * self.standing.foretold_error
         return Interval(value, value - arm, value + arm)
 
     def __str__(self) -> str:
         """A clause that goes on from 'trial 7: '."""
-        seen, (value, low, high) = self.standing, self.map50_95
+        seen, label, (value, low, high) = self.standing, METRICS[self.metric].label, self.value
         stopped, rival = (
             f"stopped after {seen.images} of {seen.of_images} images",
             f"trial {self.rival}, which is as fast",
         )
         if seen.images == seen.of_images:
-            return f"{stopped}: mAP50-95 {value:.4f}, and {rival}, has {self.rival_map50_95:.4f}"
+            return f"{stopped}: {label} {value:.4f}, and {rival}, has {self.rival_value:.4f}"
         return (
-            f"{stopped}: in full, mAP50-95 would be about {value:.4f} ({low:.4f} to {high:.4f}), "
-            f"and {rival}, has {self.rival_map50_95:.4f}"
+            f"{stopped}: in full, {label} would be about {value:.4f} ({low:.4f} to {high:.4f}), "
+            f"and {rival}, has {self.rival_value:.4f}"
         )
 
     def as_json(self) -> dict[str, Any]:
-        """A JSON object with every field."""
-        return {**asdict(self), "latency_ratio_ci": list(self.latency_ratio_ci)}
+        """A JSON object with every field, values by the metric's name."""
+        told = {**asdict(self), "latency_ratio_ci": list(self.latency_ratio_ci)}
+        metric, standing = told.pop("metric"), told["standing"]
+        told[f"rival_{metric}"], standing[metric] = told.pop("rival_value"), standing.pop("value")
+        return told
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Stopped:
         """Inverse of `as_json`."""
-        nested = {"standing": Standing(**data["standing"]), "race": Race(**data["race"])}
-        return cls(**{**data, **nested, "latency_ratio_ci": tuple(data["latency_ratio_ci"])})
+        metric = next(metric for metric in METRICS if metric in data["standing"])
+        told, standing = dict(data), dict(data["standing"])
+        told["rival_value"] = told.pop(f"rival_{metric}")
+        nested = {"standing": Standing(value=standing.pop(metric), **standing), "race": Race(**data["race"])}
+        return cls(**{**told, **nested, "metric": metric, "latency_ratio_ci": tuple(data["latency_ratio_ci"])})
 
 
 def race_order(images: int, *, seed: int) -> NDArray[np.intp]:
@@ -252,12 +262,12 @@ def standing_on_part(candidate: MatchTable, rival: MatchTable, part: NDArray[np.
     """
     if not np.array_equal(candidate.truths, rival.truths):
         raise ValueError("the two tables of matches are of different data sets")
-    maps = part_maps(candidate, part), part_maps(rival, part)
-    return Standing.of_maps(*maps, images=len(part), of_images=len(candidate.truths))
+    figures = part_figures(candidate, part), part_figures(rival, part)
+    return Standing.of_figures(*figures, images=len(part), of_images=len(candidate.truths))
 
 
-def part_maps(table: MatchTable, part: NDArray[np.intp]) -> NDArray[np.float64]:
-    """map50_95 on a part of the images, then on random halves of it, the same halves for every engine.
+def part_figures(table: MatchTable, part: NDArray[np.intp]) -> NDArray[np.float64]:
+    """The figure on a part of the images, then on random halves of it, the same halves for every engine.
 
     Args:
         part: [n] indices of images, at least 2.
@@ -270,7 +280,7 @@ def part_maps(table: MatchTable, part: NDArray[np.intp]) -> NDArray[np.float64]:
     weights[0, part] = 1
     np.put_along_axis(weights[1::2], drawn[:, : len(part) // 2], 1, axis=1)
     weights[2::2] = weights[0] - weights[1::2]
-    return map_of_weights(table.of_rows(np.isin(table.images, part)), weights)
+    return figure_of_weights(table.of_rows(np.isin(table.images, part)), weights)
 
 
 def _student_quantile(share: float, freedom: int = HALVES // 2) -> float:

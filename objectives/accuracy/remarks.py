@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from ...errors import DatasetError
 from .image_files import ImageFile, some_of
+from .labelled_shapes import counts
+from .tasks import POSE, SEGMENT
 from .yolo_files import label_path
 
 if TYPE_CHECKING:
     from .dataset import Dataset
 
-_COUNTED = 100  # detections of an image and class, by COCO's rule, as in matcher.py
 _BLANK = 2.0  # grey levels of 256 that an image varies by (standard deviation), below which it shows nothing
 _ENLARGED = 8  # times, beyond which an image is a few squares of one colour
 
@@ -55,18 +56,22 @@ def files_remarks(name: str, files: Sequence[ImageFile]) -> list[str]:
 
 
 def scoring_remarks(dataset: Dataset) -> tuple[str, ...]:
-    """What of a data set bounds the figures, however good an engine is."""
-    objects = Counter(a["image_id"] for a in dataset.annotations if not a["iscrowd"])
+    """What figures on a data set are of, where not of boxes, and what bounds them, however good an engine is."""
+    task = dataset.task
+    found = [f"mAP50-95 is that of {task.finds}, as pycocotools counts it ('{task.iou_type}')."]
+    return (*(found if task in (SEGMENT, POSE) else ()), *_crowded(dataset))
+
+
+def _crowded(dataset: Dataset) -> tuple[str, ...]:
+    objects, most = Counter(a["image_id"] for a in dataset.annotations if counts(a)), dataset.task.most
     full = [
-        f"{image.path.name}: {objects[image.image_id]}"
-        for image in dataset.images
-        if objects[image.image_id] > _COUNTED
+        f"{image.path.name}: {objects[image.image_id]}" for image in dataset.images if objects[image.image_id] > most
     ]
     if not full:
         return ()
     return (
-        f"{some_of(full, 'image')} of {dataset.name} have more than {_COUNTED} objects, and COCO's mAP counts "
-        f"{_COUNTED} detections of a class in an image: what is beyond is never found.",
+        f"{some_of(full, 'image')} of {dataset.name} have more than {most} objects, and COCO's mAP counts "
+        f"{most} detections of a class in an image: what is beyond is never found.",
     )
 
 

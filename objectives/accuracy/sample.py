@@ -14,7 +14,7 @@ to 1, the most that can be.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +52,7 @@ def sampled(images: int) -> frozenset[int]:
 
 @dataclass(frozen=True)
 class Sample:
-    """What an engine found in a few images, by the image's index, in pixels of the letterbox."""
+    """What an engine found in a few images, by the image's index, in pixels of the letterbox: boxes of every task."""
 
     found: Mapping[int, Detections]
 
@@ -113,7 +113,7 @@ class Sampling:
 
     def note(self, image: int, found: Detections) -> None:
         if image in self._wanted:
-            self._found[image] = found
+            self._found[image] = replace(found, shapes=None)
 
     def sample(self) -> Sample:
         return Sample({image: self._found[image] for image in sorted(self._found)})

@@ -1,4 +1,4 @@
-"""Heads whose boxes are still to be decoded: from the cells of grids, as in YOLOX and PicoDet, or as in DETR."""
+"""Heads whose boxes are still to be decoded: from the cells of grids (YOLOX, NanoDet, PicoDet), or as in DETR."""
 
 from __future__ import annotations
 
@@ -52,6 +52,21 @@ class GridHead(UndecodedHead):
         return places, np.repeat(np.array(self.strides, np.float32), self.cells_of(self.size))[:, None]
 
 
+class DistanceHead(GridHead):
+    """Tells how likely each distance (0, 1, ... strides) from a place in its cell to each side of a box is."""
+
+    place: ClassVar[float] = 0.5  # in its cell, 0..1: the middle
+
+    def _rows(self, scores: NDArray[np.float32], raw: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Corners and class scores [b, cells, 4 + classes], of scores and of logits [b, cells, 4 x distances]."""
+        places, strides = self._cells()
+        bins = raw.reshape(*raw.shape[:2], 4, -1)
+        likely = np.exp(bins - bins.max(axis=-1, keepdims=True))
+        distances = (likely @ np.arange(bins.shape[-1], dtype=raw.dtype)) / likely.sum(axis=-1) * strides
+        middles = (places + np.float32(self.place)) * strides
+        return np.concatenate((middles - distances[..., :2], middles + distances[..., 2:], scores), axis=-1)
+
+
 @dataclass(frozen=True)
 class YoloxHead(GridHead):
     """Of YOLOX: offsets in cells, logarithms of sizes in cells, objectness, and a score for each class."""
@@ -82,8 +97,42 @@ class YoloxHead(GridHead):
             return np.concatenate((boxes, raw[..., 5:] * raw[..., 4:5]), axis=-1)
 
 
+class NanoDetHead(DistanceHead):
+    """Of NanoDet: of each cell the class scores, and behind them how likely each distance to a side is."""
+
+    kind: ClassVar[str] = "nanodet"
+    layout: ClassVar[str] = "[batch, cells, classes + 4 x distances] of three grids"
+    iou_limit: ClassVar[float | None] = 0.6
+    preprocessing: ClassVar[Preprocessing] = Preprocessing(
+        channels="bgr", fit="stretch", divide=1.0, mean=(103.53, 116.28, 123.675), std=(57.375, 57.12, 58.395)
+    )
+    strides: ClassVar[tuple[int, ...]] = (8, 16, 32)
+    usual_distances: ClassVar[int] = 8  # of a side, where the classes are not known
+
+    @classmethod
+    def fit(cls, shapes: Sequence[Shape], count: int | None, size: Size | None) -> list[Self]:
+        if size is None or len(shapes) != 1 or len(shapes[0]) != 3 or shapes[0][1] != sum(cls.cells_of(size)):
+            return []
+        classes = count or shapes[0][2] - 4 * cls.usual_distances
+        sides = shapes[0][2] - classes
+        return [cls(0, classes, size)] if classes > 0 and sides >= 8 and not sides % 4 else []
+
+    def read(self, outputs: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        raw, classes = super().read(outputs), self.classes
+        return self._rows(raw[..., :classes], raw[..., classes:])
+
+
+class NanoDetPlusHead(NanoDetHead):
+    """Of NanoDet-Plus: with a fourth grid, and distances from the upper left corner of a cell."""
+
+    kind: ClassVar[str] = "nanodet_plus"
+    layout: ClassVar[str] = "[batch, cells, classes + 4 x distances] of four grids"
+    strides: ClassVar[tuple[int, ...]] = (8, 16, 32, 64)
+    place: ClassVar[float] = 0.0
+
+
 @dataclass(frozen=True)
-class PicoDetHead(GridHead):
+class PicoDetHead(DistanceHead):
     """Of PicoDet: of each grid the class scores in one output, and in another how likely each distance to a side is.
 
     Args:
@@ -118,12 +167,7 @@ class PicoDetHead(GridHead):
     def read(self, outputs: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         super().read(outputs)  # refuses where there are too few
         scores, raw = (np.concatenate([outputs[i] for i in each], axis=1) for each in (self.scores, self.boxes))
-        places, strides = self._cells()
-        bins = raw.reshape(*raw.shape[:2], 4, -1)
-        likely = np.exp(bins - bins.max(axis=-1, keepdims=True))
-        distances = (likely @ np.arange(bins.shape[-1], dtype=raw.dtype)) / likely.sum(axis=-1) * strides
-        middles = (places + np.float32(0.5)) * strides
-        return np.concatenate((middles - distances[..., :2], middles + distances[..., 2:], scores), axis=-1)
+        return self._rows(scores, raw)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,23 +22,30 @@ class YoloFiles:
     """What a data.yaml names: the classes by index, and the images of one split sorted by path.
 
     Args:
-        key_points: how many numbers of a label tell key points, behind those of its box; 0 of a set without a pose.
+        kpt_shape: how many key points a label has behind its box, and how many numbers of each; 0, 0 without a pose.
     """
 
     names: tuple[str, ...]
     images: tuple[Path, ...]
-    key_points: int = 0
+    kpt_shape: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
 class YoloBox:
-    """One labelled box in fractions (0..1) of the image's width and height."""
+    """One labelled box in fractions (0..1) of the image's width and height.
+
+    Args:
+        polygon: the outline that it is the box of, x and y of each corner; () of a mere box.
+        points: the numbers of its key points.
+    """
 
     class_index: int
     left: float
     top: float
     width: float
     height: float
+    polygon: tuple[float, ...] = ()
+    points: tuple[float, ...] = ()
 
 
 def read_yolo(data_yaml: Path, *, split: str) -> YoloFiles:
@@ -63,7 +70,7 @@ def read_yolo(data_yaml: Path, *, split: str) -> YoloFiles:
     sources = [str(source) for source in (found if isinstance(found, list) else [found])]
     places = _places(_roots(data_yaml, str(data.get("path") or "")), sources, data_yaml)
     images = {image for place in places for image in list_images(place)}
-    return YoloFiles(_names(data, data_yaml), tuple(sorted(images)), _key_points(data, data_yaml))
+    return YoloFiles(_names(data, data_yaml), tuple(sorted(images)), _kpt_shape(data, data_yaml))
 
 
 def split_of(data: Any, split: str) -> Any:
@@ -73,14 +80,15 @@ def split_of(data: Any, split: str) -> Any:
     return data.get(split) or (data.get("validation") if split == "val" else None)
 
 
-def read_labels(image: Path, names: Sequence[str], *, key_points: int = 0) -> tuple[YoloBox, ...]:
-    """The boxes labelled in an image; polygons become their bounding boxes, repeated lines count once.
+def read_labels(image: Path, names: Sequence[str], *, key_points: int = 0, shapes: bool = False) -> tuple[YoloBox, ...]:
+    """The boxes labelled in an image, of polygons the bounding ones; repeated ones count once.
 
     The label file lies where Ultralytics looks for it: the last folder `images` of the path replaced by `labels`.
     An image without a label file has no boxes.
 
     Args:
-        key_points: as of `YoloFiles`; with any, lines hold a box and so many numbers more, and never a polygon.
+        key_points: how many numbers tell key points; with any, lines hold a box and those, and never a polygon.
+        shapes: whether polygons and key points are kept.
 
     Raises:
         DatasetError: a line is no label, its class is unknown, or its numbers are no fractions of the image.
@@ -94,7 +102,7 @@ def read_labels(image: Path, names: Sequence[str], *, key_points: int = 0) -> tu
         raise DatasetError(f"{path} is not a readable label file ({error}): replace or remove it.") from error
     rows = [(f"{path}:{i}", line) for i, line in enumerate(lines, start=1) if line.strip()]
     boxes = [_box(line, where, names, key_points) for where, line in rows]
-    return tuple(dict.fromkeys(boxes))
+    return tuple(dict.fromkeys(boxes if shapes else [replace(box, polygon=(), points=()) for box in boxes]))
 
 
 def label_path(image: Path) -> Path:
@@ -147,16 +155,15 @@ def _source(root: Path, source: str) -> Path:
     return path
 
 
-def _key_points(data: Mapping[str, Any], data_yaml: Path) -> int:
-    """How many numbers of a label tell key points."""
+def _kpt_shape(data: Mapping[str, Any], data_yaml: Path) -> tuple[int, int]:
     shape = data.get("kpt_shape")
     if shape is None:
-        return 0
+        return 0, 0
     if not isinstance(shape, list) or len(shape) != 2 or not all(isinstance(n, int) and n > 0 for n in shape):
         raise DatasetError(
             f"{data_yaml} has kpt_shape: {shape}, but it is [key points, 2 or 3 numbers of each]: correct it."
         )
-    return int(shape[0] * shape[1])
+    return shape[0], shape[1]
 
 
 def _names(data: Mapping[str, Any], data_yaml: Path) -> tuple[str, ...]:
@@ -180,8 +187,9 @@ def _box(line: str, where: str, names: Sequence[str], key_points: int) -> YoloBo
         index, *values = (float(word) for word in line.split())
     except ValueError:
         values = []
+    points: tuple[float, ...] = ()
     if key_points and len(values) in (4, 4 + key_points):
-        values = values[:4]
+        values, points = values[:4], tuple(values[4:])
     elif key_points or (len(values) != 4 and (len(values) < 6 or len(values) % 2)):
         other = f"class, box and the {key_points} numbers of kpt_shape" if key_points else "class and polygon"
         raise DatasetError(f"{where} is no label (class and box, or {other}): {line[:60]!r}: correct it.")
@@ -192,6 +200,6 @@ def _box(line: str, where: str, names: Sequence[str], key_points: int) -> YoloBo
         raise DatasetError(f"{where} has numbers outside 0..1, but labels are fractions of the image: normalize them.")
     if len(values) == 4:
         x, y, width, height = values
-        return YoloBox(int(index), x - width / 2, y - height / 2, width, height)
+        return YoloBox(int(index), x - width / 2, y - height / 2, width, height, points=points)
     left, top = min(values[0::2]), min(values[1::2])
-    return YoloBox(int(index), left, top, max(values[0::2]) - left, max(values[1::2]) - top)
+    return YoloBox(int(index), left, top, max(values[0::2]) - left, max(values[1::2]) - top, polygon=tuple(values))

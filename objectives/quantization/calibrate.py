@@ -80,7 +80,7 @@ def calibrated_model(
         )
 
     path = store.make("calibrated", key, fill) / "calibrated.onnx"
-    return _read(path, _shifts(model, images, choice, path, store) if choice.bias_correction else None)
+    return _read(path, _shifts(model, images, choice, path, store=store) if choice.bias_correction else None)
 
 
 def _key(model: DetectorModel, images: CalibrationSet, choice: CalibrationChoice) -> str:
@@ -96,14 +96,15 @@ def _key(model: DetectorModel, images: CalibrationSet, choice: CalibrationChoice
 
 
 def _shifts(
-    model: DetectorModel, images: CalibrationSet, choice: CalibrationChoice, calibrated: Path, store: Store
+    model: DetectorModel, images: CalibrationSet, choice: CalibrationChoice, calibrated: Path, *, store: Store
 ) -> Path:
     """The file of what is added to biases, measured once per calibrated model."""
     key = content_key(calibrated=calibrated.parent.name, onnxruntime=onnxruntime_version(), made_by=SHIFTING)
 
     def fill(folder: Path) -> None:
-        arguments = (model, images.pixels, choice, calibrated, folder)
-        run_in_child(_shift, *arguments, timeout_s=TIMEOUT_S, log_path=store.root / "logs" / f"bias-{key}.log")
+        log_path, named = store.root / "logs" / f"bias-{key}.log", {"folder": folder}
+        arguments = (model, images.pixels, choice, calibrated)
+        run_in_child(_shift, *arguments, named=named, timeout_s=TIMEOUT_S, log_path=log_path)
 
     return store.make("bias-correction", key, fill) / "shifts.json"
 
@@ -144,7 +145,7 @@ def _read(path: Path, shifts: Path | None) -> CalibratedModel:
     return CalibratedModel(path, shifts={layer: np.array(shift, np.float32) for layer, shift in told.items()})
 
 
-def _shift(model: DetectorModel, pixels: Path, choice: CalibrationChoice, calibrated: Path, folder: Path) -> None:
+def _shift(model: DetectorModel, pixels: Path, choice: CalibrationChoice, calibrated: Path, *, folder: Path) -> None:
     """Run in a child process: leaves `shifts.json` in the folder."""
     feeds = CalibrationFeeds.of_model(model, pixels, count=min(choice.size, IMAGES))
     shifts = {layer: shift.tolist() for layer, shift in shifts_of_layers(calibrated, feeds).items()}

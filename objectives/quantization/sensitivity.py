@@ -198,8 +198,8 @@ def sensitivity_of_layers(
 
     def fill(folder: Path) -> None:
         _log.info("measuring %d layers on %d images, each alone and each left out", len(calibrated.layers), count)
-        arguments = (model, images, choice, store, error, count)
-        run_in_child(_measure, *arguments, timeout_s=TIMEOUT_S, log_path=log_path).save(folder)
+        arguments, named = (model, images, choice, store), {"error": error, "count": count}
+        run_in_child(_measure, *arguments, named=named, timeout_s=TIMEOUT_S, log_path=log_path).save(folder)
 
     return Sensitivity.load(store.make("sensitivity", key, fill))
 
@@ -209,6 +209,7 @@ def _measure(
     images: CalibrationSet,
     choice: CalibrationChoice,
     store: Store,
+    *,
     error: OutputError,
     count: int,
 ) -> Sensitivity:

@@ -40,7 +40,7 @@ def judge_variants(
     waiting = iter(variants)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         while some := [_suffix(base, variant) for variant in islice(waiting, TOGETHER)]:
-            yield from _judged_together(base, some, feeds, judge, pool)
+            yield from _judged_together(base, some, feeds, judge, pool=pool)
 
 
 def outputs_of_graph(model: Any, feeds: Iterable[Tensors]) -> list[Outputs]:
@@ -54,6 +54,7 @@ def _judged_together(
     suffixes: Sequence[Any],
     feeds: Iterable[Tensors],
     judge: Callable[[int, Outputs], T],
+    *,
     pool: ThreadPoolExecutor,
 ) -> list[list[T]]:
     outputs = [value.name for value in base.graph.output]

@@ -3,7 +3,7 @@
 from ..run.progress import Progress, Watch, WorkerSign
 from ..show.dashboard.server import Address
 from ..study.opening import devices_of_study
-from .candidate import build_candidate, measure_candidate, profile_candidate
+from .candidate import build_candidate, measure_candidate, measure_graph, profile_candidate
 from .draft import draft_study
 from .fleet import Fleet, launch_study
 from .layers import labelled_sensitivity_of_study, layers_of_study_or_model, sensitivity_of_study
@@ -41,6 +41,7 @@ __all__ = [
     "launch_study",
     "layers_of_study_or_model",
     "measure_candidate",
+    "measure_graph",
     "move_study",
     "open_for_reading",
     "profile_candidate",

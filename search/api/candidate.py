@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from ...errors import QParetoError, StudyError
 from ...objectives.engines.build import engine_bytes
 from ...objectives.engines.profile import LayerTime
 from ...objectives.measurement import Measurement
+from ...objectives.quantization.elsewhere import quantized_elsewhere
 from ...objectives.score import Scorer
 from ...objectives.store import disk_errors
 from ...spaces.calibration import CalibrationChoice
@@ -74,6 +76,19 @@ def measure_candidate(
     if package is not None:
         write_package(package, measurement, Story(chosen=f"{candidate}, as asked.", afresh=True))
     return measurement
+
+
+def measure_graph(spec: StudySpec, path: Path) -> Measurement:
+    """Measure a Q/DQ graph that another tool made of the study's model, by the same steps; its calibration is unknown.
+
+    Raises:
+        ModelError: it cannot be read, is no Q/DQ graph, or is of another model.
+    """
+    scorer = scorer_of_spec(spec, calibration_size=1)
+    check_runs(scorer)
+    quantized = quantized_elsewhere(path, scorer.model, [layer.name for layer in scorer.layers])
+    found = scorer.measure(Candidate(CalibrationChoice("max", 1), quantized.mask), quantized)
+    return replace(found, engine=replace(found.engine, calibration=None))
 
 
 def profile_candidate(spec: StudySpec, *, mask: str, calibration: str | None = None) -> tuple[LayerTime, ...]:

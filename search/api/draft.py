@@ -65,7 +65,7 @@ def draft_study(  # noqa: PLR0913 - all but the first three by name
         head=found,
         head_named=head != "auto",
         imgsz=imgsz,
-        data=parted_data(source, calibration, store),
+        data=parted_data(source, calibration, store, found.task),
         engine=engine_for_here(batch=read.exported_batch),
         preprocessing=preprocessing,
         expect_map=expect_map,

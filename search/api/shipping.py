@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ...errors import CandidateError, DatasetError, StudyError
 from ...objectives.accuracy.dataset import Dataset
+from ...objectives.accuracy.tasks import Task
 from ...objectives.engines.build import find_engine
 from ...objectives.measurement import Measurement
 from ...objectives.score import Scorer
@@ -21,7 +22,7 @@ from ..run.confirm import confirm_points
 from ..run.prepare import check_runs, dataset_of_spec, identity_of_study, scorer_of_spec, space_of_spec
 from ..ship.choice import Choice, chosen, settled
 from ..ship.layouts import Layout
-from ..ship.manifest import DataFacts, FiguresFacts, Manifest, StudyFacts
+from ..ship.manifest import DataFacts, Manifest, StudyFacts, figures_facts
 from ..ship.package import Package, Story, write_package
 from ..ship.verify import Check, verify_package
 from ..show.answer import headline
@@ -65,7 +66,7 @@ def export_from_study(
         study=_study_facts(spec, winner),
         searched=winner.measurement,
         confirmed=winner.again,
-        figures=FiguresFacts.of(winner.figures),
+        figures=figures_facts(winner.figures),
     )
     measurement = winner.fresh if confirm and winner.fresh is not None else winner.measurement
     return write_package(package, measurement, story)
@@ -99,10 +100,11 @@ def verify_folder(folder: Path, *, source: EvaluationSpec | None = None, quick: 
         DiskError: the disk is full.
     """
 
-    def find_images(facts: DataFacts, store: Store, limit: int | None) -> Dataset:
-        recorded = EvaluationSpec(images=facts.images, annotations=facts.annotations, yaml=facts.yaml)
+    def find_images(facts: DataFacts, store: Store, limit: int | None, task: Task) -> Dataset:
+        paths = {"images": facts.images, "annotations": facts.annotations, "yaml": facts.yaml, "folder": facts.folder}
+        recorded = EvaluationSpec(**paths)
         _refuse_absent(source or recorded)
-        return dataset_of_spec(source or recorded, store, bad_images=facts.bad_images, limit=limit)
+        return dataset_of_spec(source or recorded, store, task=task, bad_images=facts.bad_images, limit=limit)
 
     return verify_package(folder, find_images, quick=quick)
 
@@ -177,7 +179,7 @@ def _study_facts(spec: StudySpec, winner: Point) -> StudyFacts:
 
 
 def _refuse_absent(source: EvaluationSpec) -> None:
-    absent = [path for path in (source.images, source.annotations, source.yaml) if path and not path.exists()]
+    absent = [path for _, path in source if path and not path.exists()]
     if absent:
         raise DatasetError(
             f"There is no {absent[0]} here: name the evaluation images with --images and --annotations, or with --data."

@@ -55,7 +55,7 @@ def main() -> None:
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # what it says of corrupt images, we say
     log = logging.getLogger(__package__.partition(".")[0])
     log.setLevel(logging.INFO)
-    log.handlers = [Talk()]
+    log.handlers, log.propagate = [Talk()], False  # libraries give the root logger handlers of their own
     try:
         app(prog_name="qpareto")
     except QParetoError as error:

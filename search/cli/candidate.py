@@ -16,10 +16,15 @@ commands = typer.Typer()
 @commands.command(
     epilog=example("qpareto measure studies/quickstart/quickstart.yaml --mask all --calibration max:64 --json")
 )
-def measure(  # noqa: PLR0913, PLR0917 - one parameter an option
+def measure(
     study: StudyFile,
-    mask: Annotated[str, typer.Option(help="none, all, a mask's WORD, or a FILE with one INT8 layer a line.")],
+    mask: Annotated[
+        str | None, typer.Option(help="none, all, a mask's WORD, or a FILE with one INT8 layer a line.")
+    ] = None,
     calibration: Annotated[str | None, typer.Option(help="METHOD:SIZE, such as max:64; not needed for none.")] = None,
+    graph: Annotated[
+        Path | None, typer.Option("--onnx", help="Instead of a mask: a Q/DQ graph that another tool made of the model.")
+    ] = None,
     keep: Annotated[Path | None, typer.Option(help="Leave quantized ONNX, engine and manifest here.")] = None,
     build_only: Annotated[
         bool, typer.Option("--build-only", help="Build the engine and measure nothing; no device is needed.")
@@ -31,26 +36,34 @@ def measure(  # noqa: PLR0913, PLR0917 - one parameter an option
     as_json: AsJson = False,
 ) -> None:
     """Measure one candidate completely, outside of any study."""
-    from ..api import build_candidate, measure_candidate, profile_candidate
+    from ..api import build_candidate, measure_candidate, measure_graph, profile_candidate
     from ..show.terminal.candidate import show_build, show_measurement, show_profile
 
+    if (mask is None) == (graph is None):
+        raise QParetoError("Say what to measure, by one of --mask and --onnx.")
+    if graph is not None and (build_only or keep is not None or profile or calibration is not None):
+        raise QParetoError("--onnx goes without --calibration, --keep, --build-only and --profile: leave them out.")
     if (build_only or keep is not None) and profile:
         raise QParetoError("--profile only times layers: leave --build-only and --keep out.")
-    if profile:
-        times = profile_candidate(spec_of(study, overrides), mask=mask, calibration=calibration)
+    spec = spec_of(study, overrides)
+    if graph is not None or mask is None:
+        assert graph is not None  # one of the two is named
+        measurement = measure_graph(spec, graph)
+    elif profile:
+        times = profile_candidate(spec, mask=mask, calibration=calibration)
         print_json([time.as_json() for time in times]) if as_json else show_profile(times)
         return
-
-    if build_only:
-        built = build_candidate(spec_of(study, overrides), mask=mask, calibration=calibration, keep=keep)
+    elif build_only:
+        built = build_candidate(spec, mask=mask, calibration=calibration, keep=keep)
         print_json(built) if as_json else show_build(built)
         return
-    measurement = measure_candidate(spec_of(study, overrides), mask=mask, calibration=calibration, keep=keep)
+    else:
+        measurement = measure_candidate(spec, mask=mask, calibration=calibration, keep=keep)
     print_json(measurement.as_json()) if as_json else show_measurement(measurement)
 
 
 @commands.command(epilog=example("qpareto layers studies/quickstart/quickstart.yaml --sensitivity"))
-def layers(  # noqa: PLR0913, PLR0917 - one parameter an option
+def layers(
     model: Annotated[Path, typer.Argument(metavar="STUDY|MODEL", help="A study file or an .onnx.", show_default=False)],
     sensitivity: Annotated[
         bool, typer.Option("--sensitivity", help="Also what INT8 does to the detections, layer by layer.")

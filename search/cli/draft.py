@@ -21,13 +21,16 @@ QUICKSTART = "studies/quickstart"
         f"--annotations {QUICKSTART}/data/eval/instances.json --calibration {QUICKSTART}/data/calib/images"
     )
 )
-def init(  # noqa: PLR0913, PLR0917 - one parameter an option
+def init(
     model: Annotated[
         Path, typer.Argument(metavar="MODEL", help="An .onnx, or a .pt that Ultralytics exports.", show_default=False)
     ],
     images: Annotated[Path | None, typer.Option(help="Folder of labelled images.")] = None,
     annotations: Annotated[Path | None, typer.Option(help="Their COCO instances file.")] = None,
-    data: Annotated[Path | None, typer.Option(help="An Ultralytics data.yaml, instead of the two.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="An Ultralytics data.yaml, instead of the two; of a classifier its folder of classes."),
+    ] = None,
     calibration: Annotated[
         Path | None,
         typer.Option(help="Folder or .txt list of calibration images; some are found if not named."),
@@ -38,7 +41,10 @@ def init(  # noqa: PLR0913, PLR0917 - one parameter an option
     ] = "auto",
     imgsz: Annotated[
         str | None,
-        typer.Option(metavar="N|H,W", help="Image size of a .pt (640 if not named), or of an .onnx that takes any."),
+        typer.Option(
+            metavar="N|H,W",
+            help="Image size of a .pt (if not named 640; a classifier as trained), or of an .onnx that takes any.",
+        ),
     ] = None,
     preprocessing: Annotated[
         str | None,
@@ -46,14 +52,14 @@ def init(  # noqa: PLR0913, PLR0917 - one parameter an option
     ] = None,
     expect_map: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="The mAP50-95 that the model is known to have; 0: it may have any."),
+        typer.Option(min=0, max=1, help="The mAP50-95 (top-1) that the model is known to have; 0: it may have any."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
 ) -> None:
     """Draft a study file from a model and its data.
 
     It is commented, and runs as it is. To calibrate with, it takes the images of the folder that the annotations do
-    not name, or the train split of a data.yaml; where there are too few, a quarter of the
+    not name, or the train split of a data.yaml or a folder of classes; where there are too few, a quarter of the
     labelled images, which are then not scored. No image is copied. What the model finds in up to 50 images is held
     against their labels: where nearly nothing fits, nothing is written; a picture shows it.
     """
@@ -62,7 +68,7 @@ def init(  # noqa: PLR0913, PLR0917 - one parameter an option
 
     if (images is None) != (annotations is None) or (images is None) == (data is None):
         raise QParetoError("Name the labelled images by --images and --annotations together, or by --data alone.")
-    source = EvaluationSpec(images=images, annotations=annotations, yaml=data)
+    source = EvaluationSpec.of_paths(images, annotations, data)
     written = draft_study(
         model,
         source,

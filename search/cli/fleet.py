@@ -25,7 +25,7 @@ commands = typer.Typer()
 
 
 @commands.command(epilog=example("qpareto launch studies/quickstart/quickstart.yaml --workers 2"))
-def launch(  # noqa: PLR0913, PLR0917 - one parameter an option
+def launch(
     study: StudyFile,
     workers: Annotated[int, typer.Option(min=1, help="How many; one a GPU is best where engines run on GPUs.")],
     trials: Trials = None,

@@ -16,12 +16,18 @@ commands = typer.Typer()
 
 
 @commands.command(epilog=example("qpareto export studies/quickstart/quickstart.yaml -o best --max-map-drop 0.01"))
-def export(  # noqa: PLR0913, PLR0917 - one parameter an option
+def export(
     study: StudyFile,
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder to write; must not exist.")],
     trial: Annotated[int | None, typer.Option(help="This trial.")] = None,
     max_map_drop: Annotated[
-        float | None, typer.Option(min=0.0, help="The fastest that loses at most this much mAP50-95.")
+        float | None,
+        typer.Option(
+            "--max-map-drop",
+            "--max-top1-drop",
+            min=0.0,
+            help="The fastest that loses at most this much mAP50-95 (of a classifier: top-1).",
+        ),
     ] = None,
     below: Annotated[
         str | None,
@@ -80,7 +86,9 @@ def verify(
     quick: Annotated[bool, typer.Option("--quick", help="Hashes and parity only: nothing is measured.")] = False,
     images: Annotated[Path | None, typer.Option(help="Folder of the evaluation images.")] = None,
     annotations: Annotated[Path | None, typer.Option(help="Their COCO instances file.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Their Ultralytics data.yaml, instead of the two.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Their Ultralytics data.yaml, or folder of classes, instead of the two.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check that an exported folder is what its manifest says.
@@ -93,7 +101,7 @@ def verify(
 
     if (images is None) != (annotations is None) or (images and data):
         raise QParetoError("Name the evaluation images by --images and --annotations together, or by --data alone.")
-    source = EvaluationSpec(images=images, annotations=annotations, yaml=data) if images or data else None
+    source = EvaluationSpec.of_paths(images, annotations, data) if images or data else None
     checks = []
     for check in verify_folder(folder, source=source, quick=quick):
         checks.append(check)

@@ -31,7 +31,7 @@ commands = typer.Typer()
 
 
 @commands.command(epilog=example("qpareto run studies/quickstart/quickstart.yaml --trials 40"))
-def run(  # noqa: PLR0913, PLR0917 - one parameter an option
+def run(
     study: StudyFile,
     trials: Trials = None,
     timeout: Timeout = None,
@@ -65,14 +65,15 @@ def _started_from(paths: list[Path] | None) -> list[str]:
 
 
 @commands.command(epilog=example("qpareto front studies/quickstart/quickstart.yaml --json"))
-def front(  # noqa: PLR0913, PLR0917 - one parameter an option
+def front(
     study: StudyFile,
     require: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME=LIMIT",
             help="Only tell whether a point keeps this limit, and which; may stand several times. Limits: map_drop, "
-            "map_share, map50_95, latency_ratio, latency_ms, engine_mib, energy_mj; or yolo-99, yolo-95.",
+            "map_share, map50_95, ap[CLASS], latency_ratio, latency_ms, engine_mib, energy_mj; or yolo-99, yolo-95; of "
+            "a classifier top1_drop, top1_share, top1.",
         ),
     ] = None,
     plot: Annotated[Path | None, typer.Option(help="Also draw it to this HTML file.")] = None,

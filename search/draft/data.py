@@ -9,10 +9,12 @@ from pathlib import Path
 
 import yaml
 
+from ...objectives.accuracy.class_folders import has_split, read_class_folders
 from ...objectives.accuracy.coco_file import read_coco
-from ...objectives.accuracy.dataset import dataset_from_coco, dataset_from_yolo
+from ...objectives.accuracy.dataset import dataset_from_class_folders, dataset_from_coco, dataset_from_yolo
 from ...objectives.accuracy.held_out import FEWEST_CALIBRATING, coco_of_images, held_out
 from ...objectives.accuracy.image_files import list_images
+from ...objectives.accuracy.tasks import DETECT, Task
 from ...objectives.accuracy.yolo_files import read_yolo, split_of
 from ...objectives.store import Store
 from ..study_file.spec import EvaluationSpec
@@ -26,8 +28,9 @@ class PartedData:
 
     Args:
         images, annotations: of the images that are scored; `annotations` is what a new COCO file is to hold where
-            there is none of just these images. None with `yaml`.
+            there is none of just these images. None with `yaml` or `folder`.
         yaml: a data.yaml whose val split is scored, instead of the two.
+        folder: likewise, of class folders.
         scored: how many images are scored.
         classes: the data's names of classes, by ascending id.
         calibration: a folder or a .txt list; or images, of which a list is to be written.
@@ -38,6 +41,7 @@ class PartedData:
     images: Path | None = None
     annotations: Path | Mapping[str, object] | None = None
     yaml: Path | None = None
+    folder: Path | None = None
     scored: int
     classes: tuple[str, ...]
     calibration: Path | tuple[Path, ...]
@@ -45,7 +49,7 @@ class PartedData:
     origin: str
 
 
-def parted_data(source: EvaluationSpec, calibration: Path | None, store: Store) -> PartedData:
+def parted_data(source: EvaluationSpec, calibration: Path | None, store: Store, task: Task = DETECT) -> PartedData:
     """Find images to calibrate with: those named; or the training images of a data.yaml, or the images of the folder
     that the annotations do not name; or else some of the labelled ones, which are then not scored.
 
@@ -61,11 +65,12 @@ def parted_data(source: EvaluationSpec, calibration: Path | None, store: Store) 
         found, origin = _others(absolute, scored)
         kept = _folder_of(found) or found
     if calibration is None and len(found) < FEWEST_CALIBRATING:
-        return _held_out(absolute, store)
+        return _held_out(absolute, store, task)
     return PartedData(
         images=absolute.images,
         annotations=absolute.annotations,
         yaml=absolute.yaml,
+        folder=absolute.folder,
         scored=len(scored),
         classes=classes,
         calibration=kept,
@@ -79,6 +84,9 @@ def _scored(source: EvaluationSpec) -> tuple[tuple[Path, ...], tuple[str, ...]]:
     if source.yaml is not None:
         yolo = read_yolo(source.yaml, split="val")
         return yolo.images, yolo.names
+    if source.folder is not None:
+        found = read_class_folders(source.folder)
+        return tuple(path for path, _ in found.images), found.names
     images, annotations = _coco(source)
     coco = read_coco(annotations)
     categories = sorted(coco.categories, key=lambda entry: int(entry["id"]))
@@ -91,6 +99,9 @@ def _others(source: EvaluationSpec, scored: Sequence[Path]) -> tuple[tuple[Path,
     if source.yaml is not None:
         found = read_yolo(source.yaml, split="train").images if _has_split(source.yaml, "train") else ()
         origin = f"the train split of {source.yaml.name}"
+    elif source.folder is not None:
+        train = read_class_folders(source.folder, split="train").images if has_split(source.folder, "train") else ()
+        found, origin = tuple(path for path, _ in train), f"the train folder of {source.folder.name}"
     else:
         images, annotations = _coco(source)
         found, origin = list_images(images), f"those in the folder that {annotations.name} does not name"
@@ -99,7 +110,7 @@ def _others(source: EvaluationSpec, scored: Sequence[Path]) -> tuple[tuple[Path,
 
 
 def _coco(source: EvaluationSpec) -> tuple[Path, Path]:
-    """Images and annotations, which a source without a data.yaml has."""
+    """Images and annotations, which a source has that has neither a data.yaml nor a folder."""
     assert source.images is not None
     assert source.annotations is not None
     return source.images, source.annotations
@@ -118,12 +129,13 @@ def _folder_of(images: Sequence[Path]) -> Path | None:
     return folder if set(list_images(folder)) == set(images) else None
 
 
-def _held_out(source: EvaluationSpec, store: Store) -> PartedData:
-    dataset = (
-        dataset_from_coco(*_coco(source), store=store)
-        if source.yaml is None
-        else dataset_from_yolo(source.yaml, store=store)
-    )
+def _held_out(source: EvaluationSpec, store: Store, task: Task) -> PartedData:
+    if source.folder is not None:
+        dataset = dataset_from_class_folders(source.folder, store=store)
+    elif source.yaml is not None:
+        dataset = dataset_from_yolo(source.yaml, store=store, task=task)
+    else:
+        dataset = dataset_from_coco(*_coco(source), store=store, task=task)
     scored, calibrating = held_out(dataset)
     folder = Path(os.path.commonpath([image.path.parent for image in scored]))
     return PartedData(

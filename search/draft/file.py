@@ -12,6 +12,7 @@ import yaml
 
 from ...objectives.accuracy.classes import by_order, few_of
 from ...objectives.accuracy.heads import Head
+from ...objectives.accuracy.tasks import CLASSIFY
 from ...objectives.engines import KINDS, EngineOptions, engine_kind
 from ...spaces.calibration import METHODS
 from ...spaces.model import DetectorModel
@@ -30,7 +31,7 @@ class StudyDraft:
         imgsz: as it was asked for, if it was.
         head_named: whether the file must name it, since the model's outputs do not tell.
         preprocessing: that section, as YAML in one line, where images are not prepared as the head's family does it.
-        expect_map: the mAP50-95 that the float model is known to have, if that is known.
+        expect_map: the accuracy that the float model is known to have, if that is known.
     """
 
     source: Path
@@ -64,7 +65,8 @@ def files_of_draft(draft: StudyDraft, study: Path) -> dict[Path, str]:
         written = study.with_name(f"{study.stem}-calibration.txt")
         files[written] = "".join(f"{_place(path, study.parent)}\n" for path in calibration)
         calibration = written
-    named = {"images": data.images, "annotations": annotations, "yaml": data.yaml, "calibration": calibration}
+    named = {"images": data.images, "annotations": annotations, "yaml": data.yaml, "folder": data.folder}
+    named["calibration"] = calibration
     files[study] = _text(draft, study, {key: path for key, path in named.items() if path is not None})
     return files
 
@@ -72,7 +74,8 @@ def files_of_draft(draft: StudyDraft, study: Path) -> dict[Path, str]:
 def _text(draft: StudyDraft, study: Path, paths: dict[str, Path]) -> str:
     spot = {key: _scalar(_place(path, study.parent)) for key, path in paths.items()}
     told = {"calibration": f"{draft.data.calibrating} images: {draft.data.origin}"}
-    told["yaml" if "yaml" in spot else "images"] = f"{draft.data.scored} images, which every trial's mAP is measured on"
+    metric, source = draft.head.task.metric, next(iter(spot))
+    told[source] = f"{draft.data.scored} images, which every trial's {metric.label} is measured on"
     data = "\n".join(f"  {key}: {value}{f' # {told[key]}' if key in told else ''}" for key, value in spot.items())
     head = f"\nhead: {draft.head.kind}" if draft.head_named else ""
     imgsz = f"\nimgsz: {json.dumps(draft.imgsz)}" if draft.imgsz else ""
@@ -88,11 +91,10 @@ model: {_scalar(_place(draft.source, study.parent))}{imgsz}{head}
 
 data:
 {data}
-  {expected} # the float model's mAP50-95 as you know it: with less than 0.8 of it nothing is searched
+  {expected} # the float model's {metric.label} as you know it: with less than 0.8 of it nothing is searched
   ## limit: 100 # only the first so many scored images, for a dry run
   ## confirm: # other images: the front and the baselines are measured again on them; a search picks lucky figures
-  ##   images: FOLDER
-  ##   annotations: FILE.json
+{_confirm(draft)}
 
 space:
   calibration: {_calibration(draft)}
@@ -100,7 +102,7 @@ space:
 
 {_engine(draft.engine)}
 
-objectives: [map50_95, latency_ms] # the more the better, and the less
+objectives: [{metric.name}, latency_ms] # the more the better, and the less
 
 # A budget. The same command goes on where a run has ended, so raise it at any time.
 search:
@@ -119,14 +121,19 @@ def _remarks(draft: StudyDraft) -> str:
     names, data = draft.model.class_names, draft.data.classes
     classes = f"{draft.head.classes or len(data)} classes ({few_of(names or data)})"
     kind = draft.head.kind
-    nms = "the graph suppresses overlapping boxes itself" if kind == "end2end" else "no NMS in the graph"
-    text = f"The model: {width}x{height} pixels, a {kind} head ({nms}), {classes}."
+    nms = " (the graph suppresses overlapping boxes itself)" if kind == "end2end" else " (no NMS in the graph)"
+    text = f"The model: {width}x{height} pixels, a {kind} head{nms if draft.head.task.iou_type else ''}, {classes}."
     if draft.head.preprocessing.changed() and not draft.preprocessing:
         text += f" It takes {draft.head.preprocessing}, as its family does (see `preprocessing` in docs/study-file.md)."
     if names and set(names) != set(data) and by_order(names, data):
         other = few_of(data)
         text += f" The data names them otherwise ({other}): they are matched in the order of ids, so check that."
     return "\n".join(f"# {line}" for line in textwrap.wrap(text, 118))
+
+
+def _confirm(draft: StudyDraft) -> str:
+    keys = ("folder: FOLDER",) if draft.head.task is CLASSIFY else ("images: FOLDER", "annotations: FILE.json")
+    return "\n".join(f"  ##   {key}" for key in keys)
 
 
 def _engine(engine: EngineOptions) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ...errors import StudyError
+from ...objectives.accuracy.metrics import Metric
 from .points import Point
 from .requirements import Finding, Requirements
 from .study_results import Results
@@ -137,13 +138,15 @@ def answer(results: Results, requirements: Requirements, *, infeasible: Collecti
         infeasible: numbers of trials that break a constraint of their study: they do not count.
 
     Raises:
-        StudyError: nothing was measured, the device does not tell what is limited, or a limit allows everything.
+        StudyError: nothing was measured, the study or its device does not tell what is limited, or a limit allows
+            everything.
     """
     points = [point for point in results.points if point.trial not in infeasible]
     if not points:
         raise StudyError("The study has no complete trial yet, so there is nothing that could keep a requirement.")
     roles = _roles(results)
     found = [_compliance(point, roles[point.trial], requirements) for point in points]
+    _refuse_other_metric(results.metric, requirements)
     _refuse_untold(found)
     _refuse_empty(points, requirements)
     meeting = [each for each in found if each.is_met]
@@ -165,7 +168,7 @@ def _unbeaten(found: Sequence[Compliance], results: Results) -> list[Compliance]
 
 def _merit(compliance: Compliance) -> tuple[float, ...]:
     """Smaller is better: the order of those that comply, see `answer`."""
-    latency_ms, map50_95 = compliance.point.decisive.timing.ms, compliance.point.comparable_map50_95
+    latency_ms, map50_95 = compliance.point.decisive.timing.ms, compliance.point.comparable_accuracy
     limits_accuracy = any(each.requirement.quantity.source == "accuracy" for each in compliance.findings)
     taste = (latency_ms, -map50_95) if limits_accuracy else (-map50_95, latency_ms)
     doubt = 0.0 if compliance.is_sure else 1 - compliance.probability
@@ -198,12 +201,24 @@ def _refuse_untold(found: Sequence[Compliance]) -> None:
             raise StudyError(f"{device} told no {name} of any engine of this study: leave that requirement out.")
 
 
+def _refuse_other_metric(metric: Metric, requirements: Requirements) -> None:
+    for requirement in requirements:
+        other = requirement.quantity.metric
+        if other is not None and other is not metric:
+            same = requirement.name.replace(other.name, metric.name).replace(other.stem, metric.stem)
+            raise StudyError(
+                f"The requirement {requirement} is of {other.label}, but this study measures {metric.label}: write "
+                f"{same}={requirement.limit:g}."
+            )
+
+
 def _refuse_empty(points: Iterable[Point], requirements: Requirements) -> None:
     """A drop by all that there is allows an engine that finds nothing: it was meant in points."""
-    whole = next(iter(points)).measurement.accuracy.reference_map50_95
+    scored = next(iter(points)).measurement.accuracy
+    whole, drop = scored.reference_value, f"{scored.metric.stem}_drop"
     for requirement in requirements:
-        if requirement.name == "map_drop" and 0 < whole <= requirement.limit:
+        if requirement.name == drop and 0 < whole <= requirement.limit:
             raise StudyError(
-                f"The requirement {requirement} allows all of the reference's mAP50-95 {whole:.4f} to be lost: it is "
-                f"absolute, and one point is 0.01, so perhaps map_drop={requirement.limit / 100:g} is meant."
+                f"The requirement {requirement} allows all of the reference's {scored.label} {whole:.4f} to be lost: "
+                f"it is absolute, and one point is 0.01, so perhaps {drop}={requirement.limit / 100:g} is meant."
             )

@@ -16,13 +16,12 @@ from ...objectives.latency.spread import Spread
 from ...objectives.measurement import Measurement
 from ..wording import accuracy, change, ratio
 
-# mAP50-95 that may be lost by who is called as accurate as the reference: the loss is below it over the whole of its
+# Accuracy that may be lost by who is called as accurate as the reference: the loss is below it over the whole of its
 # 95 % interval, as in a trial of non-inferiority. It is half of the point (0.01) that a product usually may lose, and
 # about what a few hundred images can show: their intervals reach 0.002 to 0.01 to either side.
 NO_LOSS = 0.005
 
-_ACCURACY = ("map50_95", "map50_95_change", "map50_95_change_ci", "images")
-_TOLD = (*_ACCURACY, "latency_ms", "latency_ratio", "latency_ratio_ci")
+_TOLD = ("images", "latency_ms", "latency_ratio", "latency_ratio_ci")
 SEARCHED, AGAIN, AFRESH = "from the search", "confirmed by a second build", "measured anew at export"
 _REACH = NormalDist().inv_cdf(0.975)  # standard deviations from the middle of a 95 % interval to its end
 
@@ -51,11 +50,12 @@ class Figures:
     def as_json(self) -> dict[str, Any]:
         """`map50_95_change` and `latency_ratio` with their intervals (`_ci`), `map50_95`, `images`, `latency_ms`.
 
-        Where they are from: `accuracy_from`, `latency_from`.
+        Of a classifier `top1` and `top1_change` instead. Where they are from: `accuracy_from`, `latency_from`.
         """
-        whole = self.measurement.as_json()
+        whole, metric = self.measurement.as_json(), self.measurement.accuracy.metric.name
+        told = (metric, f"{metric}_change", f"{metric}_change_ci", *_TOLD)
         sources = {"accuracy_from": self.accuracy_from, "latency_from": self.latency_from}
-        return {name: whole[name] for name in _TOLD} | sources
+        return {name: whole[name] for name in told} | sources
 
 
 def figures_of(
@@ -85,7 +85,7 @@ def in_words(found: Measurement, accuracy_from: str = "", latency_from: str = ""
     """`mAP50-95 0.4044 (-0.0103), 18.321 ms (0.582 of the reference)`."""
     scored, timed = found.accuracy, found.timing
     return (
-        f"mAP50-95 {accuracy(scored.map50_95)} ({change(scored.change.value)}{accuracy_from}), "
+        f"{scored.label} {accuracy(scored.value)} ({change(scored.change.value)}{accuracy_from}), "
         f"{ratio(timed.ms)} ms ({ratio(timed.ratio.value)} of the reference{latency_from})"
     )
 
@@ -96,7 +96,7 @@ def is_as_accurate(found: Measurement) -> bool:
 
 
 def expected_luck(found: Measurement, rivals: int) -> float:
-    """By how much mAP50-95 the best of several that tie is expected to look better than it is, at most.
+    """By how much accuracy the best of several that tie is expected to look better than it is, at most.
 
     The expectation of the greatest of n independent errors is their deviation times that of the greatest of n standard
     normals, by Blom, 'Statistical estimates and transformed beta-variables' (1958): the quantile at

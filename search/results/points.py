@@ -10,7 +10,7 @@ from typing import Any
 from ...errors import CandidateError
 from ...objectives.latency.spread import BUILDS, PROCESSES, Spread
 from ...objectives.measurement import Measurement
-from ...objectives.objective import map50_95_on_images_of, values_of
+from ...objectives.objective import accuracy_on_images_of, values_of
 from .figures import Figures, figures_of
 
 
@@ -72,9 +72,9 @@ class Point:
         return len(self.measurements) > 1
 
     @property
-    def comparable_map50_95(self) -> float:
-        """MAP50-95 on the scale of the search's images, 0..1, also where the figure that counts is of others."""
-        return map50_95_on_images_of(self.decisive, self.measurement)
+    def comparable_accuracy(self) -> float:
+        """Accuracy on the scale of the search's images, 0..1, also where the figure that counts is of others."""
+        return accuracy_on_images_of(self.decisive, self.measurement)
 
     def values(self, objectives: Sequence[str]) -> tuple[float, ...]:
         """The objectives' figures that count, on the scale of the search's images, in their own directions."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from ...errors import QParetoError
+from ...objectives.accuracy.metrics import MAP, TOP1, Metric
 from ...objectives.interval import Interval
 from ...objectives.measurement import Measurement
 
@@ -26,6 +29,7 @@ class Quantity:
         read: the figure and its 95 % interval, or the figure three times if it has none; None where the device tells
             none.
         of_reference: what the reference has, in the same unit; 0 where that is not told.
+        metric: of an accuracy, by which it is measured; others have none of it.
     """
 
     meaning: str
@@ -36,10 +40,11 @@ class Quantity:
     source: str
     read: Callable[[Measurement], Interval | None]
     of_reference: Callable[[Measurement], float] = lambda _: 0.0
+    metric: Metric | None = None
 
 
 def _change(found: Measurement) -> Interval:
-    """Of mAP50-95 against the reference, its interval drawn out to the figure where a bootstrap's does not hold it."""
+    """Of accuracy against the reference, its interval drawn out to the figure where a bootstrap's does not hold it."""
     value, low, high = found.accuracy.change
     return Interval(value, min(low, value), max(high, value))
 
@@ -51,7 +56,7 @@ def _drop(found: Measurement) -> Interval:
 
 def _share(found: Measurement) -> Interval:
     """Of a reference that finds nothing all is left."""
-    whole = found.accuracy.reference_map50_95
+    whole = found.accuracy.reference_value
     return Interval(*(1 + change / whole if whole > ROUNDING else 1.0 for change in _change(found)))
 
 
@@ -61,36 +66,49 @@ def _exact(value: float | None) -> Interval | None:
 
 _PART = ("from 0 to 1", lambda limit: 0 <= limit <= 1)
 _POSITIVE = ("above 0", lambda limit: limit > 0)
+
+
+def _of_metric(metric: Metric) -> dict[str, Quantity]:
+    """What may be limited of an accuracy: `map_drop`, `map_share` and `map50_95`."""
+    return {
+        f"{metric.stem}_drop": Quantity(
+            meaning=f"absolute {metric.label} below the reference (one point is 0.01)",
+            sense="at most",
+            span=("from 0 and below 1", lambda limit: 0 <= limit < 1),
+            example=0.01,
+            digits=4,
+            source="accuracy",
+            read=_drop,
+            metric=metric,
+        ),
+        f"{metric.stem}_share": Quantity(
+            meaning=f"part of the reference's {metric.label}",
+            sense="at least",
+            span=_PART,
+            example=0.99,
+            digits=4,
+            source="accuracy",
+            read=_share,
+            of_reference=lambda _: 1.0,
+            metric=metric,
+        ),
+        metric.name: Quantity(
+            meaning=f"{metric.label} itself",
+            sense="at least",
+            span=_PART,
+            example=0.4,
+            digits=4,
+            source="accuracy",
+            read=lambda found: Interval(*(found.accuracy.reference_value + change for change in _change(found))),
+            of_reference=lambda found: found.accuracy.reference_value,
+            metric=metric,
+        ),
+    }
+
+
 QUANTITIES = {
-    "map_drop": Quantity(
-        meaning="absolute mAP50-95 below the reference (one point is 0.01)",
-        sense="at most",
-        span=("from 0 and below 1", lambda limit: 0 <= limit < 1),
-        example=0.01,
-        digits=4,
-        source="accuracy",
-        read=_drop,
-    ),
-    "map_share": Quantity(
-        meaning="part of the reference's mAP50-95",
-        sense="at least",
-        span=_PART,
-        example=0.99,
-        digits=4,
-        source="accuracy",
-        read=_share,
-        of_reference=lambda _: 1.0,
-    ),
-    "map50_95": Quantity(
-        meaning="mAP50-95 itself",
-        sense="at least",
-        span=_PART,
-        example=0.4,
-        digits=4,
-        source="accuracy",
-        read=lambda found: Interval(*(found.accuracy.reference_map50_95 + change for change in _change(found))),
-        of_reference=lambda found: found.accuracy.reference_map50_95,
-    ),
+    **_of_metric(MAP),
+    **_of_metric(TOP1),
     "latency_ratio": Quantity(
         meaning="part of the reference's latency",
         sense="at most",
@@ -130,3 +148,27 @@ QUANTITIES = {
         read=lambda found: _exact(found.timing.energy_mj),
     ),
 }
+OF_CLASS = "ap[CLASS]"
+
+
+def quantity_of(name: str) -> Quantity | None:
+    """The quantity of a name: one of the table, or the AP of the class in `ap[person]`; None if it is neither."""
+    found = re.fullmatch(r"ap\[(.+)\]", name)
+    if found is None:
+        return QUANTITIES.get(name)
+    return Quantity(
+        meaning=f"AP50-95 of the class {found[1]}",
+        sense="at least",
+        span=_PART,
+        example=0.4,
+        digits=4,
+        source="accuracy",
+        read=lambda measurement: _exact(_of_class(measurement, found[1])),
+    )
+
+
+def _of_class(measurement: Measurement, name: str) -> float:
+    classes = measurement.accuracy.per_class
+    if name not in classes:
+        raise QParetoError(f"There are no true boxes of a class '{name}', only of {', '.join(classes)}.")
+    return classes[name]

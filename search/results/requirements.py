@@ -16,7 +16,7 @@ from typing import Any
 from ...errors import QParetoError
 from ...objectives.interval import Interval
 from ...objectives.measurement import Measurement
-from .quantities import QUANTITIES, ROUNDING, Quantity
+from .quantities import OF_CLASS, QUANTITIES, ROUNDING, Quantity, quantity_of
 
 PRESETS = {"yolo-99": ("map_share", 0.99), "yolo-95": ("map_share", 0.95)}  # MLPerf inference's floors of accuracy
 
@@ -28,7 +28,7 @@ class Requirement:
     """One limit.
 
     Args:
-        name: a key of `QUANTITIES`.
+        name: a key of `QUANTITIES`, or `ap[CLASS]`.
         limit: in that quantity's unit.
         preset: the key of `PRESETS` by which it was asked for, if it was.
 
@@ -41,7 +41,7 @@ class Requirement:
     preset: str | None = None
 
     def __post_init__(self) -> None:
-        if self.name not in QUANTITIES:
+        if quantity_of(self.name) is None:
             raise QParetoError(_unknown(self.name))
         words, allows = self.quantity.span
         if not (math.isfinite(self.limit) and allows(self.limit)):
@@ -62,13 +62,13 @@ class Requirement:
             if separator:
                 raise QParetoError(f"The requirement '{text}': {name} is a preset and takes no limit; write {name}.")
             return cls(*PRESETS[name], preset=name)
-        if name not in QUANTITIES:
+        if (quantity := quantity_of(name)) is None:
             raise QParetoError(_unknown(name))
         try:
             return cls(name, float(limit))
         except ValueError:
             found = f"'{limit}' is no number" if limit else "it has no limit"
-            example = f"{name}={QUANTITIES[name].example:g}"
+            example = f"{name}={quantity.example:g}"
             raise QParetoError(f"The requirement '{text}': {found}; write one such as {example}.") from None
 
     def __str__(self) -> str:
@@ -76,7 +76,9 @@ class Requirement:
 
     @property
     def quantity(self) -> Quantity:
-        return QUANTITIES[self.name]
+        found = quantity_of(self.name)
+        assert found is not None  # refused at birth
+        return found
 
     def of(self, measurement: Measurement) -> Finding:
         """How a measurement stands to it."""
@@ -224,6 +226,6 @@ class Finding:
 
 
 def _unknown(name: str) -> str:
-    known = [*QUANTITIES, *PRESETS]
+    known = [*QUANTITIES, OF_CLASS, *PRESETS]
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
     return f"'{name}' is nothing that can be required: the nearest is '{near}', of {', '.join(known)}."

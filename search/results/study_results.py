@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from ...errors import CandidateError
+from ...objectives.accuracy.metrics import MAP, METRICS, Metric
 from ...objectives.measurement import Measurement
-from ...objectives.objective import directions_of, values_of
+from ...objectives.objective import accuracy_among, directions_of, values_of
 from ..front import Points, front_of, hypervolume, losses
 from ..study.record import TrialRecord
 from ..study.search_study import SearchStudy, Snapshot
@@ -106,6 +107,13 @@ class Results:
         return tuple(sorted(self._front_by_search(self.own_points), key=lambda point: point.measurement.timing.ms))
 
     @property
+    def metric(self) -> Metric:
+        """What accuracy is measured by."""
+        if self.points:
+            return self.points[0].measurement.accuracy.metric
+        return METRICS[accuracy_among(self.objectives) or MAP.name]
+
+    @property
     def reference(self) -> Point | None:
         """The engine without INT8, in the study's own float type; None before it is measured."""
         return next((point for point in self.own_points if not point.measurement.engine.int8_layers), None)
@@ -134,7 +142,7 @@ class Results:
         return tuple(p.trial for p in self.front if p is not point and tie(p.decisive, point.decisive, self.objectives))
 
     def luck(self, point: Point) -> float:
-        """By how much mAP50-95 the search's pick of this point flatters it, at most; 0 once other images have told.
+        """By how much accuracy the search's pick of this point flatters it, at most; 0 once other images have told.
 
         See `expected_luck`: of all points that tied with it, the search made the best one stand out. Nobody picked a
         recipe for its figures.
@@ -177,14 +185,14 @@ class Results:
         if not points:
             return []
         first = points[0].measurement
-        reference_map, reference_ms = first.accuracy.reference_map50_95, first.timing.unit_ms
+        reference_map, reference_ms = first.accuracy.reference_value, first.timing.unit_ms
         if reference_map <= 0:
             return [0.0] * len(points)
         found: list[float] = []
         best = np.empty((0, 2))  # of the points so far
         for point in points:
             scored, timed = point.measurement.accuracy, point.measurement.timing
-            scaled = (-scored.map50_95 / reference_map, timed.ms / reference_ms)
+            scaled = (-scored.value / reference_map, timed.ms / reference_ms)
             best = np.vstack([best, scaled])
             kept = front_of(best)
             if kept[-1] or not found:
@@ -235,8 +243,8 @@ class Results:
             named = f"{ship.precision}, trial {ship.trial} ({scored})"
         return [
             f"INT8 does not pay here: of {len(mixed)} engines with INT8 layers the fastest takes {taken} of the "
-            f"{self.float_type} reference's time, at {change(best.accuracy.change.value)} mAP50-95. Ship {named}, as "
-            "`qpareto export` does unless --trial names another."
+            f"{self.float_type} reference's time, at {change(best.accuracy.change.value)} {self.metric.label}. "
+            f"Ship {named}, as `qpareto export` does unless --trial names another."
         ]
 
     def _lucky(self) -> list[str]:
@@ -245,8 +253,9 @@ class Results:
         if found is None or self.luck(found) < 5e-5:  # of four digits
             return []
         return [
-            f"A search picks lucky figures: on the front they may flatter by up to {self.luck(found):.4f} mAP50-95 "
-            f"(trial {found.trial}), until `qpareto confirm` measures it on other images (data.confirm)."
+            f"A search picks lucky figures: on the front they may flatter by up to {self.luck(found):.4f} "
+            f"{self.metric.label} (trial {found.trial}), until `qpareto confirm` measures it on other images "
+            "(data.confirm)."
         ]
 
     def _without_kernel(self) -> list[str]:

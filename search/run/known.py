@@ -10,6 +10,7 @@ from pathlib import Path
 from ...errors import CandidateError
 from ...objectives.isolation.child import run_in_child
 from ...objectives.latency.gain import gains_of_profiles
+from ...objectives.objective import accuracy_among
 from ...objectives.score import Scorer
 from ...objectives.store import content_key
 from ...spaces.calibration import CalibrationChoice
@@ -34,7 +35,7 @@ def graph_of_study(scorer: Scorer, space: Space, objectives: Sequence[str]) -> G
     the search starts without it.
 
     Args:
-        objectives: the study's; of those other than mAP and latency nothing is expected.
+        objectives: the study's; of those other than accuracy and latency nothing is expected.
     """
     names = [layer.name for layer in scorer.layers]
     switch_of = {name: switch for switch, group in space.groups.items() for name in group}
@@ -45,7 +46,7 @@ def graph_of_study(scorer: Scorer, space: Space, objectives: Sequence[str]) -> G
             blocks.setdefault(layer.block, {})[switch_of[layer.name]] = None
     choice = space.usual
     effects = {
-        "map50_95": {name: -harm for name, harm in _harm(scorer, choice).items()},
+        scorer.head.task.metric.name: {name: -harm for name, harm in _harm(scorer, choice).items()},
         "latency_ms": {name: -saved_ms for name, saved_ms in _gains(scorer, choice, names).items()},
     }
     return Graph(
@@ -57,9 +58,9 @@ def graph_of_study(scorer: Scorer, space: Space, objectives: Sequence[str]) -> G
 
 
 def expected_of_graph(graph: Graph, space: Space, objectives: Sequence[str]) -> Expected:
-    """What is known of the switches' effects on mAP and latency, to be kept with the study."""
+    """What is known of the switches' effects on accuracy and latency, to be kept with the study."""
     known = dict(zip(objectives, graph.effects, strict=True))
-    harm = {name: -effect for name, effect in known.get("map50_95", {}).items()}
+    harm = {name: -effect for name, effect in known.get(accuracy_among(objectives) or "", {}).items()}
     saved_ms = {name: -effect for name, effect in known.get("latency_ms", {}).items()}
     return Expected(layers=dict(space.groups), harm=harm, saved_ms=saved_ms)
 
@@ -75,18 +76,17 @@ def warm_start(
 ) -> tuple[Candidate, ...]:
     """The candidates to try first: all layers, and masks of the front that harm and gain predict; at most `count`.
 
-    Fewer where that front has fewer, such as where harm or gain is not known; none without mAP and latency among the
-    objectives. That is said.
+    Fewer where that front has fewer, such as where harm or gain is not known; none without accuracy and latency among
+    the objectives. That is said.
 
     Args:
         measured: what is measured anyway, such as baselines.
     """
-    if not {"map50_95", "latency_ms"} <= set(objectives):
-        _log.info("no front is predicted to start from: that needs the objectives map50_95 and latency_ms")
+    metric = scorer.head.task.metric.name
+    if not {metric, "latency_ms"} <= set(objectives):
+        _log.info("no front is predicted to start from: that needs the objectives %s and latency_ms", metric)
         return ()
-    expected = Expectation.from_graph(
-        graph, accuracy=objectives.index("map50_95"), latency=objectives.index("latency_ms")
-    )
+    expected = Expectation.from_graph(graph, accuracy=objectives.index(metric), latency=objectives.index("latency_ms"))
     log_path = scorer.store.root / "logs" / f"warm-start-{scorer.model.content_hash}.log"
     try:  # in a child, since the solver writes to stdout, which is for results
         masks = run_in_child(predicted_front, expected, count, timeout_s=WARM_START_TIMEOUT_S, log_path=log_path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from ...objectives.accuracy.bootstrap import map_difference
+from ...objectives.accuracy.bootstrap import accuracy_difference
 from ...objectives.interval import Interval
 from ...objectives.score import Scorer
 from ...spaces.calibration import CalibrationChoice
@@ -32,5 +32,5 @@ def labelled_changes(scorer: Scorer, choice: CalibrationChoice) -> dict[str, Int
         precisions = {layer.name: INT8 for layer in scorer.layers if layer.block == block}
         candidate = Candidate(choice, LayerMask.of([layer.name for layer in scorer.layers], precisions))
         engine = scorer.engine(scorer.quantize(candidate))
-        changes[block] = map_difference(scorer.evaluator.accuracy(engine).matches, reference)
+        changes[block] = accuracy_difference(scorer.evaluator.accuracy(engine).matches, reference)
     return changes

@@ -11,17 +11,17 @@ from ...errors import ModelError
 from ...objectives.accuracy.contact_sheet import save_picture
 from ...objectives.accuracy.evaluation_set import EvaluationSet
 from ...objectives.accuracy.head_kinds import heads_that_fit
-from ...objectives.accuracy.plausible import SHARE, FirstLook, least_plausible, of_images, some_images
+from ...objectives.accuracy.plausible import SHARE, FirstLook, chance_of, least_plausible, of_images, some_images
 from ...objectives.score import Scorer
 from ...objectives.store import Store, disk_errors
 from ..wording import accuracy
 
-NEARLY = 0.95  # of the best mAP, for a change that is simpler
-SHOWN = "Boxes labelled and boxes found in eight images:"
+NEARLY = 0.95  # of the best accuracy, for a change that is simpler
+SHOWN = "What is labelled and what is found in eight images:"
 
 
 def refuse_implausible(scorer: Scorer, *, expected: float | None) -> None:
-    """Score the float engine on all images, as its trial would, and refuse one whose mAP is implausible.
+    """Score the float engine on all images, as its trial would, and refuse one whose accuracy is implausible.
 
     Args:
         expected: the study file's `data.expect_map`; 0 refuses nothing, and scores nothing.
@@ -32,8 +32,8 @@ def refuse_implausible(scorer: Scorer, *, expected: float | None) -> None:
     """
     if expected == 0:
         return
-    found = scorer.evaluator.accuracy(scorer.reference()).score.map50_95
-    if found < least_plausible(expected):
+    found = scorer.evaluator.accuracy(scorer.reference()).score.value
+    if found < _floor(scorer, expected):
         raise _implausible(scorer, found, len(scorer.images), expected)
 
 
@@ -44,10 +44,11 @@ def checked_look(scorer: Scorer, *, expected: float | None) -> str:
         ModelError, EngineError: as above.
     """
     look = _look(scorer)
-    found, count = look.map50_95, len(look.found)
-    if found < least_plausible(expected):
+    found, count = look.value, len(look.found)
+    if found < _floor(scorer, expected):
         raise _implausible(scorer, found, count, expected)
-    return f"The float model's mAP50-95 on {count} images is {accuracy(found)}. {SHOWN} {_picture(scorer, look)}"
+    label = scorer.head.task.metric.label
+    return f"The float model's {label} on {count} images is {accuracy(found)}. {_shown(scorer, look)}"
 
 
 def _look(scorer: Scorer) -> FirstLook:
@@ -57,34 +58,39 @@ def _look(scorer: Scorer) -> FirstLook:
     return FirstLook(of_images(scorer.images.dataset, rows), found)
 
 
-def _picture(scorer: Scorer, look: FirstLook) -> Path:
-    """A picture of eight of these, among the cache's logs."""
+def _floor(scorer: Scorer, expected: float | None) -> float:
+    return least_plausible(expected, chance=chance_of(scorer.images.dataset))
+
+
+def _shown(scorer: Scorer, look: FirstLook) -> str:
+    """Where a picture of eight of these is, among the cache's logs."""
     picture = scorer.store.root / "logs" / f"found-{scorer.evaluator.key(scorer.reference())[:16]}.jpg"
     with disk_errors(scorer.store.root):
         picture.parent.mkdir(parents=True, exist_ok=True)
         save_picture(look.picture(), picture)
-    return picture
+    return f"{SHOWN} {picture}"
 
 
 def _implausible(scorer: Scorer, found: float, count: int, expected: float | None) -> ModelError:
-    look, floor = _look(scorer), least_plausible(expected)
+    look, floor = _look(scorer), _floor(scorer, expected)
     wanted = "" if expected is None else f", which is {SHARE:g} of data.expect_map"
     causes = look.causes()
     ways = _otherwise_read(scorer)
     best = max(score for score, _ in ways)
     score, way = next(each for each in ways if each[0] >= NEARLY * best)  # the one that changes least
-    if score >= max(floor, 2 * look.map50_95):
+    if score >= max(floor, 2 * look.value):
         causes = f"read otherwise it has {accuracy(score)} on {len(look.found)} images, so set {way} in the study file "
         causes += "(`init` has --head and --preprocessing)"
+    label = scorer.head.task.metric.label
     return ModelError(
-        f"The float model's mAP50-95 on {count} images is {accuracy(found)}, below {floor:.3g}{wanted}: a search would "
+        f"The float model's {label} on {count} images is {accuracy(found)}, below {floor:.3g}{wanted}: a search would "
         f"be one over noise. Looked at: {causes}. If the model is no better, set data.expect_map (`init`: "
-        f"--expect-map) to what it has, or to 0 for no check. {SHOWN} {_picture(scorer, look)}"
+        f"--expect-map) to what it has, or to 0 for no check. {_shown(scorer, look)}"
     )
 
 
 def _otherwise_read(scorer: Scorer) -> list[tuple[float, str]]:
-    """The mAP50-95 on those images with other channels, another range of values, or both, and with each other head.
+    """The accuracy on those images with other channels, another range of values, or both, and with each other head.
 
     Each with the line of the study file that says so.
     """
@@ -105,5 +111,5 @@ def _otherwise_read(scorer: Scorer) -> list[tuple[float, str]]:
             images = EvaluationSet.for_model(some, taken, Store(Path(folder)))
             other = replace(scorer.evaluator, images=images, head=head)
             detections = other.detections(scorer.reference(), range(len(images)))
-        found.append((FirstLook(some, detections).map50_95, said))
+        found.append((FirstLook(some, detections).value, said))
     return found

@@ -11,17 +11,28 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import DatasetError, StudyFileError
-from ...objectives.accuracy.dataset import Dataset, dataset_from_coco, dataset_from_yolo, hashes_of, refuse_overlap
+from ...objectives.accuracy.dataset import (
+    Dataset,
+    dataset_from_class_folders,
+    dataset_from_coco,
+    dataset_from_yolo,
+    hashes_of,
+    refuse_overlap,
+)
 from ...objectives.accuracy.evaluation_set import EvaluationSet
 from ...objectives.accuracy.head_kinds import head_of
+from ...objectives.accuracy.heads import Head
 from ...objectives.accuracy.held_out import FEWEST_CALIBRATING
 from ...objectives.accuracy.image_files import BadImages, ImageFile, check_images, list_images, some_of
 from ...objectives.accuracy.images import letterboxed_images
+from ...objectives.accuracy.metrics import METRICS
 from ...objectives.accuracy.remarks import calibration_remarks, scoring_remarks
+from ...objectives.accuracy.tasks import CLASSIFY, Task
 from ...objectives.device import Device
 from ...objectives.engines import EngineOptions
 from ...objectives.latency.paired import LatencyBudget
 from ...objectives.latency.telemetry import HostLoad
+from ...objectives.objective import accuracy_among
 from ...objectives.quantization.batch_proof import prove_batch, refuse_batch
 from ...objectives.quantization.calibrate import CalibrationSet, quantizable_layers
 from ...objectives.quantization.checkpoints import onnx_from_checkpoint
@@ -56,12 +67,10 @@ def scorer_of_spec(spec: StudySpec, *, calibration_size: int | None = None) -> S
     store = spec.store()
     model = detector_model(spec.model, store, imgsz=spec.imgsz)
     refuse_batch(model, spec.engine.batch)
-    names, head = model.class_names, head_of(model, override=None if spec.head == "auto" else spec.head)
+    head = head_of(model, override=None if spec.head == "auto" else spec.head)
+    _refuse_other_metric(spec, head)
     model = replace(model, preprocessing=spec.preprocessing.over(head.preprocessing))
-    limit, bad_images = spec.data.limit, spec.data.bad_images
-    found = dataset_of_spec(spec.data, store, limit=limit, bad_images=bad_images)
-    dataset = found.for_model(names, head.classes, spec.data.classes)
-    _tell(dataset)
+    dataset = _dataset_for(spec, spec.data, model, head, limit=spec.data.limit)
     size = calibration_size or max(spec.space.calibration.sizes)
     calibration = _calibration_set(spec, dataset, store, size=size, model=model)
     images = EvaluationSet.for_model(dataset, model, store)
@@ -82,6 +91,15 @@ def scorer_of_spec(spec: StudySpec, *, calibration_size: int | None = None) -> S
         profile=spec.latency.profile,
         store=store,
     )
+
+
+def _refuse_other_metric(spec: StudySpec, head: Head) -> None:
+    asked, metric = accuracy_among(spec.objectives), head.task.metric
+    if asked not in {None, metric.name}:
+        raise StudyFileError(
+            f"The model finds {head.task.finds}, whose accuracy is {metric.label}, not {METRICS[str(asked)].label}: "
+            f"name {metric.name} among the objectives, instead of {asked}."
+        )
 
 
 def engine_options(spec: StudySpec) -> EngineOptions:
@@ -109,14 +127,14 @@ def detector_model(path: Path, store: Store, *, imgsz: int | tuple[int, int] | N
     """The model in an .onnx file, or in a checkpoint, which is exported first, for batch 1.
 
     Args:
-        imgsz: pixels, one number or height and width: what a checkpoint is exported for, 640 if None, or what an .onnx
-            that takes any size is given.
+        imgsz: pixels, one number or height and width: what a checkpoint is exported for, or what an .onnx that takes
+            any size is given; see `onnx_from_checkpoint` and `model_of_file` if None.
 
     Raises:
         ModelError: it cannot be read or exported, or has another size.
     """
     if path.suffix == ".pt":
-        return model_of_file(onnx_from_checkpoint(path, imgsz=imgsz or 640, store=store), store)
+        return model_of_file(onnx_from_checkpoint(path, imgsz=imgsz, store=store), store)
     return model_of_file(path, store, imgsz=(imgsz, imgsz) if isinstance(imgsz, int) else imgsz)
 
 
@@ -162,10 +180,7 @@ def confirming(spec: StudySpec, scorer: Scorer) -> Scorer:
     """
     if spec.data.confirm is None:
         return replace(scorer, build=scorer.build + 1)
-    bad_images = spec.data.bad_images
-    found = dataset_of_spec(spec.data.confirm, scorer.store, bad_images=bad_images)
-    dataset = found.for_model(scorer.model.class_names, scorer.head.classes, spec.data.classes)
-    _tell(dataset)
+    dataset = _dataset_for(spec, spec.data.confirm, scorer.model, scorer.head)
     paths = [image.path for image in dataset.images]
     refuse_overlap(paths, hashes_of(scorer.images.dataset), what="confirmation", other="evaluation")
     refuse_overlap(paths, scorer.calibration.hashes, what="confirmation", other="calibration")
@@ -174,14 +189,34 @@ def confirming(spec: StudySpec, scorer: Scorer) -> Scorer:
 
 
 def dataset_of_spec(
-    data: EvaluationSpec, store: Store, *, bad_images: BadImages = "refuse", limit: int | None = None
+    data: EvaluationSpec, store: Store, *, task: Task, bad_images: BadImages = "refuse", limit: int | None = None
 ) -> Dataset:
-    """The images that a section of the study file names, with their boxes."""
+    """The images that a section of the study file names, with what is to be found in them."""
+    read: dict[str, Any] = {"limit": limit, "bad_images": bad_images, "store": store, "task": task}
+    if (data.folder is not None) != (task is CLASSIFY) and data.annotations is None:
+        named = "a folder of classes (`folder`)" if task is CLASSIFY else "`yaml`, or `images` and `annotations`"
+        raise DatasetError(f"The model finds {task.finds}, so what it is scored on is {named}: name that.")
+    if data.folder is not None:
+        del read["task"]
+        return dataset_from_class_folders(data.folder, **read)
     if data.yaml is not None:
-        return dataset_from_yolo(data.yaml, limit=limit, bad_images=bad_images, store=store)
+        return dataset_from_yolo(data.yaml, **read)
     assert data.images is not None  # the spec holds both or neither
     assert data.annotations is not None
-    return dataset_from_coco(data.images, data.annotations, limit=limit, bad_images=bad_images, store=store)
+    return dataset_from_coco(data.images, data.annotations, **read)
+
+
+def _dataset_for(
+    spec: StudySpec, data: EvaluationSpec, model: DetectorModel, head: Head, *, limit: int | None = None
+) -> Dataset:
+    """The same in the order of the model's classes; what must be known of it is logged."""
+    found = dataset_of_spec(data, spec.store(), task=head.task, limit=limit, bad_images=spec.data.bad_images)
+    dataset = found.for_model(model.class_names, head.classes, spec.data.classes)
+    head.refuse_other(dataset.key_points)
+    _tell_skipped(dataset.skipped, dataset.name)
+    for remark in data_remarks(dataset):
+        _log.warning("%s", remark)
+    return dataset
 
 
 def _calibration_set(
@@ -214,13 +249,6 @@ def _calibration_set(
         _log.warning("%s", remark)
     pixels = letterboxed_images(paths, height=height, width=width, store=store, preprocessing=model.preprocessing)
     return CalibrationSet(pixels=pixels.path, hashes=tuple(image.content for image in good))
-
-
-def _tell(dataset: Dataset) -> None:
-    """What was not taken of a data set as it stood on disk, and what bounds the figures on it."""
-    _tell_skipped(dataset.skipped, dataset.name)
-    for remark in data_remarks(dataset):
-        _log.warning("%s", remark)
 
 
 def _tell_skipped(names: Sequence[str], source: Path | str) -> None:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from ..samplers.history import Observation
 
-RACED = frozenset({"map50_95", "latency_ms"})  # what a race tells of
 _INTERVAL = 2 * 1.96  # width of a 95 % interval, in standard deviations
 
 _log = logging.getLogger(__name__)
@@ -27,10 +26,11 @@ def staged_scorer(search: SearchSpec, scorer: Scorer, objectives: Sequence[str])
     """What measures the candidates of a study's sampler in stages; None if they are all measured in full."""
     if search.race is None:
         return None
-    if set(objectives) != RACED:
+    metric = scorer.head.task.metric.name
+    if set(objectives) != {metric, "latency_ms"}:
         _log.info(
-            "Every candidate is measured in full: search.race needs the objectives %s and no other.",
-            " and ".join(sorted(RACED, reverse=True)),
+            "Every candidate is measured in full: search.race needs the objectives %s and latency_ms and no other.",
+            metric,
         )
         return None
     race = Race(confidence=search.race.confidence, latency_tie=search.race.latency_tie)
@@ -38,7 +38,7 @@ def staged_scorer(search: SearchSpec, scorer: Scorer, objectives: Sequence[str])
 
 
 def observer(objectives: Sequence[str]) -> Callable[[FrozenTrial], Observation | None]:
-    """What a pruned trial tells a sampler, if it does: foretold mAP and coarse latency, each with its doubt."""
+    """What a pruned trial tells a sampler, if it does: foretold accuracy and coarse latency, each with its doubt."""
 
     def observed(trial: FrozenTrial) -> Observation | None:
         from ..samplers.history import Observation
@@ -47,7 +47,7 @@ def observer(objectives: Sequence[str]) -> Callable[[FrozenTrial], Observation |
             return None
         low, high = stopped.latency_ratio_ci
         of = {
-            "map50_95": (stopped.map50_95.value, stopped.standing.foretold_error),
+            stopped.metric: (stopped.value.value, stopped.standing.foretold_error),
             "latency_ms": (stopped.latency_ms, (high - low) / _INTERVAL * stopped.latency_ms / stopped.latency_ratio),
         }
         values, deviations = zip(*(of[name] for name in objectives), strict=True)

@@ -51,7 +51,7 @@ class Beliefs:
 
 
 def beliefs_from_trials(
-    encoding: Encoding, rows: Rows, values: Floats, signs: Floats, doubts: Floats | None = None
+    encoding: Encoding, rows: Rows, values: Floats, signs: Floats, *, doubts: Floats | None = None
 ) -> Beliefs:
     """Learn from what was measured.
 
@@ -63,7 +63,7 @@ def beliefs_from_trials(
     """
     features, doubts = encoding.features(rows), np.zeros_like(values) if doubts is None else doubts
     found = [
-        _belief(encoding, features[seen], values[seen, j], doubts[seen, j], sign * encoding.effects(j))
+        _belief(encoding, features[seen], values[seen, j], doubts[seen, j], effects=sign * encoding.effects(j))
         for j, (sign, seen) in enumerate(zip(signs, np.isfinite(values).T, strict=True))
     ]
     origin, scale, posteriors = zip(*found, strict=True)
@@ -71,11 +71,12 @@ def beliefs_from_trials(
 
 
 def _belief(
-    encoding: Encoding, features: Floats, values: Floats, doubts: Floats, effects: Floats
+    encoding: Encoding, features: Floats, values: Floats, doubts: Floats, *, effects: Floats
 ) -> tuple[float, float, Posterior]:
     """Origin, scale and posterior of one objective."""
     origin, scale = float(values.mean()) if len(values) else 0.0, _scale(values, effects)
-    return origin, scale, _learned(encoding, features, (values - origin) / scale, doubts / scale, effects / scale)
+    targets = (values - origin) / scale
+    return origin, scale, _learned(encoding, features, targets, doubts / scale, effects=effects / scale)
 
 
 def _scale(values: Floats, effects: Floats) -> float:
@@ -86,7 +87,7 @@ def _scale(values: Floats, effects: Floats) -> float:
     return found if found > 0 else 1.0
 
 
-def _learned(encoding: Encoding, features: Floats, targets: Floats, doubts: Floats, effects: Floats) -> Posterior:
+def _learned(encoding: Encoding, features: Floats, targets: Floats, doubts: Floats, *, effects: Floats) -> Posterior:
     """The posterior of one objective over the encoding's features.
 
     Known effects are the weights' prior means up to a common factor: one more feature, the sum of the effects of what

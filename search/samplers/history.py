@@ -60,6 +60,7 @@ class History:
         encoding: Encoding,
         key: RowKey,
         signs: Floats,
+        *,
         partial: Observer | None = None,
     ) -> History:
         """Read trials; those without all parameters of the space, or with other values, are passed over.

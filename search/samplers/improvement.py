@@ -28,7 +28,7 @@ BEYOND = 2.0  # standard deviations below the lowest mean to which the sampled r
 
 
 def expected_improvement(
-    mean: Floats, deviation: Floats, points: Floats, reference: Floats, rng: np.random.Generator
+    mean: Floats, deviation: Floats, points: Floats, reference: Floats, *, rng: np.random.Generator
 ) -> Floats:
     """Expected gain in hypervolume of each candidate on its own.
 
@@ -46,7 +46,7 @@ def expected_improvement(
         return expected_shortfall(np.array([best]), mean[:, :1], deviation[:, :1])[:, 0]
     if mean.shape[1] == 2:
         return _exact(mean, deviation, points, reference)
-    return _sampled(mean, deviation, points, reference, rng)
+    return _sampled(mean, deviation, points, reference, rng=rng)
 
 
 def expected_shortfall(thresholds: Floats, mean: Floats, deviation: Floats) -> Floats:
@@ -78,7 +78,7 @@ def _exact(mean: Floats, deviation: Floats, points: Floats, reference: Floats) -
     return gain
 
 
-def _sampled(mean: Floats, deviation: Floats, points: Floats, reference: Floats, rng: np.random.Generator) -> Floats:
+def _sampled(mean: Floats, deviation: Floats, points: Floats, reference: Floats, *, rng: np.random.Generator) -> Floats:
     low = np.minimum((mean - BEYOND * deviation).min(axis=0), reference)
     corners = low + rng.random((SAMPLES, len(reference))) * (reference - low)
     free = np.ones(SAMPLES, dtype=bool)

@@ -113,7 +113,7 @@ class ParetoSampler(BaseSampler):
             return row if self._key is None else self._key(encoding.params(row))
 
         signs = np.array([1.0 if way == StudyDirection.MINIMIZE else -1.0 for way in study.directions])
-        history = History.from_trials(self._trials(study, number), encoding, key, signs, self._partial)
+        history = History.from_trials(self._trials(study, number), encoding, key, signs, partial=self._partial)
         rng = np.random.default_rng([self._seed, len(history.tried)])
         ranked = (tuple(row.tolist()) for rows in self._ranked(encoding, history, signs, rng) for row in rows)
         untried = (row for row in ranked if key(row) not in history.tried)
@@ -148,7 +148,7 @@ class ParetoSampler(BaseSampler):
     def _best(self, encoding: Encoding, history: History, signs: Floats, rng: np.random.Generator) -> Rows:
         """Rows by falling expected improvement; none that was measured or runs."""
         rows, values, doubts = history.observations
-        learned = beliefs_from_trials(encoding, rows, values, signs, doubts)
+        learned = beliefs_from_trials(encoding, rows, values, signs, doubts=doubts)
         beliefs, known = learned.assuming(history.running), history.known
         points = beliefs.predict(known)[0]
         swept = sweep(encoding, beliefs.draw(DRAWS, rng), rng)
@@ -158,7 +158,7 @@ class ParetoSampler(BaseSampler):
         rows, gains, pool = swept[:0], np.empty(0), swept
         for _ in range(ROUNDS):
             pool = _unseen(np.vstack([pool, neighbours(encoding, bases, rng)]), seen)
-            gain = expected_improvement(*beliefs.predict(pool), points, corner, rng)
+            gain = expected_improvement(*beliefs.predict(pool), points, corner, rng=rng)
             order = np.argsort(-np.append(gains, gain), kind="stable")
             rows, gains = np.vstack([rows, pool])[order], np.append(gains, gain)[order]
             bases, pool = rows[:BASES], swept[:0]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ...errors import StudyError
+from ...objectives.accuracy.metrics import MAP
 from ...objectives.measurement import Measurement
 from ..front import knee
 from ..results.points import Point
@@ -21,7 +22,7 @@ class Choice:
 
     Args:
         trial: a trial's number, on the front or not.
-        max_map_drop: mAP50-95 that may be lost against the reference, or against `below`, 0..1.
+        max_map_drop: accuracy that may be lost against the reference, or against `below`, 0..1.
         max_latency_ms: latency that may be taken.
         knee: the best bargain of the front.
         reference: the engine without INT8.
@@ -57,7 +58,7 @@ class Choice:
         if self.max_latency_ms is not None:
             return f"it takes {value:.3f} ms (at least {low:.3f}), not {self.max_latency_ms:g}"
         return (
-            f"its mAP50-95 is {value:.4f} (at most {high:.4f}), not {limit.limit:.4f}, which is "
+            f"its {point.decisive.accuracy.label} is {value:.4f} (at most {high:.4f}), not {limit.limit:.4f}, which is "
             f"{self.max_map_drop:g} below {self.base(results)[0]}"
         )
 
@@ -74,10 +75,12 @@ class Choice:
         if self.max_map_drop is None:
             return None
         _, change = self.base(results)
-        return Requirement("map50_95", max(0.0, found.accuracy.reference_map50_95 + change - self.max_map_drop))
+        return Requirement(
+            found.accuracy.metric.name, max(0.0, found.accuracy.reference_value + change - self.max_map_drop)
+        )
 
     def base(self, results: Results) -> tuple[str, float]:
-        """What `max_map_drop` counts from, and its own change of mAP50-95 against the reference."""
+        """What `max_map_drop` counts from, and its own change of accuracy against the reference."""
         if self.below is None:
             return "the reference", 0.0
         found = {point.baseline: point.decisive.accuracy.change.value for point in results.baselines}
@@ -160,8 +163,8 @@ def _best(kept: Sequence[Point], choice: Choice, results: Results) -> Point:
     if choice.knee:
         return kept[knee(results.losses(kept))]
     if choice.max_latency_ms is not None:
-        return max(kept, key=lambda point: (point.comparable_map50_95, -point.decisive.timing.ms))
-    return min(kept, key=lambda point: (point.decisive.timing.ms, -point.comparable_map50_95))
+        return max(kept, key=lambda point: (point.comparable_accuracy, -point.decisive.timing.ms))
+    return min(kept, key=lambda point: (point.decisive.timing.ms, -point.comparable_accuracy))
 
 
 def _why(choice: Choice, results: Results) -> str:
@@ -169,7 +172,8 @@ def _why(choice: Choice, results: Results) -> str:
         return "the knee of the front"
     if choice.max_latency_ms is not None:
         return f"the most accurate within {choice.max_latency_ms:g} ms"
-    return f"the fastest that loses at most {choice.max_map_drop:g} mAP50-95 against {choice.base(results)[0]}"
+    lost = f"{choice.max_map_drop:g} {results.metric.label}"
+    return f"the fastest that loses at most {lost} against {choice.base(results)[0]}"
 
 
 def _nothing_kept(front: Sequence[Point], choice: Choice) -> str:
@@ -177,8 +181,9 @@ def _nothing_kept(front: Sequence[Point], choice: Choice) -> str:
     if choice.max_latency_ms is not None:
         wish, nearest = f"runs within {choice.max_latency_ms:g} ms", list(front)
     else:
-        wish = f"loses at most {choice.max_map_drop:g} mAP50-95 against {choice.below or 'the reference'}"
-        nearest = sorted(front, key=lambda point: -point.comparable_map50_95)
+        label = front[0].decisive.accuracy.label if front else MAP.label
+        wish = f"loses at most {choice.max_map_drop:g} {label} against {choice.below or 'the reference'}"
+        nearest = sorted(front, key=lambda point: -point.comparable_accuracy)
     named = "; ".join(f"trial {point.title}: {point.figures}" for point in nearest[:NAMED])
     return f"No point of the front {wish}; the nearest are {named}."
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from ...objectives.accuracy.coco import Accuracy
 from ...objectives.accuracy.contact_sheet import Column, contact_sheet, save_picture
 from ...objectives.accuracy.drift import Counts, Drift, PartDrift, drift_of
+from ...objectives.accuracy.metrics import MAP, Metric
 from ...objectives.engines.ref import EngineRef
 from ...objectives.interval import Interval
 from ...objectives.score import Scorer
@@ -53,13 +54,14 @@ class EnginePair:
         save_picture(sheet, path, jpeg_quality=jpeg_quality)
 
 
-def drift_tables(drift: Drift) -> list[Table]:
+def drift_tables(drift: Drift, metric: Metric = MAP) -> list[Table]:
     """What each size of object and the worst classes lose, and the images that changed most, if any did."""
-    part, classes = ("AP50-95", "change"), drift.classes[:WORST_CLASSES]
+    part, classes = (metric.of_class, "change"), drift.classes[:WORST_CLASSES]
+    sizes = Table([*words("object size"), *figures(*part)], [_cells(size) for size in drift.sizes])
     tables = [
-        Table([*words("object size"), *figures(*part)], [_cells(size) for size in drift.sizes]),
+        *([sizes] if drift.sizes else []),
         Table(
-            [*words("class (the greatest losses)"), *figures(*part, "95 % of change", "true boxes")],
+            [*words("class (the greatest losses)"), *figures(*part, "95 % of change", metric.truths)],
             [(*_cells(each), _interval(each), str(each.truths)) for each in classes],
         ),
     ]

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer, PlainValidator, ValidationError
 
 from ...errors import VerificationError
 from ...objectives.accuracy.drift import Drift
 from ...objectives.accuracy.head_kinds import HEADS
+from ...objectives.accuracy.metrics import MAP, TOP1, Metric
+from ...objectives.accuracy.own_heads import PATH
 from ...objectives.interval import Interval
 from ...objectives.measurement import Measurement
 from ...spaces.preprocessing import USUAL, Preprocessing
@@ -36,7 +39,7 @@ def _inside(path: str) -> str:
 
 
 def _known(head: str) -> str:
-    if head not in HEADS:
+    if head not in HEADS and not re.fullmatch(PATH, head):
         raise ValueError(f"'{head}' is no head that qpareto knows ({', '.join(HEADS)})")
     return head
 
@@ -92,7 +95,7 @@ class CalibrationFacts(Part):
 
 
 class DataFacts(Part):
-    """The images that mAP was measured on, and where they lay then: paths of the machine that measured."""
+    """The images that accuracy was measured on, and where they lay then: paths of the machine that measured."""
 
     name: str
     images_seen: int
@@ -100,6 +103,7 @@ class DataFacts(Part):
     images: Path | None
     annotations: Path | None
     yaml: Path | None
+    folder: Path | None = None
     limit: int | None
     bad_images: Literal["refuse", "skip"]
     classes: tuple[int | str, ...] | None = None  # that count; all if None
@@ -143,11 +147,10 @@ class StudyFacts(Part):
 
 
 class FiguresFacts(Part):
-    """The figures that count, and where they are from: what the sentence and the README say."""
+    """The figures that count, and where they are from: what the sentence and the README say; accuracy in a subclass."""
 
-    map50_95: float
-    map50_95_change: float
-    map50_95_change_ci: tuple[float, float]
+    metric: ClassVar[Metric]
+
     images: int
     accuracy_from: str
     latency_ms: float
@@ -158,15 +161,38 @@ class FiguresFacts(Part):
 
     @property
     def change(self) -> Interval:
-        return Interval(self.map50_95_change, *self.map50_95_change_ci)
+        name = f"{self.metric.name}_change"
+        return Interval(getattr(self, name), *getattr(self, f"{name}_ci"))
 
     @property
     def ratio(self) -> Interval:
         return Interval(self.latency_ratio, *self.latency_ratio_ci)
 
-    @classmethod
-    def of(cls, figures: Figures) -> FiguresFacts:
-        return cls.model_validate({**figures.as_json(), "words": str(figures)})
+
+class MapFigures(FiguresFacts):
+    """Of what has COCO's average precision."""
+
+    metric: ClassVar[Metric] = MAP
+
+    map50_95: float
+    map50_95_change: float
+    map50_95_change_ci: tuple[float, float]
+
+
+class TopFigures(FiguresFacts):
+    """Of a classifier."""
+
+    metric: ClassVar[Metric] = TOP1
+
+    top1: float
+    top1_change: float
+    top1_change_ci: tuple[float, float]
+
+
+def figures_facts(figures: Figures) -> MapFigures | TopFigures:
+    """As a manifest holds them."""
+    kind = MapFigures if figures.measurement.accuracy.metric is MAP else TopFigures
+    return kind.model_validate({**figures.as_json(), "words": str(figures)})
 
 
 class Manifest(Part):
@@ -208,7 +234,7 @@ class Manifest(Part):
     afresh: bool
     searched: StoredMeasurement | None
     confirmed: StoredMeasurement | None
-    figures: FiguresFacts | None = None
+    figures: MapFigures | TopFigures | None = None
     drift: Drift | None
     files: dict[InnerPath, str]
     seal: str = ""

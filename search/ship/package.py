@@ -30,12 +30,13 @@ from .manifest import (
     DataFacts,
     EngineFacts,
     EngineFile,
-    FiguresFacts,
     Manifest,
+    MapFigures,
     MaskFacts,
     ModelFacts,
     StudyFacts,
     TimingFacts,
+    TopFigures,
     sha256_of,
 )
 from .readme import CHANGED, readme
@@ -52,7 +53,7 @@ class Story:
     study: StudyFacts | None = None
     searched: Measurement | None = None
     confirmed: Measurement | None = None
-    figures: FiguresFacts | None = None
+    figures: MapFigures | TopFigures | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +108,7 @@ def write_package(package: Package, measurement: Measurement, story: Story) -> M
     with made_aside(package.folder) as folder:
         files = lay_out(package.chosen_layout, built, folder)
         (folder / "quantized.onnx").write_bytes(built.graph.SerializeToString())
-        manifest = _manifest(package, built, files, measurement, story)
+        manifest = _manifest(package, built, files, measurement, story=story)
         if manifest.drift is not None and manifest.drift.images:
             _pair(scorer, built).draw(manifest.drift, folder / CHANGED)
         (folder / "README.md").write_text(readme(manifest), encoding="utf-8")
@@ -127,7 +128,7 @@ def _refuse_another(package: Package, quantized: QuantizedModel, measurement: Me
 
 
 def _manifest(
-    package: Package, built: BuiltEngine, files: tuple[EngineFile, ...], measurement: Measurement, story: Story
+    package: Package, built: BuiltEngine, files: tuple[EngineFile, ...], measurement: Measurement, *, story: Story
 ) -> Manifest:
     scorer, mask = package.scorer, package.candidate.mask
     return Manifest(
@@ -196,6 +197,7 @@ def _data_facts(package: Package) -> DataFacts:
         images=data.images,
         annotations=data.annotations,
         yaml=data.yaml,
+        folder=data.folder,
         limit=data.limit,
         bad_images=data.bad_images,
         classes=data.classes,

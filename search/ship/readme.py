@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from ...objectives.accuracy.drift import Drift
+from ...objectives.accuracy.head_kinds import HEADS
+from ...objectives.accuracy.metrics import Metric
+from ...objectives.accuracy.tasks import CLASSIFY
 from ...objectives.latency.timing import Timing
 from ..results.figures import AFRESH, SEARCHED, in_words
 from ..table import markdown
@@ -15,11 +18,16 @@ CHANGED = "changed.jpg"  # the picture of the images that changed most
 
 def readme(manifest: Manifest) -> str:
     """The whole text."""
-    parts = ["# A quantized detector", manifest.chosen, _numbers(manifest), "## How to run it", _how_to_run(manifest)]
+    title = f"# A quantized {'classifier' if _is_classifier(manifest) else 'detector'}"
+    parts = [title, manifest.chosen, _numbers(manifest), "## How to run it", _how_to_run(manifest)]
     if manifest.drift is not None:
-        parts += ["## What changes against the reference", _drift(manifest.drift)]
+        parts += ["## What changes against the reference", _drift(manifest.drift, manifest.measurement.accuracy.metric)]
     parts += ["## What is here", _contents(manifest), "## Is it still what was measured?", _verify(manifest)]
     return "\n\n".join(parts) + "\n"
+
+
+def _is_classifier(manifest: Manifest) -> bool:
+    return HEADS[manifest.model.head].task is CLASSIFY
 
 
 def _numbers(manifest: Manifest) -> str:
@@ -49,8 +57,8 @@ def _earlier(manifest: Manifest) -> list[str]:
     told = []
     if manifest.afresh and figures and figures.accuracy_from != AFRESH:
         scored = found.accuracy
-        figure = f"{accuracy(scored.map50_95)} ({change(scored.change.value)})"
-        told.append(f"mAP50-95 {figure} on {scored.images} images at export")
+        figure = f"{accuracy(scored.value)} ({change(scored.change.value)})"
+        told.append(f"{scored.label} {figure} on {scored.images} images at export")
     if manifest.searched is not None and SEARCHED not in sources:
         told.append(f"{in_words(manifest.searched)} in the search, which chose by them")
     if again is not None and sources & {AFRESH, SEARCHED}:
@@ -63,10 +71,11 @@ def _measured(manifest: Manifest) -> list[str]:
     found, figures = manifest.measurement, manifest.figures
     ratio_of = figures.ratio if figures else found.timing.ratio
     change_of = figures.change if figures else found.accuracy.change
+    beside, (value, *_) = next(iter(found.accuracy.beside.items()))
     return [
         f"- **{figures.words if figures else in_words(found)}**; 95 % intervals: of the ratio "
         f"{interval(ratio_of, ratio)}, of the change {interval(change_of, change)}.",
-        f"- mAP50 {accuracy(found.accuracy.map50)} on {found.accuracy.images} images; {_slow_runs(found.timing)}; "
+        f"- {beside} {accuracy(value)} on {found.accuracy.images} images; {_slow_runs(found.timing)}; "
         f"{found.engine.bytes >> 10} KiB.",
     ]
 
@@ -87,8 +96,9 @@ def _how_to_run(manifest: Manifest) -> str:
     shape = f"{[engine.batch, *manifest.model.input_shape[1:]]}, {manifest.model.preprocessing}"
     if manifest.layout == "ultralytics":
         name = first.split("/", maxsplit=1)[0]
+        task = HEADS[manifest.model.head].task.name
         return (
-            f'```python\nfrom ultralytics import YOLO\n\nYOLO("{name}", task="detect")("image.jpg")\n```\n\n'
+            f'```python\nfrom ultralytics import YOLO\n\nYOLO("{name}", task="{task}")("image.jpg")\n```\n\n'
             f"{_ultralytics_remark(manifest)}"
         )
     if manifest.layout == "triton":
@@ -111,7 +121,7 @@ def _ultralytics_remark(manifest: Manifest) -> str:
     return f"The plan runs on {manifest.device} with the versions in `manifest.json`, and on nothing else for sure."
 
 
-def _drift(drift: Drift) -> str:
+def _drift(drift: Drift, metric: Metric) -> str:
     shift = drift.confidence
     lines = [
         f"- **Confidence**: F1 is best at {shift.best:.2f} ({shift.best_f1:.3f}); the reference's is at "
@@ -119,7 +129,7 @@ def _drift(drift: Drift) -> str:
         f"{shift.f1_kept:.3f}.",
         f"- **Images**: of {drift.images_seen}, {drift.images_changed} changed at that confidence.",
     ]
-    parts = ["\n".join(lines), *map(markdown, drift_tables(drift))]
+    parts = ["\n".join(lines), *map(markdown, drift_tables(drift, metric))]
     if drift.images:
         parts.append(f"![The reference's detections, and this engine's]({CHANGED})")
     return "\n\n".join(parts)
@@ -138,13 +148,16 @@ def _contents(manifest: Manifest) -> str:
 def _picture(manifest: Manifest) -> str:
     if manifest.drift is None or not manifest.drift.images:
         return ""
-    return f"- `{CHANGED}`: the images that changed most; true boxes white, what is found orange.\n"
+    return f"- `{CHANGED}`: the images that changed most; what is true white, what is found orange.\n"
 
 
 def _verify(manifest: Manifest) -> str:
+    images = "--images DIR --annotations FILE   # the evaluation images, in COCO format"
+    if _is_classifier(manifest):
+        images = "--data DIR   # the evaluation images, in a folder for each class"
     return (
         "```console\n$ pip install qpareto\n"
-        "$ qpareto verify . --images DIR --annotations FILE   # the evaluation images, in COCO format\n```\n\n"
+        f"$ qpareto verify . {images}\n```\n\n"
         f"It checks every hash, loads the engine, and measures again on {manifest.data.images_seen} images; `--quick` "
         "stops before measuring."
     )

@@ -13,12 +13,13 @@ from pathlib import Path
 
 from ...errors import VerificationError
 from ...objectives import steps
-from ...objectives.accuracy.bootstrap import map_difference
+from ...objectives.accuracy.bootstrap import accuracy_difference
 from ...objectives.accuracy.dataset import Dataset
 from ...objectives.accuracy.evaluation_set import EvaluationSet
-from ...objectives.accuracy.head_kinds import HEADS
+from ...objectives.accuracy.head_kinds import head_named
 from ...objectives.accuracy.heads import Head
 from ...objectives.accuracy.parity import IMAGES, Parity
+from ...objectives.accuracy.tasks import Task
 from ...objectives.device import Device
 from ...objectives.engines import EngineOptions
 from ...objectives.engines.build import engine_from_onnx
@@ -41,7 +42,8 @@ OLD_MARGIN = 0.03  # of the ratio: older manifests' intervals do not hold what p
 
 _QUANTIZED = "quantized.onnx"
 
-FindImages = Callable[[DataFacts, Store, int | None], Dataset]  # what to look at, the cache, and a limit for a glance
+# What to look at, the cache, a limit for a glance, and what is to be found.
+FindImages = Callable[[DataFacts, Store, int | None, Task], Dataset]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +61,7 @@ class CheckedPackage:
 
     def parity(self) -> str:
         """Whether the engine finds what its graph finds, on the first few images."""
-        glance = self.find_images(self.manifest.data, self._store, IMAGES)  # whatever its classes
+        glance = self.find_images(self.manifest.data, self._store, IMAGES, self._head.task)  # whatever its classes
         pixels, onnx_path = self._images(glance).pixels, self.folder / _QUANTIZED
         out = self.scratch / "parity"
         out.mkdir()
@@ -72,12 +74,12 @@ class CheckedPackage:
         )
 
     def accuracy(self) -> str:
-        """MAP on the same images, the change's interval as its own: the reference is evaluated too."""
+        """The figure on the same images, the change's interval as its own: the reference is evaluated too."""
         then = self.manifest.measurement.accuracy
         found, reference = map(self._evaluator.accuracy, (self._engine, self._reference))
-        now = _around(found.score.map50_95, map_difference(found.matches, reference.matches))
-        before = _around(then.map50_95, then.change)
-        told = f"mAP50-95 {accuracy(now.value)} on {then.images} images, {accuracy(before.value)} in the manifest"
+        now = _around(found.score.value, accuracy_difference(found.matches, reference.matches))
+        before = _around(then.value, then.change)
+        told = f"{then.label} {accuracy(now.value)} on {then.images} images, {accuracy(before.value)} in the manifest"
         if not agree(before, now, margin=MAP_MARGIN, correlation=1.0):
             raise VerificationError(
                 f"{told}: the difference of {change(difference(before, now, correlation=1.0).value)} is beyond "
@@ -134,9 +136,9 @@ class CheckedPackage:
     @property
     def _head(self) -> Head:
         model = self.manifest.model
-        shapes = read_model(self.folder / _QUANTIZED).output_shapes
-        fits = HEADS[model.head].fit(shapes, model.head_classes, model.input_shape[2:])
-        return next(head for head in fits if head.output == model.head_output)
+        graph = read_model(self.folder / _QUANTIZED)
+        fits = head_named(model.head).fit(graph.output_shapes, model.head_classes, model.input_shape[2:])
+        return next(head for head in fits if head.output == model.head_output and head.suits(graph.metadata))
 
     @cached_property
     def _engine(self) -> EngineRef:
@@ -174,7 +176,7 @@ class CheckedPackage:
             VerificationError: they are others.
         """
         facts, model = self.manifest.data, self.manifest.model
-        found = self.find_images(facts, self._store, facts.limit)
+        found = self.find_images(facts, self._store, facts.limit, self._head.task)
         images = self._images(found.for_model(model.class_names, model.head_classes, facts.classes))
         if images.dataset.content_hash != facts.hash:
             raise VerificationError(
@@ -191,7 +193,7 @@ class CheckedPackage:
 
 
 def _around(value: float, change: Interval) -> Interval:
-    """A mAP with the arms of its change against the reference."""
+    """A figure with the arms of its change against the reference."""
     return Interval(value, value + change.low - change.value, value + change.high - change.value)
 
 

@@ -13,14 +13,13 @@ from typing import Any
 
 from ...objectives.accuracy.heads import Head
 from ...spaces.model import DetectorModel
-from ...spaces.preprocessing import USUAL
 
 LOADABLE = ("openvino", "tensorrt")  # kinds of engines that Ultralytics has a backend for
-READABLE = ("yolov8", "end2end")  # heads
+READABLE = ("yolov8", "end2end", "yolov8-seg", "end2end-seg", "yolov8-pose", "end2end-pose", "classify")  # heads
 STRIDE = 32  # where the model does not say
 
 _NUMBERS = ("stride", "channels")
-_LITERALS = ("args",)
+_LITERALS = ("args", "kpt_shape")
 _OURS = "qpareto"  # the one key that Ultralytics does not know
 
 
@@ -30,8 +29,8 @@ def why_not_ultralytics(kind: str, model: DetectorModel, head: Head) -> str | No
         return f"Ultralytics loads {' and '.join(LOADABLE)} engines, none of kind {kind}"
     if head.kind not in READABLE:
         return f"Ultralytics reads no outputs of a {head.kind} head"
-    if model.preprocessing.changed():
-        return f"Ultralytics prepares images as {USUAL}, but the model takes {model.preprocessing}"
+    if model.preprocessing != head.preprocessing:
+        return f"Ultralytics prepares images as {head.preprocessing}, but the model takes {model.preprocessing}"
     if head.output != 0:
         return f"Ultralytics reads a model's first output, but the boxes are output {head.output}"
     if kind == "tensorrt" and model.input_name != "images":
@@ -57,12 +56,12 @@ def ultralytics_metadata(
         if key in found:
             found[key] = ast.literal_eval(found[key])
     return found | {
-        "task": "detect",
+        "task": head.task.name,
         "batch": batch,
         "imgsz": [height, width],
         "names": dict(enumerate(names)),
         "channels": channels,
-        "end2end": head.kind == "end2end",
+        "end2end": head.kind.startswith("end2end"),
         _OURS: dict(ours),
     }
 

@@ -17,7 +17,7 @@ from ..results.study_results import Results
 from ..wording import change, faster, interval, percent, ratio, speedup, with_interval
 from .view import StudyView
 
-SMALL_LOSS = 0.01  # of mAP50-95, absolute: 'one point', what a product usually may lose
+SMALL_LOSS = 0.01  # of accuracy, absolute: 'one point', what a product usually may lose
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,13 +45,14 @@ def headline(view: StudyView) -> Headline:
     without = view.infeasible | ({reference.trial} if reference else set())
     if {point.trial for point in view.results.points} <= without:
         return Headline(best=None, sentences=("Only the float engine is measured yet, so there is no answer.",))
-    asked = Requirements((Requirement("map_drop", drop), Requirement("latency_ratio", 1.0)))
+    stem = view.results.metric.stem
+    asked = Requirements((Requirement(f"{stem}_drop", drop), Requirement("latency_ratio", 1.0)))
     found = answer_to(view.results, asked, infeasible=without)
     if view.results.without_int8 is not None:
         ship = view.results.without_int8
         return Headline(best=None if ship == reference else ship, sentences=tuple(view.results.verdict()))
     if found.best is None:
-        return Headline(best=None, sentences=tuple(_nothing_gained(found, drop)))
+        return Headline(best=None, sentences=tuple(_nothing_gained(found, drop, view.results.metric.label)))
     best = _exported(view, asked, without) or found.best
     return Headline(best=best.point, sentences=(_gain_of(best), _how_sure(best, drop)))
 
@@ -89,17 +90,18 @@ def _exported(view: StudyView, asked: Requirements, without: Collection[int]) ->
 
 def _drop(view: StudyView) -> float:
     """The loss that is allowed: one point, or half of what a model has that has no more than that."""
-    whole = view.feasible_front[0].measurement.accuracy.reference_map50_95
+    whole = view.feasible_front[0].measurement.accuracy.reference_value
     return min(SMALL_LOSS, whole / 2) if whole > 0 else SMALL_LOSS
 
 
 def _gain_of(best: Compliance) -> str:
     found, part = best.point.decisive, best.point.decisive.timing.ratio
+    lost, label = found.accuracy.change, found.accuracy.label
     kind = "" if found.engine.int8_layers else ", without INT8"
     return (
         f"Ship trial {best.point.title}{kind}: {faster(part.value)} than the float engine "
-        f"(95 % {speedup(part.high)} to {speedup(part.low)}), at {change(found.accuracy.change.value)} mAP50-95 "
-        f"(95 % {interval(found.accuracy.change, change)})."
+        f"(95 % {speedup(part.high)} to {speedup(part.low)}), at {change(lost.value)} {label} "
+        f"(95 % {interval(lost, change)})."
     )
 
 
@@ -124,9 +126,9 @@ def _where_from(point: Point) -> str:
     return f"{images} by a search, which picks lucky figures: run `qpareto confirm`"
 
 
-def _nothing_gained(found: Answer, drop: float) -> list[str]:
+def _nothing_gained(found: Answer, drop: float, label: str) -> list[str]:
     """That the float engine is to be shipped, and what comes nearest to more."""
-    told = [f"Ship the float engine: no other is faster at a loss of at most {drop:.4g} mAP50-95."]
+    told = [f"Ship the float engine: no other is faster at a loss of at most {drop:.4g} {label}."]
     near = [each for each in found.nearest if each.point.refuted is None]
     if not near:
         return told
@@ -135,7 +137,7 @@ def _nothing_gained(found: Answer, drop: float) -> list[str]:
     return [
         *told,
         f"The nearest is trial {near[0].point.title}: {faster(best.timing.ratio.value)}, at {change(lost.value)} "
-        f"mAP50-95 (95 % {interval(lost, change)}).",
+        f"{label} (95 % {interval(lost, change)}).",
     ]
 
 
@@ -156,9 +158,10 @@ def _over_the_reference(front: Sequence[Point], results: Results) -> list[str]:
     is_held_out = any(point.figures.held_out for point in results.points)
     free = [p for p in faster if is_as_accurate(p.decisive) and (p.figures.held_out or not is_held_out)]
     cheap = [p for p in faster if p.decisive.accuracy.change.value >= -SMALL_LOSS]
+    label = results.metric.label
     chosen = {
-        f"As accurate as the float engine within {NO_LOSS:g} mAP50-95": free[:1],
-        f"For at most {SMALL_LOSS:g} mAP50-95": cheap[:1],
+        f"As accurate as the float engine within {NO_LOSS:g} {label}": free[:1],
+        f"For at most {SMALL_LOSS:g} {label}": cheap[:1],
         "At the fast end": faster[:1],
     }
     sentences: dict[int, str] = {}
@@ -168,7 +171,7 @@ def _over_the_reference(front: Sequence[Point], results: Results) -> list[str]:
     told = list(sentences.values())
     if faster and not free:
         images = "images that the search never saw" if is_held_out else "these images"
-        told.append(f"No faster engine is as accurate as the float engine within {NO_LOSS:g} mAP50-95 on {images}.")
+        told.append(f"No faster engine is as accurate as the float engine within {NO_LOSS:g} {label} on {images}.")
     return told
 
 
@@ -179,7 +182,7 @@ def _gain(point: Point, results: Results) -> str:
     lucky = f", whose pick may flatter it by up to {luck:.4f}" if luck >= 5e-5 else ""  # of four digits
     return (
         f"takes {with_interval(part, ratio, level='95 % ')} of the float engine's time, {1 / part.value:.2f} times as "
-        f"fast, and changes mAP50-95 by {change(changed.value)} (95 % {interval(changed, change)}; "
+        f"fast, and changes {results.metric.label} by {change(changed.value)} (95 % {interval(changed, change)}; "
         f"{point.figures.accuracy_from}{lucky})"
     )
 
@@ -199,10 +202,10 @@ def _over_a_recipe(recipe: Point, front: Sequence[Point]) -> str:
     own = recipe.decisive
     others = [p for p in front if p.trial != recipe.trial]
     as_fast = [p for p in others if p.decisive.timing.ms <= own.timing.ms]
-    as_good = [p for p in others if p.comparable_map50_95 >= recipe.comparable_map50_95]
+    as_good = [p for p in others if p.comparable_accuracy >= recipe.comparable_accuracy]
     told = []
     if as_fast:
-        best = max(as_fast, key=lambda p: p.comparable_map50_95)
+        best = max(as_fast, key=lambda p: p.comparable_accuracy)
         told.append(_in_map(best, own))
     if as_good:
         best = min(as_good, key=lambda p: p.decisive.timing.ms)
@@ -219,7 +222,7 @@ def _in_map(best: Point, own: Measurement) -> str:
     apart = found.value - against.value
     overlap = found.low <= against.high and apart > 0
     tie = ", though their intervals overlap" if overlap else ""
-    return f"at no more than its latency trial {best.title} has {change(apart)} mAP50-95{tie}"
+    return f"at no more than its latency trial {best.title} has {change(apart)} {own.accuracy.label}{tie}"
 
 
 def _in_time(best: Point, own: Measurement) -> str:
@@ -227,4 +230,4 @@ def _in_time(best: Point, own: Measurement) -> str:
     part = found.value / against.value
     overlap = found.high >= against.low and part < 1
     tie = ", though their intervals overlap" if overlap else ""
-    return f"at no less than its mAP50-95 trial {best.title} takes {ratio(part)} of its time{tie}"
+    return f"at no less than its {own.accuracy.label} trial {best.title} takes {ratio(part)} of its time{tie}"

@@ -7,19 +7,21 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ...errors import CandidateError
+from ...objectives.accuracy.metrics import MAP
 from ..results.points import Point
 from ..results.study_results import Results
 from ..table import Column, Table, figures, words
 from ..wording import accuracy, change, int8_layers, interval, ratio, slow_run, speedup, with_interval
 from .view import StudyView
 
-NARROW = ("trial", "mAP50-95", "change", "latency ms", "ratio", "speedup")
+_ACCURACY = "accuracy"  # a column whose heading is what that is measured by
+NARROW = ("trial", _ACCURACY, "change", "latency ms", "ratio", "speedup")
 WIDE = (
-    *("trial", "mAP50-95", "change", "95 % of change", "latency ms", "ratio", "95 % of ratio", "speedup", "p90 ms"),
+    *("trial", _ACCURACY, "change", "95 % of change", "latency ms", "ratio", "95 % of ratio", "speedup", "p90 ms"),
     *("p99 ms", "INT8", "float", "calibration", "mask"),
 )
 WHOLE = (
-    *("trial", "mAP50-95", "change, 95 %", "latency, ms", "of the reference, 95 %", "p90, ms", "p99, ms", "runs in"),
+    *("trial", _ACCURACY, "change, 95 %", "latency, ms", "of the reference, 95 %", "p90, ms", "p99, ms", "runs in"),
     *("INT8 layers", "calibration", "figures"),
 )
 _WORDS = ("trial", "runs in", "calibration", "figures", "mask")
@@ -43,8 +45,15 @@ def points_table(
         headings = (*headings[:-2], "ties with", *headings[-2:])  # before calibration and mask
         rows = [row | {"ties with": ", ".join(map(str, ties(p))) or "-"} for row, p in zip(rows, points, strict=True)]
     least = _LEAST if headings == NARROW else {}
+    label = points[0].decisive.accuracy.label if points else MAP.label
     columns = [
-        Column(heading=name, right=name not in _WORDS, fold=name in _FOLDED, least=least.get(name)) for name in headings
+        Column(
+            heading=label if name == _ACCURACY else name,
+            right=name not in _WORDS,
+            fold=name in _FOLDED,
+            least=least.get(name),
+        )
+        for name in headings
     ]
     return Table(columns, [[row[name] for name in headings] for row in rows])
 
@@ -52,7 +61,16 @@ def points_table(
 def confirmed_table(results: Results) -> Table:
     """What became of the points that were measured once more, the front's and the recipes; who of the front was not."""
     points = [point for point in results.points if point.confirmed is not None or point in results.front]
-    columns = ("trial", "mAP50-95", "change before", "after", "95 % of change", "ratio before", "after", "speedup")
+    columns = (
+        "trial",
+        results.metric.label,
+        "change before",
+        "after",
+        "95 % of change",
+        "ratio before",
+        "after",
+        "speedup",
+    )
     rows = [_confirmed(point, results) for point in sorted(points, key=lambda point: point.decisive.timing.ms)]
     return Table([*figures(*columns), *words("on the front")], rows)
 
@@ -84,7 +102,7 @@ def _cells(point: Point) -> dict[str, str]:
     star = "*" if timed.flags else ""
     return {
         "trial": point.title,
-        "mAP50-95": accuracy(scored.map50_95),
+        _ACCURACY: accuracy(scored.value),
         "change": change(scored.change.value),
         "95 % of change": interval(scored.change, change, between=".."),
         "change, 95 %": with_interval(scored.change, change),
@@ -114,7 +132,7 @@ def _confirmed(point: Point, results: Results) -> Sequence[str]:
         return point.title, *["-"] * 7, "not measured yet" if after is None else str(after)
     return (
         point.title,
-        accuracy(after.accuracy.map50_95),
+        accuracy(after.accuracy.value),
         change(before.accuracy.change.value),
         change(after.accuracy.change.value),
         interval(after.accuracy.change, change, between=".."),

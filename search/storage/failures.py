@@ -17,14 +17,15 @@ def is_storage_failure(error: BaseException) -> bool:
 
 def is_passing(error: BaseException) -> bool:
     """Whether the same call may succeed later: a dropped connection, a server that restarts, a busy database."""
-    from sqlalchemy.exc import DBAPIError
+    from sqlalchemy.exc import DBAPIError, PendingRollbackError
     from sqlalchemy.exc import TimeoutError as NoConnectionError
 
     code = _grpc_code(error)
     if code is not None:
         return code in _PASSING_OF_GRPC
     for cause in _chain(error):
-        if isinstance(cause, NoConnectionError):  # no connection of the pool became free
+        # No connection of the pool became free; or Optuna read on after it had lost its own, and has rolled back since.
+        if isinstance(cause, NoConnectionError | PendingRollbackError):
             return True
         if isinstance(cause, DBAPIError):
             return cause.connection_invalidated or _passes_by_driver(cause.orig)

@@ -21,7 +21,10 @@ _HASHED = {
 # The keys of the study file that each of these hashes depends on
 DECIDING = {
     "model": ("model", "imgsz", "preprocessing"),
-    "dataset": ("data.images", "data.annotations", "data.yaml", "data.limit", "data.bad_images", "data.classes"),
+    "dataset": (
+        *("data.images", "data.annotations", "data.yaml", "data.folder"),
+        *("data.limit", "data.bad_images", "data.classes"),
+    ),
     "calibration_images": ("data.calibration", "data.bad_images", "search.seed", "space.calibration.sizes"),
     "space": (
         *("space.calibration.methods", "space.calibration.sizes", "space.calibration.bias_correction"),

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from ...objectives.accuracy.head_kinds import HEADS
+from ...objectives.accuracy.own_heads import PATH
 from ...objectives.engines import engine_kind
 from ...objectives.objective import OBJECTIVES
 from ...objectives.store import Remote, Store
@@ -35,7 +36,7 @@ class Section(BaseModel):
 
 
 class EvaluationSpec(Section):
-    """Images with their true boxes, as COCO or as Ultralytics writes them."""
+    """Images with what is to be found in them, as COCO or as Ultralytics writes it."""
 
     images: Path | None = Field(None, description="folder of images, with `annotations`")
     annotations: Path | None = Field(
@@ -45,17 +46,29 @@ class EvaluationSpec(Section):
         None, description="an Ultralytics data.yaml instead of images and annotations: its val split"
     )
 
+    folder: Path | None = Field(
+        None, description="for a classifier, instead: a folder with a folder of images for each class, or with val/ so"
+    )
+
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        if (self.yaml is None) == (self.images is None and self.annotations is None):
-            raise ValueError("name either `images` and `annotations`, or `yaml`")
+        pair = None if self.images is None and self.annotations is None else "images"
+        if sum(source is not None for source in (pair, self.yaml, self.folder)) != 1:
+            raise ValueError("name either `images` and `annotations`, or `yaml`, or `folder`")
         if (self.images is None) != (self.annotations is None):
             raise ValueError("`images` and `annotations` go together")
         return self
 
+    @classmethod
+    def of_paths(cls, images: Path | None, annotations: Path | None, data: Path | None) -> EvaluationSpec:
+        """Args: data: a data.yaml, or a folder of class folders."""
+        if data is not None and data.is_dir():
+            return cls(folder=data)
+        return cls(images=images, annotations=annotations, yaml=data)
+
 
 class DataSpec(EvaluationSpec):
-    """What mAP is measured on, and what calibration sees."""
+    """What accuracy is measured on, and what calibration sees."""
 
     calibration: Path = Field(description="folder or .txt list of calibration images; never evaluation images")
     confirm: EvaluationSpec | None = Field(None, description="images that the search never sees, for its finalists")
@@ -63,7 +76,7 @@ class DataSpec(EvaluationSpec):
     classes: tuple[Annotated[int, Field(ge=0)] | str, ...] | None = Field(
         None,
         min_length=1,
-        description="names or numbers (from 0) of the model's classes that count in the mAP; null: all",
+        description="names or numbers (from 0) of the model's classes that count in the accuracy; null: all",
     )
     bad_images: Literal["refuse", "skip"] = Field(
         "refuse", description="what to do about images that cannot be decoded"
@@ -72,8 +85,8 @@ class DataSpec(EvaluationSpec):
         None,
         ge=0,
         le=1,
-        description="mAP50-95 that the float model is known to have: a run ends before the search where it finds less "
-        "than 0.8 of it, or less than 0.05 where none is named; 0: no check",
+        description="mAP50-95 (of a classifier: top-1) that the float model is known to have: a run ends before the "
+        "search where it has less than 0.8 of it, or where none is named less than 0.05 above chance; 0: no check",
     )
 
 
@@ -120,8 +133,10 @@ class PreprocessingSpec(Section):
     channels: Literal["rgb", "bgr"] | None = Field(
         None, description="their order; null here and below: as the head's family has it"
     )
-    fit: Literal["center", "corner", "stretch"] | None = Field(
-        None, description="scaled to fit in the middle, or in the top left corner; or both sides scaled"
+    fit: Literal["center", "corner", "stretch", "crop"] | None = Field(
+        None,
+        description="scaled to fit in the middle, or in the top left corner; or both sides scaled; or the shorter side "
+        "scaled and the middle cut out",
     )
     padding: int | None = Field(None, ge=0, le=255, description="grey of what the image leaves free")
     divide: float | None = Field(None, gt=0, description="what pixels, 0 to 255, are divided by")
@@ -237,13 +252,17 @@ class StudySpec(Section):
 
     version: Literal[1] = Field(description="of this format")
     name: str = Field(min_length=1, description="the study's name in its storage")
-    model: Path = Field(description="an .onnx detector, or a .pt that Ultralytics exports")
+    model: Path = Field(description="an .onnx, or a .pt that Ultralytics exports")
     imgsz: Count | tuple[Count, Count] | None = Field(
         None,
-        description="image size, or [height, width]: what a .pt is exported at (640 if null), or what an .onnx that "
-        "takes any size is given (what its exporter noted if null)",
+        description="image size, or [height, width]: what a .pt is exported at (if null 640; a classifier as trained), "
+        "or what an .onnx that takes any size is given (what its exporter noted if null)",
     )
-    head: str = Field("auto", description=f"how outputs become boxes: one of {', '.join(HEAD_NAMES)}")
+    head: str = Field(
+        "auto",
+        description=f"how outputs are read: one of {', '.join(HEAD_NAMES)}; or a class of one's own by import "
+        "path, such as my_package.my_head:MyHead",
+    )
     preprocessing: PreprocessingSpec = PreprocessingSpec()
     data: DataSpec
     space: SpaceSpec = SpaceSpec()
@@ -272,7 +291,9 @@ class StudySpec(Section):
     @field_validator("head")
     @classmethod
     def _known_head(cls, head: str) -> str:
-        return known_of((head,), HEAD_NAMES)[0]
+        if re.fullmatch(PATH, head):
+            return head
+        return known_of((head,), HEAD_NAMES, other="an import path such as my_package.my_head:MyHead")[0]
 
     @field_validator("objectives")
     @classmethod

@@ -73,7 +73,7 @@ def test_what_studies_hold_is_read_and_written_as_it_stands(study: str) -> None:
         before_keys = {name: value for name, value in each.items() if name not in ("engine_key", "accuracy_key")}
         assert Measurement.from_json(before_keys).as_json() == each | {"engine_key": None, "accuracy_key": None}
         assert found.timing.own.ends == tuple(each["latency_own_ci"])
-        assert found.accuracy.reference_map50_95 == each["map50_95"] - each["map50_95_change"]
+        assert found.accuracy.reference_value == each["map50_95"] - each["map50_95_change"]
 
 
 def test_before_the_spread_was_kept_a_ratios_interval_was_the_timings_own() -> None:

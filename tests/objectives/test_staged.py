@@ -72,7 +72,7 @@ def in_int8(scorer: Scorer) -> Candidate:
 def measured(scorer: Scorer) -> dict[str, Measurement]:
     candidates = {"float": in_float(scorer), "INT8": in_int8(scorer)}
     found = {name: scorer.measure(each, scorer.quantize(each)) for name, each in candidates.items()}
-    assert found["INT8"].accuracy.map50_95 < found["float"].accuracy.map50_95 - 0.005
+    assert found["INT8"].accuracy.value < found["float"].accuracy.value - 0.005
     return found
 
 
@@ -123,9 +123,9 @@ def test_who_is_dominated_by_a_faster_one_is_stopped_and_nothing_is_kept_of_its_
     before = logs_of_full_timings(scorer)
     found = staged(scorer, in_int8(scorer), {7: timed_at(measured["float"], 0.01)})
     assert isinstance(found, Stopped)
-    assert (found.rival, found.rival_map50_95) == (7, measured["float"].accuracy.map50_95)
+    assert (found.rival, found.rival_value) == (7, measured["float"].accuracy.value)
     assert (found.standing.images, found.standing.of_images) == (20, IMAGES)
-    assert found.map50_95.low < measured["INT8"].accuracy.map50_95 < found.map50_95.high
+    assert found.value.low < measured["INT8"].accuracy.value < found.value.high
     assert found.latency_ms == pytest.approx(found.latency_ratio * 10.0)
     assert found.latency_ratio_ci[0] <= found.latency_ratio <= found.latency_ratio_ci[1]
     assert forget(scorer, in_int8(scorer)) is None
@@ -159,7 +159,7 @@ def test_whose_accuracy_is_known_is_not_raced_and_needs_no_timing_if_it_is_domin
     found = staged(scorer, in_int8(scorer), {7: timed_at(measured["float"], 0.01)})
     assert isinstance(found, Stopped)
     assert found.standing.images == IMAGES
-    assert found.map50_95 == pytest.approx((measured["INT8"].accuracy.map50_95,) * 3)
+    assert found.value == pytest.approx((measured["INT8"].accuracy.value,) * 3)
     assert logs_of_full_timings(scorer) == before
 
 
@@ -170,7 +170,7 @@ def test_a_rivals_accuracy_is_found_by_its_key_and_measured_again_where_it_was_e
     race = StagedScorer(scorer=scorer, race=Race(), seed=0)
     for found in (rival, older):
         forget(scorer, in_int8(scorer))
-        assert Accuracy.load(race._accuracy_of(found)).score.map50_95 == rival.accuracy.map50_95
+        assert Accuracy.load(race._accuracy_of(found)).score.value == rival.accuracy.value
     cannot_quantize = replace(race, scorer=replace(scorer, layers=()))
     assert cannot_quantize._accuracy_of(rival) == race._accuracy_of(older)
     assert rival.engine.key == scorer.engine(scorer.quantize(in_int8(scorer))).name
@@ -213,7 +213,7 @@ def test_an_accuracy_that_an_older_program_kept_without_a_sample_is_used_as_it_i
     for front in ({}, {7: timed_at(measured["float"], 5.0)}):
         found = staged(scorer, candidate, front)
         assert isinstance(found, Measurement)
-        assert found.accuracy.map50_95 == measured["INT8"].accuracy.map50_95
+        assert found.accuracy.value == measured["INT8"].accuracy.value
     forget(scorer, candidate)
 
 

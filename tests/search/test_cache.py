@@ -29,7 +29,7 @@ def outcomes(spec: StudySpec) -> list[tuple[str, str, float]]:
 
 def outcome(record: TrialRecord) -> tuple[str, str, float]:
     assert record.measurement is not None, record.reason
-    return record.outcome, record.measurement.engine.graph_hash, record.measurement.accuracy.map50_95
+    return record.outcome, record.measurement.engine.graph_hash, record.measurement.accuracy.value
 
 
 def steps_done(cache: Path) -> set[str]:

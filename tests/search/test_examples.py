@@ -74,6 +74,25 @@ def test_the_head_of_the_example_finds_in_two_outputs_what_one_holds(
     assert two["int8_layers"] == one["int8_layers"]
 
 
+def test_the_head_of_ones_own_is_named_by_its_import_path_and_needs_no_change(shapes: Path, tmp_path: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(EXAMPLES / "own_head"), *sys.path])}
+    study = shapes_study(shapes, tmp_path, latency={"ci_width": 0.2, "max_seconds": 1.0, "max_wait_s": 0})
+    nas = tmp_path / "nas.onnx"
+    in_two(shapes / "model.onnx", nas)
+    with_corners(nas)
+    own = ("--set", "head=yolo_nas_head:YoloNasHead", "--set", "preprocessing.fit=center")
+    found = []
+    for model, more in ((shapes / "model.onnx", ()), (nas, own)):
+        words = ("--set", f"model={model}", "--mask", "none", "--json", *more)
+        command = [*IN_A_PROCESS, "measure", str(study), *words]
+        done = subprocess.run(command, check=False, capture_output=True, env=environment)
+        assert done.returncode == 0, done.stderr
+        found.append(json.loads(done.stdout))
+    one, two = found
+    assert one["map50_95"] > 0.1
+    assert two["map50_95"] == pytest.approx(one["map50_95"], abs=1e-4)
+
+
 @pytest.mark.parametrize(("patch", "objective"), [("small_objects", "ap_small"), ("peak_memory", "peak_mib")])
 def test_the_objectives_of_the_examples_are_searched_for_and_reported(
     changed: Change, study_file: Path, patch: str, objective: str
@@ -117,6 +136,24 @@ def in_two(model: Path, to: Path) -> None:
         whole.graph.node.append(helper.make_node("Transpose", [f"{part} by column"], [part], name=part, perm=[0, 2, 1]))
         whole.graph.output.append(helper.make_tensor_value_info(part, TensorProto.FLOAT, (batch, boxes, size)))
     onnx.save(whole, to)
+
+
+def with_corners(path: Path) -> None:
+    """Let the output `boxes` hold corners in place of centre and size."""
+    model = onnx.load(path)
+    for node in model.graph.node:
+        node.output[:] = ["by middle" if name == "boxes" else name for name in node.output]
+    for name, array in {"two of each": np.array([2, 2]), "half": np.array(0.5, np.float32)}.items():
+        model.graph.initializer.append(numpy_helper.from_array(array, name))
+    corners = [
+        helper.make_node("Split", ["by middle", "two of each"], ["middle", "size"], name="middle and size", axis=2),
+        helper.make_node("Mul", ["size", "half"], ["arm"], name="arm"),
+        helper.make_node("Sub", ["middle", "arm"], ["low"], name="low"),
+        helper.make_node("Add", ["middle", "arm"], ["high"], name="high"),
+        helper.make_node("Concat", ["low", "high"], ["boxes"], name="corners", axis=2),
+    ]
+    model.graph.node.extend(corners)
+    onnx.save(model, path)
 
 
 def _differences(first: dict[str, object], second: dict[str, object]) -> int:

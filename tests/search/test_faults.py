@@ -48,7 +48,7 @@ def copy_of_cache(assets: Path, folder: Path, *, without: tuple[str, ...]) -> Pa
 
 def outcome(record: TrialRecord) -> tuple[str, str, float]:
     assert record.measurement is not None, record.reason
-    return record.outcome, record.measurement.engine.graph_hash, record.measurement.accuracy.map50_95
+    return record.outcome, record.measurement.engine.graph_hash, record.measurement.accuracy.value
 
 
 def same_entries(assets: Path, cache: Path, kind: str) -> list[bool]:

@@ -24,7 +24,7 @@ from ..graph import drop_unread
 from .files import load_with_data, refuse_quantized
 from .floats import widen_floats
 from .nodes import lift_constants, name_nodes_apart, sort_nodes
-from .sizes import ImageSize, fix_sizes
+from .sizes import ImageSize, add_batch_axis, fix_sizes
 
 READING = 1  # its version, see `content_key`
 
@@ -51,6 +51,7 @@ def model_of_file(path: Path, store: Store, *, imgsz: ImageSize | None = None) -
         sort_nodes(graph, path.name),
         widen_floats(graph),
         fix_sizes(graph, imgsz, path.name),
+        add_batch_axis(graph),
         lift_constants(graph),
         name_nodes_apart(graph),
     )

@@ -1,4 +1,8 @@
-"""The step of reading that gives a graph its sizes: one image size, one batch, every tensor a shape of its own."""
+"""The step of reading that gives a graph its sizes: one image size, one batch, every tensor a shape of its own.
+
+A DETR's postprocessor may ask for the size of each image too, to tell boxes in its pixels; it is told the size that the
+model takes, so that it has one input and boxes are in the pixels of that.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,12 @@ import ast
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from ....errors import ModelError
 from ....spaces.tensors import inputs_of_graph
 from ..batch_shapes import Tensors
-from ..graph import drop_unread
+from ..graph import drop_unread, replace_items
 
 ImageSize = tuple[int, int]  # height and width in pixels
 
@@ -18,7 +24,8 @@ def fix_sizes(model: Any, imgsz: ImageSize | None, name: str) -> str | None:
     """Give a graph of any batch or image size a batch of 1 and one size; what is computed of sizes becomes constants.
 
     Args:
-        model: an `onnx.ModelProto`; changed in place. One with no single image input is left as it is.
+        model: an `onnx.ModelProto`; changed in place. One with no single image input is left as it is, but for a second
+            input [1, 2] of width and height (`orig_target_sizes`), which becomes a constant.
         imgsz: height and width; where None, what the exporter noted.
         name: the model's, for sentences.
 
@@ -29,15 +36,18 @@ def fix_sizes(model: Any, imgsz: ImageSize | None, name: str) -> str | None:
         ModelError: no size is named, or another one than the graph has.
     """
     inputs = inputs_of_graph(model.graph)
-    if len(inputs) != 1 or len(inputs[0].type.tensor_type.shape.dim) != 4:
+    images = [value for value in inputs if len(value.type.tensor_type.shape.dim) == 4]
+    asked = [value for value in inputs if _is_of_two(value)]
+    if len(images) != 1 or len(asked) > 1 or len(inputs) != 1 + len(asked):
         return None
-    (image,) = inputs
+    (image,) = images
     dims = image.type.tensor_type.shape.dim
     told = [dim.dim_value if dim.dim_value > 0 else None for dim in dims]  # of a size that is not fixed, 0 or -1
     shape = [told[0] or 1, told[1] or 3, *_image_size(_noted(model), (told[2], told[3]), imgsz, name)]
-    if told == shape and all(_is_static(output) for output in model.graph.output):
+    if told == shape and not asked and all(_is_static(output) for output in model.graph.output):
         return None
     _set_shape(image, shape)
+    frozen = [_frozen(model.graph, value, (shape[3], shape[2])) for value in asked]
     tensors = _fold_sizes(model, image)
     for output in model.graph.output:
         if output.name in tensors.shapes:
@@ -49,7 +59,48 @@ def fix_sizes(model: Any, imgsz: ImageSize | None, name: str) -> str | None:
             f"'{node.name or node.output[0]}' does not fit them: set `imgsz` to multiples of 32."
         )
     _note(model, shape)
-    return None if told == shape else f"it takes {shape} now"
+    done = [*frozen, *([] if told == shape else [f"it takes {shape} now"])]
+    return ", ".join(done) or None
+
+
+def add_batch_axis(model: Any) -> str | None:
+    """Give outputs an axis of the batch, where an exporter left it out for a single image: labels [300].
+
+    Returns:
+        What was done, for people; None if they have one, as all have but of a model with an output of a single axis.
+    """
+    from onnx import helper, numpy_helper
+
+    graph, inputs = model.graph, inputs_of_graph(model.graph)
+    sizes = {value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in graph.output}
+    batches = {value.type.tensor_type.shape.dim[0].dim_value for value in inputs}
+    if batches != {1} or not any(len(dims) == 1 and dims[0] > 1 for dims in sizes.values()):
+        return None
+    for value in graph.output:
+        name, inner, shape = value.name, f"{value.name} of an image", [1, *sizes[value.name]]
+        for node in graph.node:
+            node.input[:] = [inner if tensor == name else tensor for tensor in node.input]
+            node.output[:] = [inner if tensor == name else tensor for tensor in node.output]
+        graph.initializer.append(numpy_helper.from_array(np.array(shape, np.int64), f"{name} shape"))
+        graph.node.append(helper.make_node("Reshape", [inner, f"{name} shape"], [name], f"{name} of a batch"))
+        _set_shape(value, shape)
+    return "its outputs have an axis of the batch"
+
+
+def _frozen(graph: Any, value: Any, size: tuple[int, int]) -> str:
+    """Make an input of sizes the constant [[width, height]] of all images: boxes are then in the model's own pixels."""
+    from onnx import helper, numpy_helper
+
+    dtype = helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+    graph.initializer.append(numpy_helper.from_array(np.array([size], dtype), value.name))
+    replace_items(graph.input, [each for each in graph.input if each.name != value.name])
+    return f"its input {value.name} is always [{size[0]}, {size[1]}] (width, height)"
+
+
+def _is_of_two(value: Any) -> bool:
+    """Whether an input is two numbers for each image."""
+    dims = value.type.tensor_type.shape.dim
+    return len(dims) == 2 and dims[1].dim_value == 2
 
 
 def _image_size(

@@ -60,7 +60,7 @@ def note_of_trial(record: TrialRecord, confirmed: Measurement | CandidateError |
 def _scored(found: Measurement) -> list[str]:
     scored, timed, engine = found.accuracy, found.timing, found.engine
     lines = [
-        f"mAP50-95 **{accuracy(scored.map50_95)}** ({change(scored.change.value)}, "
+        f"{scored.label} **{accuracy(scored.value)}** ({change(scored.change.value)}, "
         f"95 % {interval(scored.change, change)}) on {scored.images} images",
         f"latency **{ratio(timed.ms)} ms**: {ratio(timed.ratio.value)} of the reference's "
         f"(95 % {interval(timed.ratio, ratio)}, {timed.pairs} pairs)",

@@ -1,4 +1,4 @@
-"""The front: latency against mAP50-95, with everything that was measured beside it."""
+"""The front: latency against accuracy, with everything that was measured beside it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .look import BLUE, GREEN, GREY, ORANGE, PURPLE, SERIES, VERMILION, axis, la
 
 MOST_OTHERS = 1000  # dominated points that are drawn, the latest: a figure stays below 200 kB
 BASELINE_SYMBOLS = ("diamond", "square", "triangle-up", "triangle-down", "pentagon", "hexagram")
-MAP_AXIS, MS_AXIS = "mAP50-95", "latency, ms"
+MS_AXIS = "latency, ms"
 HOVER = (
-    "trial %{customdata[0]}<br>mAP50-95 %{y:.4f}<br>%{x:.3f} ms, ratio %{customdata[1]:.3f}"
+    "trial %{customdata[0]}<br>%{customdata[6]} %{y:.4f}<br>%{x:.3f} ms, ratio %{customdata[1]:.3f}"
     "<br>%{customdata[4]}, %{customdata[2]} INT8 layers, %{customdata[3]}<br>%{customdata[5]}"
     "<extra>%{fullData.name}</extra>"
 )
@@ -61,7 +61,7 @@ def front_figure(view: StudyView) -> Any:
         ]
     )
     figure.update_traces(selector=lambda trace: not trace.x, visible=False)
-    figure.update_layout(layout(title="The front", x=MS_AXIS, y=MAP_AXIS))
+    figure.update_layout(layout(title="The front", x=MS_AXIS, y=results.metric.label))
     return figure
 
 
@@ -69,7 +69,7 @@ def fronts_figure(views: Sequence[StudyView], *, relative: bool = False) -> Any:
     """The fronts of several studies over one another, each with its reference.
 
     Args:
-        relative: each against its own reference instead of in milliseconds and mAP: for other devices and models.
+        relative: each against its own reference instead of in milliseconds and accuracy: for other devices and models.
     """
     import plotly.graph_objects as go
 
@@ -86,7 +86,8 @@ def fronts_figure(views: Sequence[StudyView], *, relative: bool = False) -> Any:
             star = {"color": colour, "size": 14, "symbol": "star"}
             figure.add_trace(_points([view.results.reference], name=f"{view.name}: reference", marker=star))
     title = "The fronts, each against its own reference" if relative else "The fronts"
-    x, y = ("latency, of the reference's", "change of mAP50-95") if relative else (MS_AXIS, MAP_AXIS)
+    label = " or ".join(dict.fromkeys(view.results.metric.label for view in views))
+    x, y = ("latency, of the reference's", f"change of {label}") if relative else (MS_AXIS, label)
     figure.update_layout(layout(title=title, x=x, y=y))
     if relative:
         figure.add_hline(y=0, line={"color": GREY, "width": 1, "dash": "dot"})
@@ -101,7 +102,7 @@ def _points(points: Sequence[Point], *, mode: str = "markers", relative: bool = 
     found = [(point, point.decisive) for point in points]
     return go.Scatter(
         x=[m.timing.ratio.value if relative else m.timing.ms for _, m in found],
-        y=[m.accuracy.change.value if relative else p.comparable_map50_95 for p, m in found],
+        y=[m.accuracy.change.value if relative else p.comparable_accuracy for p, m in found],
         mode=mode,
         customdata=[_hover(p) for p in points],
         hovertemplate=HOVER.replace("%{y:.4f}", "%{y:+.4f}").replace(" ms,", ",") if relative else HOVER,
@@ -113,7 +114,7 @@ def _hover(point: Point) -> tuple[Any, ...]:
     """What `HOVER` shows of a point."""
     engine, told = point.decisive.engine, point.measurement.engine.calibration or "no calibration"
     shown = point.trial, point.decisive.timing.ratio.value, len(engine.int8_layers), told
-    return *shown, point.precision, point.figures.accuracy_from
+    return *shown, point.precision, point.figures.accuracy_from, point.decisive.accuracy.label
 
 
 def _recipe(same: Sequence[Point], symbol: str) -> Any:
@@ -129,13 +130,14 @@ def _stopped(results: Results) -> Any:
     found = [(record.number, record.stopped) for record in results.records if record.stopped][-MOST_OTHERS:]
     return go.Scatter(
         x=[stopped.latency_ms for _, stopped in found],
-        y=[stopped.rival_map50_95 + stopped.standing.difference for _, stopped in found],
+        y=[stopped.rival_value + stopped.standing.difference for _, stopped in found],
         mode="markers",
         name="stopped early, about",
         marker={"color": BLUE, "size": 7, "symbol": "x-thin", "line": {"width": 1.5, "color": BLUE}},
         customdata=[(number, stopped.standing.images, stopped.standing.of_images) for number, stopped in found],
         hovertemplate="trial %{customdata[0]}: stopped after %{customdata[1]} of %{customdata[2]} images"
-        "<br>mAP50-95 about %{y:.4f}<br>%{x:.3f} ms<extra></extra>",
+        f"<br>{results.metric.label} about "
+        "%{y:.4f}<br>%{x:.3f} ms<extra></extra>",
     )
 
 
@@ -148,7 +150,7 @@ def _by_engine(points: Sequence[Point]) -> list[list[Point]]:
 
 
 def _intervals(points: Sequence[Point]) -> dict[str, Any]:
-    """The 95 % intervals in the axes' units: the ratio's in milliseconds, that of the mAP's change around the point."""
+    """The 95 % intervals in the axes' units: the ratio's in milliseconds, that of the change around the point."""
     found = [point.decisive for point in points]
 
     def bars(figures: Sequence[Interval]) -> Any:

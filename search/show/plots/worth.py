@@ -79,7 +79,7 @@ def _effects(view: StudyView) -> tuple[dict[str, float], ...]:
     if view.expected is None:
         return ()
     known = {
-        "map50_95": {name: -harm for name, harm in view.expected.harm.items()},
+        view.results.metric.name: {name: -harm for name, harm in view.expected.harm.items()},
         "latency_ms": {name: -saved_ms for name, saved_ms in view.expected.saved_ms.items()},
     }
     return tuple(known.get(name, {}) for name in view.results.objectives)

@@ -1,4 +1,4 @@
-"""What mAP hides of a study's front: how the detections of its knee differ from the reference's."""
+"""What one figure of accuracy hides of a study's front: how the detections of its knee differ from the reference's."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 from ....errors import CandidateError
 from ....objectives.accuracy.drift import CONFIDENCES, ConfidenceShift, Drift
+from ....objectives.accuracy.metrics import MAP, Metric
 from ...front import knee
 from ...ship.drift import drift_tables
 from ...table import html
@@ -90,7 +91,7 @@ def confidence_figure(shift: ConfidenceShift, *, name: str) -> Any:
     return figure
 
 
-def html_of_changes(changes: Changes) -> str:
+def html_of_changes(changes: Changes, metric: Metric = MAP) -> str:
     """What stands below the figure: a sentence, tables, the picture."""
     drift, shift = changes.drift, changes.drift.confidence
     told = (
@@ -98,7 +99,7 @@ def html_of_changes(changes: Changes) -> str:
         f"({shift.best_f1:.3f}), the reference's from {shift.reference_best:.2f} ({shift.reference_best_f1:.3f}). Left "
         f"there, this engine's F1 is {shift.f1_kept:.3f}. Of {drift.images_seen} images {drift.images_changed} changed."
     )
-    return "\n".join([f"<p>{told}</p>", *map(html, drift_tables(drift)), _picture(changes)])
+    return "\n".join([f"<p>{told}</p>", *map(html, drift_tables(drift, metric)), _picture(changes)])
 
 
 def _picture(changes: Changes) -> str:

@@ -10,6 +10,7 @@ from itertools import zip_longest
 from typing import Any
 
 from .... import __version__
+from ....objectives.accuracy.metrics import Metric
 from ...table import Table, figures, html, words
 from ...wording import ratio
 from ..answer import answer
@@ -19,14 +20,15 @@ from ..view import StudyView
 from .changes import Changes, confidence_figure, html_of_changes
 
 CAPTIONS = {
-    "front": "Better is up and to the left. Bars are 95 % intervals: of the latency ratio, and of mAP's change against "
-    "the reference by a paired bootstrap over images. What was confirmed on other images is drawn at its change there.",
+    "front": "Better is up and to the left. Bars are 95 % intervals: of the latency ratio, and of accuracy's change "
+    "against the reference by a paired bootstrap over images. What was confirmed on other images is drawn at its "
+    "change there.",
     "masks": "A row for each point of the front, the fastest at the top. Blue is INT8, grey is float.",
     "worth": "What turning a layer INT8 does, as a linear model learns it from this study's trials; coloured where its "
     "95 % interval excludes 0 (blue lowers, vermilion raises), grey where it may be nothing.",
     "bargains": "What a layer saves, by profiles, against what it harms, by the outputs on a few calibration images: "
     "before any trial. Cheap layers are at the bottom right.",
-    "growth": "The share of the box between half the reference's mAP50-95 and its latency that the points dominate.",
+    "growth": "The share of the box between half the reference's accuracy and its latency that the points dominate.",
     "confidence": "F1, the mean over classes at IoU 0.50. Who takes this engine in the reference's place and leaves "
     "the confidence as it was gets the F1 of its curve below or above the reference's mark.",
     "fronts": "The fronts of all studies; stars are their references.",
@@ -133,7 +135,7 @@ def _study(view: StudyView, changes: Changes | str | None, drawn: Mapping[str, A
         f"<section><h2>The front</h2>{html(points_table(view.feasible_front))}</section>",
         f"<section><h2>Beside it</h2>{html(points_table(view.results.beside_front()))}"
         "<p>Baselines, and what was confirmed and is beaten.</p></section>",
-        _changes(changes) if changes is not None else "",
+        _changes(changes, view.results.metric) if changes is not None else "",
         *others,
         f"<section><h2>How it was measured</h2>{_definitions(facts(view))}</section>",
         f"<section><h2>What failed</h2>{html(Table(words('trial', 'reason'), failed))}</section>" if failed else "",
@@ -141,11 +143,12 @@ def _study(view: StudyView, changes: Changes | str | None, drawn: Mapping[str, A
     return "\n".join(sections)
 
 
-def _changes(changes: Changes | str) -> str:
+def _changes(changes: Changes | str, metric: Metric) -> str:
+    title = f"<h2>What {metric.label.split('50')[0]} hides</h2>"
     if isinstance(changes, str):
-        return f"<section><h2>What mAP hides</h2><p>{escape(changes)}</p></section>"
+        return f"<section>{title}<p>{escape(changes)}</p></section>"
     figure = _figure("confidence", confidence_figure(changes.drift.confidence, name=f"trial {changes.trial}"))
-    return f"<section><h2>What mAP hides</h2>{figure}{html_of_changes(changes)}</section>"
+    return f"<section>{title}{figure}{html_of_changes(changes, metric)}</section>"
 
 
 def _figure(name: str, figure: Any) -> str:

@@ -24,10 +24,9 @@ def show_measurement(measurement: Measurement) -> None:
     table = RichTable(box=box.SIMPLE, show_header=False)
     cold = "" if timed.cold_ms is None else f" (first run {ratio(timed.cold_ms)} ms)"
     rows = {
-        "mAP50-95": f"{accuracy(scored.map50_95)} ({change(scored.change.value)}, "
+        scored.label: f"{accuracy(scored.value)} ({change(scored.change.value)}, "
         f"95 % {interval(scored.change, change)})",
-        "mAP50": accuracy(scored.map50),
-        "AP small / medium / large": " / ".join(map(accuracy, (scored.ap_small, scored.ap_medium, scored.ap_large))),
+        **{name: " / ".join(map(accuracy, values)) for name, values in scored.beside.items()},
         "latency": f"{ratio(timed.ms)} ms{cold}",
         "slow runs, 99 % bounds": f"p90 {slow_run(timed.p90)} ms, p99 {slow_run(timed.p99)} ms",
         "ratio to the reference": f"{ratio(timed.ratio.value)} "

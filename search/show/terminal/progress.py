@@ -11,6 +11,7 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 
+from ....objectives.accuracy.metrics import METRICS
 from ....objectives.measurement import Measurement
 from ...run.progress import Progress
 from ...study.record import TrialRecord
@@ -110,7 +111,7 @@ def _outcome(record: TrialRecord) -> str:
     if record.stopped is not None:
         found = record.stopped
         parts.append(f"{'' if again else 'stopped, '}beaten by trial {found.rival}")
-        figures = f"mAP50-95 about {found.map50_95.value:.3f}, {faster(found.latency_ratio)}"
+        figures = f"{METRICS[found.metric].label} about {found.value.value:.3f}, {faster(found.latency_ratio)}"
     elif record.measurement is None:
         parts.append(record.outcome)
         figures = str(record.reason)
@@ -121,7 +122,7 @@ def _outcome(record: TrialRecord) -> str:
 
 def _figures(found: Measurement, *, again: bool) -> str:
     """Fewer where an earlier line has shown them."""
-    scored, gained = f"mAP50-95 {accuracy(found.accuracy.map50_95)}", faster(found.timing.ratio.value)
+    scored, gained = f"{found.accuracy.label} {accuracy(found.accuracy.value)}", faster(found.timing.ratio.value)
     if again:
         return f"{scored}, {gained}"
     return f"{scored}, {ratio(found.timing.ms)} ms, {gained}, {len(found.engine.int8_layers)} INT8"

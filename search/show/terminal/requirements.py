@@ -80,7 +80,7 @@ def _account(best: Compliance, study: str) -> str:
     if best.point.is_measured_again:
         images = f"{best.point.decisive.accuracy.images} other images"
         if best.point.decisive.accuracy.dataset_hash == searched.accuracy.dataset_hash:
-            others = "(`data.confirm` names others, on which mAP cannot be luck)"
+            others = "(`data.confirm` names others, on which accuracy cannot be luck)"
             images = f"the same {searched.accuracy.images} images {others}"
         before = ", ".join(f"{finding.requirement.name} {_figure(finding)}" for finding in best.searched)
         return f"Confirmed: built and measured once more, on {images}, which decides; the search had {before}."

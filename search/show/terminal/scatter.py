@@ -1,4 +1,4 @@
-"""Latency against mAP50-95 in a terminal: a character a point, told apart by the character and not by colour alone."""
+"""Latency against accuracy in a terminal: a character a point, told apart by the character and not by colour alone."""
 
 from __future__ import annotations
 
@@ -54,23 +54,23 @@ def plot_of_results(results: Results, *, width: int) -> Text | None:
     reference = [] if results.reference is None else [results.reference]
     framing = [(RECIPE, results.baselines), (FRONT, results.front), (REFERENCE, reference)]
     framed = [point for _, points in framing for point in points]
-    across, up = _range([p.decisive.timing.ms for p in framed]), _range([p.comparable_map50_95 for p in framed])
+    across, up = _range([p.decisive.timing.ms for p in framed]), _range([p.comparable_accuracy for p in framed])
     columns = width - LABEL - 2
     grid: list[list[Kind | None]] = [[None] * columns for _ in range(HEIGHT)]
     for kind, points in [(MEASURED, results.points), *framing]:  # the later lies on top
         for point in points:
             column = across.place(point.decisive.timing.ms, columns)
-            row = up.place(point.comparable_map50_95, HEIGHT)
+            row = up.place(point.comparable_accuracy, HEIGHT)
             if 0 <= column < columns and 0 <= row < HEIGHT:
                 grid[HEIGHT - 1 - row][column] = kind
-    return _drawn(grid, across, up)
+    return _drawn(grid, across, up, label=results.metric.label)
 
 
-def _drawn(grid: Sequence[Sequence[Kind | None]], across: Range, up: Range) -> Text:
-    columns, text = len(grid[0]), Text(f"{'mAP50-95':>{LABEL}}\n")
+def _drawn(grid: Sequence[Sequence[Kind | None]], across: Range, up: Range, *, label: str) -> Text:
+    columns, text = len(grid[0]), Text(f"{label:>{LABEL}}\n")
     for i, line in enumerate(grid):
-        label = f"{up.at(HEIGHT - 1 - i, HEIGHT):.4f}" if i % 4 == 0 else ""
-        text.append(f"{label:>{LABEL}} |")
+        tick = f"{up.at(HEIGHT - 1 - i, HEIGHT):.4f}" if i % 4 == 0 else ""
+        text.append(f"{tick:>{LABEL}} |")
         for kind in line:
             text.append(kind.mark if kind else " ", kind.style if kind else "")
         text.append("\n")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coco_scenes import Found, Scene, Truth, pycocotools_eval, scene_of, scenes, score_detections
-from qpareto.objectives.accuracy.bootstrap import map_difference, map_of_weights
+from qpareto.objectives.accuracy.bootstrap import accuracy_difference, map_of_weights
 from qpareto.objectives.accuracy.coco import MatchTable
 from qpareto.objectives.accuracy.dataset import ImageRecord
 from qpareto.objectives.accuracy.heads import Detections
@@ -63,7 +63,7 @@ def half_found(images: int, every: int) -> Scene:
 
 def test_the_difference_lies_in_its_interval_and_has_a_sign() -> None:
     better, worse = table_of(half_found(200, 1)), table_of(half_found(200, 2))
-    difference = map_difference(worse, better)
+    difference = accuracy_difference(worse, better)
     assert -0.6 < difference.low < difference.value < difference.high < -0.4
     # A share of 100 of 200 images is sure to 0.035 (one sigma of a binomial).
     assert difference.high - difference.low == pytest.approx(2 * 1.96 * 0.035, rel=0.25)
@@ -71,21 +71,21 @@ def test_the_difference_lies_in_its_interval_and_has_a_sign() -> None:
 
 def test_equal_tables_differ_by_nothing_in_every_draw() -> None:
     table = table_of(half_found(50, 2))
-    assert tuple(map_difference(table, table)) == (0.0, 0.0, 0.0)
+    assert tuple(accuracy_difference(table, table)) == (0.0, 0.0, 0.0)
 
 
 def test_the_same_seed_draws_the_same_interval() -> None:
     better, worse = table_of(half_found(50, 1)), table_of(half_found(50, 2))
-    assert map_difference(worse, better, seed=3) == map_difference(worse, better, seed=3)
-    assert map_difference(worse, better, seed=3) != map_difference(worse, better, seed=4)
+    assert accuracy_difference(worse, better, seed=3) == accuracy_difference(worse, better, seed=3)
+    assert accuracy_difference(worse, better, seed=3) != accuracy_difference(worse, better, seed=4)
 
 
 def test_a_higher_level_gives_a_wider_interval() -> None:
     better, worse = table_of(half_found(50, 1)), table_of(half_found(50, 2))
-    wide, narrow = (map_difference(worse, better, level=level) for level in (0.95, 0.5))
+    wide, narrow = (accuracy_difference(worse, better, level=level) for level in (0.95, 0.5))
     assert wide.low < narrow.low < narrow.high < wide.high
 
 
 def test_tables_of_different_data_sets_are_refused() -> None:
     with pytest.raises(ValueError, match="different data sets"):
-        map_difference(table_of(half_found(10, 1)), table_of(half_found(11, 1)))
+        accuracy_difference(table_of(half_found(10, 1)), table_of(half_found(11, 1)))

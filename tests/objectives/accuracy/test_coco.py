@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,7 +19,7 @@ def scored(scene: Scene) -> Accuracy:
 
 def figures(scene: Scene) -> list[float | None]:
     score = scored(scene).score
-    return [score.map50_95, score.map50, score.ap_small, score.ap_medium, score.ap_large]
+    return [score.value, *itertools.chain(*score.beside.values())]
 
 
 @given(scenes())
@@ -71,7 +72,10 @@ def test_a_saved_accuracy_loads_as_it_was(tmp_path: Path) -> None:
     accuracy.save(tmp_path)
     loaded = Accuracy.load(tmp_path)
     assert asdict(loaded.score) == asdict(accuracy.score)
+    assert loaded.matches.metric == accuracy.matches.metric == "map50_95"
     for name, array in vars(accuracy.matches).items():
+        if name == "metric":
+            continue
         again = getattr(loaded.matches, name)
         assert again.dtype == array.dtype
         assert np.array_equal(again, array)

@@ -5,9 +5,10 @@ import pytest
 from numpy.typing import NDArray
 
 from qpareto.errors import ModelError
-from qpareto.objectives.accuracy.head_kinds import HEADS, EndToEndHead, Yolov5Head, Yolov8Head, head_of_model
+from qpareto.objectives.accuracy.head_kinds import HEADS, head_of_model
 from qpareto.objectives.accuracy.heads import Detections, Head
 from qpareto.objectives.accuracy.images import Geometry, letterbox
+from qpareto.objectives.accuracy.plain_heads import EndToEndHead, Yolov5Head, Yolov8Head
 
 COCO = [f"class {i}" for i in range(80)]
 
@@ -48,7 +49,7 @@ def test_the_study_file_can_say_which_head_it_is() -> None:
         ([(1, 84, 8400), (1, 84, 8400)], COCO, {}, None, r"'yolov8' \(output 0\) and 'yolov8' \(output 1\)"),
         ([(1, 84, 8400)], COCO, {}, "yolov5", "fit no known head"),
         ([(1, 84, 8400)], COCO, {}, "yolov9", "no head 'yolov9': set head to one of yolov8, yolov5, end2end"),
-        ([(1, 56, 8400)], ["person"], {"task": "pose"}, None, "task is 'pose'"),
+        ([(1, 56, 8400)], ["person"], {"task": "obb"}, None, "oriented boxes are not scored"),
     ],
 )
 def test_what_is_no_known_head_is_refused_with_its_shapes(

@@ -56,9 +56,9 @@ def test_the_picture_may_be_bgr_lie_in_the_corner_on_another_grey_or_be_stretche
     assert (picture == (0, 0, 255)).all()
 
 
-@pytest.mark.parametrize("fit", ["center", "corner", "stretch"])
+@pytest.mark.parametrize("fit", ["center", "corner", "stretch", "crop"])
 def test_boxes_come_back_from_wherever_an_image_lies(
-    tmp_path: Path, write_image: WriteImage, fit: Literal["center", "corner", "stretch"]
+    tmp_path: Path, write_image: WriteImage, fit: Literal["center", "corner", "stretch", "crop"]
 ) -> None:
     path = write_image("a.png", width=80, height=20)
     image = cv2.imread(str(path))

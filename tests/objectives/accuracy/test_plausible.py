@@ -47,8 +47,8 @@ def exactly(truth: Truth) -> list[Found]:
 
 def test_what_fits_scores_as_pycocotools_says_and_accuses_nothing_in_particular() -> None:
     look = look_at(exactly)
-    assert look.map50_95 == pytest.approx(1.0)
-    assert look_at(lambda t: [Found((t.class_index + 1) % 3, t.box, 0.9)]).map50_95 < FLOOR
+    assert look.value == pytest.approx(1.0)
+    assert look_at(lambda t: [Found((t.class_index + 1) % 3, t.box, 0.9)]).value < FLOOR
     said = look.causes()
     assert said == "check, in this order, head, channel order, scaling, label order and box format"
     assert [said.index(cause) for cause in CAUSES] == sorted(said.index(cause) for cause in CAUSES)

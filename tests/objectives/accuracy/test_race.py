@@ -24,7 +24,7 @@ from qpareto.objectives.accuracy.race import (
     Standing,
     Stopped,
     looks,
-    part_maps,
+    part_figures,
     race_order,
     standing_on_part,
 )
@@ -46,15 +46,15 @@ def found_in(hits: NDArray[np.bool_]) -> MatchTable:
 
 
 def standing(*, images: int = 50, difference: float = -0.01, spread: float = 0.01) -> Standing:
-    return Standing(images=images, of_images=200, map50_95=0.4, difference=difference, spread=spread)
+    return Standing(images=images, of_images=200, value=0.4, difference=difference, spread=spread)
 
 
 def exactly(ratio: float) -> Interval:
     return Interval(ratio, ratio, ratio)
 
 
-def rival(trial: int, map50_95: float, latency_ratio: Interval) -> Rival:
-    return Rival(trial=trial, map50_95=map50_95, latency_ratio=latency_ratio, accuracy=Path("nobody looks there"))
+def rival(trial: int, value: float, latency_ratio: Interval) -> Rival:
+    return Rival(trial=trial, value=value, latency_ratio=latency_ratio, accuracy=Path("nobody looks there"))
 
 
 def test_every_image_has_one_place_in_the_order_and_the_seed_decides_it() -> None:
@@ -84,18 +84,18 @@ def test_the_map_of_a_part_is_pycocotools_map_of_its_images(data: st.DataObject)
     ids = {image.image_id for image in images}
     annotations = tuple(a for a in scene.dataset.annotations if a["image_id"] in ids)
     alone = Scene(replace(scene.dataset, images=images, annotations=annotations), [scene.detections[i] for i in part])
-    assert part_maps(table_of(scene), np.array(part))[0] == pytest.approx(pycocotools_eval(alone)[0][0], abs=1e-12)
+    assert part_figures(table_of(scene), np.array(part))[0] == pytest.approx(pycocotools_eval(alone)[0][0], abs=1e-12)
 
 
 def test_images_out_of_the_part_are_not_looked_at() -> None:
     hits, part = np.arange(40) % 3 == 0, race_order(40, seed=0)[:20]
     seen = np.isin(np.arange(40), part)
-    assert np.array_equal(part_maps(found_in(hits), part), part_maps(found_in(hits | ~seen), part))
+    assert np.array_equal(part_figures(found_in(hits), part), part_figures(found_in(hits | ~seen), part))
 
 
 def test_a_half_and_its_complement_make_the_part() -> None:
     hits = np.arange(41) % 3 == 0
-    whole, *halves = part_maps(found_in(hits), np.arange(41))
+    whole, *halves = part_figures(found_in(hits), np.arange(41))
     assert len(halves) == HALVES
     pairs = np.array(halves).reshape(-1, 2) @ np.array([20, 21])  # boxes found in 20 images and in the other 21
     assert pairs == pytest.approx(np.full(HALVES // 2, whole * 41), abs=0.5)  # recall is counted in hundredths
@@ -196,14 +196,14 @@ def test_a_stopped_trial_keeps_what_was_seen_and_survives_json() -> None:
     stopped = Stopped(
         standing=standing(difference=-0.02, spread=0.01),
         rival=12,
-        rival_map50_95=0.41,
+        rival_value=0.41,
         latency_ms=20.5,
         latency_ratio=0.5,
         latency_ratio_ci=(0.49, 0.51),
         race=Race(),
     )
     assert Stopped.from_json(json.loads(json.dumps(stopped.as_json()))) == stopped
-    value, low, high = stopped.map50_95
+    value, low, high = stopped.value
     assert [value, (low + high) / 2] == pytest.approx([0.39, 0.39])
     assert high - low == pytest.approx(2 * 1.96 * 0.01 * math.sqrt(1 - 50 / 200), rel=1e-3)
     assert str(stopped).startswith("stopped after 50 of 200 images: in full, mAP50-95 would be about 0.3900 (0.37")
@@ -227,7 +227,7 @@ class Study:
     told: tuple[Interval, ...]
 
     def standing(self, one: int, other: int, look: int) -> Standing:
-        return Standing.of_maps(
+        return Standing.of_figures(
             self.maps[one, look], self.maps[other, look], images=self.seen[look], of_images=self.seen[-1]
         )
 
@@ -269,7 +269,7 @@ def made_up_studies() -> tuple[Study, ...]:
     for seed in range(STUDIES):
         rng = np.random.default_rng(seed)
         order, seen = race_order(IMAGES, seed=seed), (*looks(IMAGES), IMAGES)
-        maps = np.array([[part_maps(table, order[:n]) for n in seen] for table in made_up_tables(rng)])
+        maps = np.array([[part_figures(table, order[:n]) for n in seen] for table in made_up_tables(rng)])
         ratios = rng.uniform(0.5, 0.6, ENGINES)
         timed = ratios + rng.normal(0, 0.005, ENGINES)
         studies.append(Study(seen, maps, ratios, tuple(Interval(r, r - 0.0098, r + 0.0098) for r in timed)))

@@ -47,7 +47,7 @@ def rival_of(engine: BrightRectangle, images: EvaluationSet, folder: Path) -> Ri
     found = accuracy_of_engine(engine, images, HEAD)
     found.save(folder)
     ratio = Interval(0.5, 0.5, 0.5)
-    return Rival(trial=3, map50_95=found.score.map50_95, latency_ratio=ratio, accuracy=folder)
+    return Rival(trial=3, value=found.score.value, latency_ratio=ratio, accuracy=folder)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_who_is_not_stopped_scores_what_it_does_without_a_race_to_the_last_bit(
     unraced = accuracy_of_engine(CarelessRectangle(batch, most=3), track.images, HEAD)
     raced = track.race(CarelessRectangle(batch, most=3), None, threads=threads)
     assert isinstance(raced, Accuracy)
-    assert 0.1 < raced.score.map50_95 < 0.9
+    assert 0.1 < raced.score.value < 0.9
     assert_equal_to_the_last_bit(raced, unraced)
 
 
@@ -97,7 +97,7 @@ def test_who_is_ahead_of_its_rival_sees_all_images(track: Track, tmp_path: Path)
     assert isinstance(raced, Accuracy)
     full = track.contest.standing_in_full(raced, careless)
     assert (full.images, full.of_images, full.foretold_error) == (IMAGES, IMAGES, 0.0)
-    assert full.difference == pytest.approx(raced.score.map50_95 - careless.map50_95)
+    assert full.difference == pytest.approx(raced.score.value - careless.value)
 
 
 def test_an_engine_that_fails_in_a_race_is_an_error(track: Track) -> None:

@@ -61,7 +61,5 @@ def test_two_workers_try_the_candidates_that_one_tries_and_find_its_front(both: 
 
 
 def test_a_graph_scores_the_same_whoever_measured_it(both: tuple[Results, Results]) -> None:
-    scores = [
-        {p.measurement.engine.graph_hash: p.measurement.accuracy.map50_95 for p in found.points} for found in both
-    ]
+    scores = [{p.measurement.engine.graph_hash: p.measurement.accuracy.value for p in found.points} for found in both]
     assert scores[0] == scores[1]

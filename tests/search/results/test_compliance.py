@@ -55,9 +55,7 @@ def deciding(point: Point) -> Measurement | None:
 
 def keeps(point: Point, drop: float, ratio: float) -> bool:
     found = deciding(point)
-    return (
-        found is not None and found.accuracy.map50_95 >= 0.4 - drop - 1e-9 and found.timing.ratio.value <= ratio + 1e-9
-    )
+    return found is not None and found.accuracy.value >= 0.4 - drop - 1e-9 and found.timing.ratio.value <= ratio + 1e-9
 
 
 def keeps_surely(point: Point, drop: float, ratio: float) -> bool:
@@ -71,11 +69,11 @@ def beats(one: Point, other: Point) -> bool:
     mine, theirs = deciding(one), deciding(other)
     assert mine is not None
     assert theirs is not None
-    if mine.accuracy.map50_95 < theirs.accuracy.map50_95 or mine.timing.ms > theirs.timing.ms:
+    if mine.accuracy.value < theirs.accuracy.value or mine.timing.ms > theirs.timing.ms:
         return False
     more_accurate = mine.accuracy.change.low > theirs.accuracy.change.high
     faster = mine.timing.ratio.high < theirs.timing.ratio.low
-    return (more_accurate and mine.accuracy.map50_95 > theirs.accuracy.map50_95) or (
+    return (more_accurate and mine.accuracy.value > theirs.accuracy.value) or (
         faster and mine.timing.ms < theirs.timing.ms
     )
 
@@ -84,7 +82,7 @@ def worst(point: Point, drop: float, ratio: float) -> float:
     found = deciding(point)
     if found is None:
         return float("inf")
-    lost = (REFERENCE_MAP - found.accuracy.map50_95 - drop) / max(drop, 0.01)
+    lost = (REFERENCE_MAP - found.accuracy.value - drop) / max(drop, 0.01)
     slow = (found.timing.ratio.value - ratio) / max(abs(1 - ratio), 0.01)
     return max(0.0, lost if lost > 1e-7 else 0.0, slow if slow > 1e-7 else 0.0)
 

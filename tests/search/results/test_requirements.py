@@ -17,6 +17,9 @@ FIGURES = {  # of 0.39 of 0.4, in 0.6 of 20 ms: value, low, high
     "map_drop": (0.01, 0.007, 0.012),
     "map_share": (0.975, 0.97, 0.9825),
     "map50_95": (0.39, 0.388, 0.393),
+    "top1_drop": (0.01, 0.007, 0.012),
+    "top1_share": (0.975, 0.97, 0.9825),
+    "top1": (0.39, 0.388, 0.393),
     "latency_ratio": (0.6, 0.59, 0.62),
     "latency_ms": (12.0, 11.8, 12.4),
     "engine_mib": (3.0, 3.0, 3.0),
@@ -123,6 +126,19 @@ def test_what_the_device_does_not_tell_is_not_kept() -> None:
 )
 def test_a_violation_is_a_part_of_what_the_limit_allows_or_gains(name: str, limit: float, found: Any) -> None:
     assert Requirement(name, limit).of(measured(**found)).violation == pytest.approx(1.0)
+
+
+def test_a_class_may_have_a_floor_of_its_own() -> None:
+    found = Requirement.parse("ap[cat]=0.45")
+    assert (found.name, found.limit, str(found), found.quantity.sense) == ("ap[cat]", 0.45, "ap[cat]=0.45", "at least")
+    assert found.of(measured(0.39, 0.6)).figure == (0.5, 0.5, 0.5)
+    assert found.of(measured(0.39, 0.6)).is_sure
+    assert not Requirement("ap[cat]", 0.51).of(measured(0.39, 0.6)).is_met
+    assert [each.name for each in Requirements.parse(["ap[cat]=0.4", "ap[traffic light]=0.3"])]
+    with pytest.raises(QParetoError, match=r"^There are no true boxes of a class 'dog', only of cat\.$"):
+        Requirement("ap[dog]", 0.4).of(measured(0.39, 0.6))
+    with pytest.raises(QParetoError, match=r"ap\[cat\]=2 is out of range: ap\[cat\] is AP50-95 of the class cat"):
+        Requirement.parse("ap[cat]=2")
 
 
 def test_a_preset_is_the_limit_that_it_stands_for() -> None:

@@ -64,7 +64,7 @@ def test_confirmed_figures_decide_who_is_on_the_front_by_what_is_lost_on_their_o
     found = Results(records, objectives=("map50_95", "latency_ms"), float_type="fp32", confirmations=again)
     assert [point.trial for point in found.front] == [1]
     assert [point.trial for point in found.own_front] == [2, 0], "the search goes on by its own figures"
-    assert found.points[0].comparable_map50_95 == pytest.approx(0.37)
+    assert found.points[0].comparable_accuracy == pytest.approx(0.37)
     told = found.points[1].as_json()
     assert (told["map50_95"], told["figures"]["map50_95"]) == (0.38, 0.31)
     assert told["figures"]["accuracy_from"] == "confirmed on 328 other images"

@@ -23,7 +23,7 @@ def test_it_is_the_mean_gain_over_drawn_outcomes(objectives: int, seed: int) -> 
     rng = np.random.default_rng(seed)
     points, reference = rng.random((6, objectives)), np.ones(objectives)
     mean, deviation = rng.random((4, objectives)), rng.uniform(0.05, 0.4, (4, objectives))
-    found = expected_improvement(mean, deviation, points, reference, np.random.default_rng(0))
+    found = expected_improvement(mean, deviation, points, reference, rng=np.random.default_rng(0))
     for i in range(4):
         gain, error = _brute(mean[i], deviation[i], points, reference)
         tolerance = 4 * error + 1e-9 if objectives < 3 else 0.25 * gain + 4 * error + 0.003
@@ -34,7 +34,7 @@ def test_it_is_the_mean_gain_over_drawn_outcomes(objectives: int, seed: int) -> 
 def test_without_doubt_it_is_the_gain_itself(seed: int, n_points: int) -> None:
     rng = np.random.default_rng(seed)
     points, mean, reference = rng.random((n_points, 2)) * 1.2, rng.random((3, 2)) * 1.2, np.ones(2)
-    found = expected_improvement(mean, np.zeros((3, 2)), points, reference, rng)
+    found = expected_improvement(mean, np.zeros((3, 2)), points, reference, rng=rng)
     before = hypervolume(points, reference)
     gains = [hypervolume(np.vstack([points, one]), reference) - before for one in mean]
     np.testing.assert_allclose(found, gains, atol=1e-9)
@@ -47,8 +47,8 @@ def test_dominated_and_repeated_points_change_nothing(seed: int) -> None:
     more = np.vstack([points, points[:2], points + rng.random((5, 2)), [[2.0, 0.1]]])
     reference = np.ones(2)
     np.testing.assert_allclose(
-        expected_improvement(mean, deviation, more, reference, rng),
-        expected_improvement(mean, deviation, points, reference, rng),
+        expected_improvement(mean, deviation, more, reference, rng=rng),
+        expected_improvement(mean, deviation, points, reference, rng=rng),
         atol=1e-12,
     )
 
@@ -56,7 +56,7 @@ def test_dominated_and_repeated_points_change_nothing(seed: int) -> None:
 def test_three_objectives_rank_candidates_as_they_should() -> None:
     mean = np.array([[0.1, 0.1, 0.1], [0.4, 0.4, 0.4], [0.9, 0.9, 0.9]])
     points, reference = np.array([[0.5, 0.5, 0.5]]), np.ones(3)
-    found = expected_improvement(mean, np.full((3, 3), 0.05), points, reference, np.random.default_rng(0))
+    found = expected_improvement(mean, np.full((3, 3), 0.05), points, reference, rng=np.random.default_rng(0))
     assert found[0] > found[1] > found[2] >= 0
 
 

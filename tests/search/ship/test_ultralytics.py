@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 from qpareto.objectives.accuracy.dataset import dataset_from_coco
-from qpareto.objectives.accuracy.head_kinds import EndToEndHead, Yolov5Head, Yolov8Head
 from qpareto.objectives.accuracy.heads import Head
+from qpareto.objectives.accuracy.plain_heads import EndToEndHead, Yolov5Head, Yolov8Head
 from qpareto.objectives.engines import engine_kind
 from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
 from qpareto.search.api import export_from_study, run_study
@@ -88,7 +88,7 @@ def test_an_exported_openvino_folder_gives_the_manifests_map_in_ultralytics(
     data = yolo_data(shapes / "eval" / "images", shapes / "eval" / "instances.json", tmp_path / "data")
     found = validated(exported / "best_openvino_model", data, tmp_path)
     assert found["names"] == list(manifest.model.class_names or ())
-    assert found["map50_95"] == pytest.approx(manifest.measurement.accuracy.map50_95, abs=CLOSE)
+    assert found["map50_95"] == pytest.approx(manifest.measurement.accuracy.value, abs=CLOSE)
 
 
 def test_an_exported_yolo11n_gives_the_manifests_map_in_ultralytics(shared: Path, tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_an_exported_yolo11n_gives_the_manifests_map_in_ultralytics(shared: Path
     coco = shared / "coco" / "eval"
     data = yolo_data(coco / "images", coco / "instances.json", tmp_path / "data", limit=spec.data.limit)
     found = validated(tmp_path / "best" / "best_openvino_model", data, tmp_path)
-    assert found["map50_95"] == pytest.approx(written.measurement.accuracy.map50_95, abs=CLOSE)
+    assert found["map50_95"] == pytest.approx(written.measurement.accuracy.value, abs=CLOSE)
 
 
 def test_the_header_of_a_tensorrt_plan_is_what_ultralytics_reads_byte_by_byte(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -15,6 +16,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
+from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
 from postgres import Postgres, proxy_of
@@ -120,6 +122,22 @@ class TestPostgres(StorageContract):
             restarted.result()
         storage.set_trial_user_attr(trial_id, "beat", "last")
         assert storage.get_trial(trial_id).user_attrs["beat"] == "last"
+
+    def test_a_call_outlives_a_connection_that_is_cut_in_the_midst_of_it(self, url: str) -> None:
+        storage = open_storage(url)
+        study_id = storage.create_new_study(BOTH, "midst")
+        engine = create_engine(url)
+        with engine.begin() as other, ThreadPoolExecutor(1) as pool:
+            other.execute(text("LOCK TABLE trials IN ACCESS EXCLUSIVE MODE"))
+            call = pool.submit(storage.get_all_trials, study_id)
+            waiting = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            while (pid := other.execute(text(waiting)).scalar()) is None:
+                time.sleep(0.02)
+                other.execute(text("SELECT pg_stat_clear_snapshot()"))
+            other.execute(text(f"SELECT pg_terminate_backend({pid})"))
+            other.rollback()
+            assert call.result(timeout=30) == []
+        engine.dispose()
 
     def test_a_password_is_in_no_failure_and_no_attribute(self, postgres: Postgres, url: str) -> None:
         secret = url.replace("postgres:@", "postgres:s3cret@")

@@ -26,8 +26,11 @@ from odd_models import (
     shape_from_image,
     with_constants,
     with_data_beside,
+    with_postprocessor,
 )
 from qpareto.errors import ModelError
+from qpareto.objectives.accuracy.head_kinds import head_of
+from qpareto.objectives.accuracy.plain_heads import DetrEndToEndHead
 from qpareto.objectives.quantization.batch import with_batch
 from qpareto.objectives.quantization.reading import model_of_file
 from qpareto.objectives.store import Store
@@ -48,12 +51,16 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store")
 
 
-def output_of(path: Path, images: NDArray[np.float32]) -> NDArray[np.float32]:
+def outputs_of(path: Path, feeds: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors
+    options.log_severity_level = 4  # fatal ones
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    (output,) = session.run(None, {session.get_inputs()[0].name: images})
-    return np.asarray(output)
+    return [np.asarray(output) for output in session.run(None, feeds)]
+
+
+def output_of(path: Path, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    (output,) = outputs_of(path, {load_onnx(path).graph.input[0].name: images})
+    return output
 
 
 def random_images(batch: int = 1) -> NDArray[np.float32]:
@@ -186,6 +193,45 @@ def test_a_graph_of_any_size_takes_what_is_asked_for_or_what_its_exporter_noted(
     assert noted.input_shape == (1, 3, SIZE, SIZE)
     assert noted.metadata == {"imgsz": f"[{SIZE}, {SIZE}]", "batch": "1", "args": "{'dynamic': False}"}
     assert model_of_file(odd, store, imgsz=(48, 128)).content_hash != noted.content_hash
+
+
+@pytest.mark.parametrize("batch_axis", [True, False])
+def test_a_detr_that_asks_for_the_sizes_of_images_is_told_its_own_as_width_and_height(
+    plain: Path, store: Store, batch_axis: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    odd = saved(of_any_size(with_postprocessor(onnx.load(plain), batch_axis=batch_axis)), plain.with_name("detr.onnx"))
+    found = model_of_file(odd, store, imgsz=(48, 128))
+    boxes = 24 * 64
+    assert found.output_shapes == ((1, boxes), (1, boxes, 4), (1, boxes))
+    assert (found.input_name, found.input_shape) == ("images", (1, 3, 48, 128))
+    images = np.random.default_rng(0).random((1, 3, 48, 128), dtype=np.float32)
+    expected = outputs_of(odd, {"images": images, "orig_target_sizes": np.array([[128, 48]])})
+    for ours, theirs in zip(outputs_of(found.path, {"images": images}), expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs if batch_axis else theirs[None])
+    assert head_of(found) == DetrEndToEndHead(1, None, 0, 2)
+    assert "its input orig_target_sizes is always [128, 48] (width, height)" in caplog.text
+    assert ("its outputs have an axis of the batch" in caplog.text) is not batch_axis
+
+
+def test_a_detr_of_fixed_sizes_and_one_from_outside_are_read_likewise(plain: Path, store: Store, shared: Path) -> None:
+    fixed = saved(with_postprocessor(onnx.load(plain), batch_axis=True), plain.with_name("detr.onnx"))
+    assert model_of_file(fixed, store).output_shapes == ((1, 1024), (1, 1024, 4), (1, 1024))
+    atto = shared / "models" / "outside" / "deimv2-atto-float.onnx"
+    found = model_of_file(atto, store, imgsz=(320, 320))
+    assert head_of(found) == DetrEndToEndHead(1, None, 0, 2)
+    images = np.random.default_rng(0).random((1, 3, 320, 320), dtype=np.float32)
+    expected = outputs_of(atto, {"images": images, "orig_target_sizes": np.array([[320, 320]])})
+    for ours, theirs in zip(outputs_of(found.path, {"images": images}), expected, strict=True):
+        np.testing.assert_allclose(ours[0, :20], theirs[:20], atol=0.05)  # what comes of sizes was folded
+
+
+def test_two_inputs_of_sizes_are_refused(plain: Path, store: Store) -> None:
+    model = with_postprocessor(onnx.load(plain), batch_axis=True)
+    model.graph.input.append(helper.make_tensor_value_info("scale_factor", TensorProto.FLOAT, [1, 2]))
+    said = r"^odd\.onnx has 3 inputs \(images, orig_target_sizes, scale_factor\), but qpareto feeds one, the images"
+    with pytest.raises(ModelError, match=said):
+        model_of_file(saved(model, plain.with_name("odd.onnx")), store)
 
 
 def test_another_size_than_a_graph_has_is_refused(plain: Path, store: Store) -> None:
