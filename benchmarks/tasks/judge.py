@@ -28,7 +28,7 @@ from ultralytics import YOLO
 from ultralytics.models.yolo.segment import SegmentationValidator
 from ultralytics.utils.ops import scale_masks
 
-from train import SIZES, VALIDATED
+from train_tasks import SIZES, VALIDATED
 
 OVERLAPS = {"segment": "segm", "pose": "keypoints"}
 

@@ -97,7 +97,10 @@ class Accuracy:
     def save(self, folder: Path) -> None:
         """Write score.json, matches.npz and sample.npz into an existing folder."""
         (folder / "score.json").write_text(json.dumps(asdict(self.score), indent=1))
-        np.savez_compressed(folder / "matches.npz", **vars(self.matches))
+        told = dict(vars(self.matches))
+        if self.matches.metric == MAP.name:  # as before there were others, so that older programs read it
+            del told["metric"]
+        np.savez_compressed(folder / "matches.npz", **told)
         if self.sample is not None:
             self.sample.save(folder)
 

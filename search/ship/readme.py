@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...objectives.accuracy.drift import Drift
 from ...objectives.accuracy.head_kinds import HEADS
-from ...objectives.accuracy.metrics import Metric
+from ...objectives.accuracy.metrics import TOP1, Metric
 from ...objectives.latency.timing import Timing
 from ..results.figures import AFRESH, SEARCHED, in_words
 from ..table import markdown
@@ -17,11 +17,16 @@ CHANGED = "changed.jpg"  # the picture of the images that changed most
 
 def readme(manifest: Manifest) -> str:
     """The whole text."""
-    parts = ["# A quantized detector", manifest.chosen, _numbers(manifest), "## How to run it", _how_to_run(manifest)]
+    title = f"# A quantized {'classifier' if _is_classifier(manifest) else 'detector'}"
+    parts = [title, manifest.chosen, _numbers(manifest), "## How to run it", _how_to_run(manifest)]
     if manifest.drift is not None:
         parts += ["## What changes against the reference", _drift(manifest.drift, manifest.measurement.accuracy.metric)]
     parts += ["## What is here", _contents(manifest), "## Is it still what was measured?", _verify(manifest)]
     return "\n\n".join(parts) + "\n"
+
+
+def _is_classifier(manifest: Manifest) -> bool:
+    return manifest.measurement.accuracy.metric is TOP1
 
 
 def _numbers(manifest: Manifest) -> str:
@@ -142,13 +147,16 @@ def _contents(manifest: Manifest) -> str:
 def _picture(manifest: Manifest) -> str:
     if manifest.drift is None or not manifest.drift.images:
         return ""
-    return f"- `{CHANGED}`: the images that changed most; true boxes white, what is found orange.\n"
+    return f"- `{CHANGED}`: the images that changed most; what is true white, what is found orange.\n"
 
 
 def _verify(manifest: Manifest) -> str:
+    images = "--images DIR --annotations FILE   # the evaluation images, in COCO format"
+    if _is_classifier(manifest):
+        images = "--data DIR   # the evaluation images, in a folder for each class"
     return (
         "```console\n$ pip install qpareto\n"
-        "$ qpareto verify . --images DIR --annotations FILE   # the evaluation images, in COCO format\n```\n\n"
+        f"$ qpareto verify . {images}\n```\n\n"
         f"It checks every hash, loads the engine, and measures again on {manifest.data.images_seen} images; `--quick` "
         "stops before measuring."
     )

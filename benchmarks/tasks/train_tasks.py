@@ -1,6 +1,6 @@
 """Trains YOLO11n-seg, -pose or -cls on drawn pictures, on a CPU; writes best.pt, best.onnx and scores.json.
 
-    python benchmarks/tasks/train.py segment build/segment --epochs 6
+    python benchmarks/tasks/train_tasks.py segment build/segment --epochs 6
 
 The folder holds `data`, as draw.py writes it. What is trained begins with the weights of the quickstart's detector,
 wherever a layer is the same; called again it goes on from best.pt. Needs Ultralytics, under AGPL-3.0, and so is the
