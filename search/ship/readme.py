@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from ...objectives.accuracy.drift import Drift
 from ...objectives.accuracy.head_kinds import HEADS
-from ...objectives.accuracy.metrics import Metric
-from ...objectives.accuracy.tasks import CLASSIFY
+from ...objectives.accuracy.metrics import TOP1, Metric
 from ...objectives.latency.timing import Timing
 from ..results.figures import AFRESH, SEARCHED, in_words
 from ..table import markdown
@@ -27,7 +26,7 @@ def readme(manifest: Manifest) -> str:
 
 
 def _is_classifier(manifest: Manifest) -> bool:
-    return HEADS[manifest.model.head].task is CLASSIFY
+    return manifest.measurement.accuracy.metric is TOP1
 
 
 def _numbers(manifest: Manifest) -> str:
