@@ -7,7 +7,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SCRIPTS := $(addprefix $(CURDIR)/,tests benchmarks studies/quickstart docs examples/sampler examples/use)
 # Folders whose modules mypy finds by their own names: elsewhere it would take the checkout's name, whatever that is, for a package's.
-SCRIPT_FOLDERS := tests docs benchmarks benchmarks/search benchmarks/fleet benchmarks/gpu benchmarks/results \
+SCRIPT_FOLDERS := tests docs benchmarks benchmarks/search benchmarks/fleet benchmarks/gpu benchmarks/int8 benchmarks/results benchmarks/tasks \
 	studies/quickstart examples/sampler examples/use
 SCRIPT_PATH := $(subst $() ,:,$(addprefix $(CURDIR)/,$(SCRIPT_FOLDERS)))
 STUDY := studies/quickstart/quickstart.yaml

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from qpareto.errors import EngineError
 from qpareto.objectives.accuracy.dataset import dataset_from_coco
 from qpareto.objectives.accuracy.evaluation_set import EvaluationSet
-from qpareto.objectives.accuracy.head_kinds import EndToEndHead
+from qpareto.objectives.accuracy.plain_heads import EndToEndHead
 from qpareto.objectives.engines import Engine
 from qpareto.objectives.store import Store
 

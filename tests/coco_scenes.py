@@ -13,7 +13,7 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from qpareto.objectives.accuracy.coco import Accuracy, score_matches
+from qpareto.objectives.accuracy.coco import Accuracy, CocoScore, score_matches
 from qpareto.objectives.accuracy.dataset import Dataset, ImageRecord
 from qpareto.objectives.accuracy.heads import Detections
 from qpareto.objectives.accuracy.labelled_shapes import pose
@@ -84,6 +84,13 @@ def score_detections(dataset: Dataset, detections: Sequence[Detections]) -> Accu
     """Our figures of detections, one `Detections` an image in the data set's order, in original pixels."""
     matcher = Matcher(dataset)
     return score_matches(dataset, [matcher.match(i, found) for i, found in enumerate(detections)])
+
+
+def coco_score(scene: Scene) -> CocoScore:
+    """The figures of a scene."""
+    score = score_detections(scene.dataset, scene.detections).score
+    assert isinstance(score, CocoScore)
+    return score
 
 
 def pycocotools_eval(scene: Scene) -> tuple[list[float], Any]:
@@ -176,7 +183,8 @@ def with_key_points(scene: Scene, *, count: int = 5) -> Scene:
     def points(box: Sequence[float]) -> NDArray[np.float64]:
         left, top, width, height = box
         along = np.linspace(0, 1, count)[:, None] ** (1 + 0.1 * (left % 16) / 8)
-        return np.array([left, top]) + along * np.array([width, height])
+        placed: NDArray[np.float64] = np.array([left, top]) + along * np.array([width, height])
+        return placed
 
     def pose_of(annotation: Mapping[str, Any]) -> dict[str, Any]:
         labelled = np.arange(count) < annotation["bbox"][0] // 8 % (count + 1)

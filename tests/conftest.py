@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from small_disk import small_disk
+from task_models import save_task_model
 
 slow = [HealthCheck.too_slow]  # as anything is on a busy machine
 settings.register_profile("shared machine", deadline=None, print_blob=True, suppress_health_check=slow)
@@ -71,6 +72,22 @@ def shared() -> Path:
     if not (folder / "models").is_dir():
         pytest.skip("needs ../shared (models and COCO images), which lies beside a developer's checkout only")
     return folder
+
+
+@pytest.fixture(scope="session")
+def task_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Makes, once for all tests, an untrained model of a task; its .onnx, with the .pt beside it."""
+    pytest.importorskip("ultralytics", reason="needs Ultralytics: pip install 'qpareto[yolo]'")
+    from qpareto.objectives.isolation.child import run_in_child
+
+    folder = tmp_path_factory.mktemp("task-models")
+
+    def made(task: str) -> Path:
+        if not (folder / f"{task}.onnx").exists():
+            run_in_child(save_task_model, task, folder, timeout_s=300, log_path=folder / f"{task}.log")
+        return folder / f"{task}.onnx"
+
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,15 @@ from pathlib import Path
 from qpareto.objectives import steps
 from qpareto.objectives.accuracy import evaluate, image_files, images
 from qpareto.objectives.engines import engine_kind
-from qpareto.objectives.quantization import batch_proof, bias, calibrate, checkpoints, float_range, sensitivity
+from qpareto.objectives.quantization import (
+    asymmetric,
+    batch_proof,
+    bias,
+    calibrate,
+    checkpoints,
+    float_range,
+    sensitivity,
+)
 from qpareto.objectives.quantization.reading import model_file
 from qpareto.search.run import known
 from qpareto.search.show import trial_cache
@@ -86,6 +94,11 @@ ENTRIES = {
             f"{QUANTIZATION}.ranges",
             "objectives.tensors",
         ),
+    ),
+    "calibrated of asymmetric": Made(
+        asymmetric,
+        "ROUNDING",
+        (*_of(f"{QUANTIZATION}.", "asymmetric", "meeting", "calibrate:_quantize_asymmetrically"),),
     ),
     "bias-correction": Made(
         bias, "SHIFTING", ("objectives.quantization.bias", "objectives.quantization.calibrate:_shift")

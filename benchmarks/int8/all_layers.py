@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from qpareto.objectives.accuracy.bootstrap import accuracy_difference
+from qpareto.objectives.engines.ref import EngineRef
 from qpareto.objectives.score import Scorer
 from qpareto.search.run.prepare import confirming, scorer_of_spec
 from qpareto.search.study_file.loading import load_study_file
@@ -47,8 +48,11 @@ def main() -> None:
 
 
 def change(scorer: Scorer, candidate: Candidate) -> str:
+    return change_of(scorer.engine(scorer.quantize(candidate)), scorer)
+
+
+def change_of(engine: EngineRef, scorer: Scorer) -> str:
     """mAP50-95 less the reference's on the same images, with its 95 % interval."""
-    engine = scorer.engine(scorer.quantize(candidate))
     found, reference = (scorer.evaluator.accuracy(one) for one in (engine, scorer.reference()))
     value, low, high = accuracy_difference(found.matches, reference.matches)
     return f"{value:+.4f} ({low:+.4f} to {high:+.4f})"

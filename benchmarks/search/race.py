@@ -162,8 +162,8 @@ def engines_of_study(points: Sequence[Point], cache: Path, latency_width: float,
     """The study's points, each with its matches: the cached ones whose scores are the measurement's to the last bit."""
     cached: dict[tuple[object, ...], Path] = {}
     for folder in (cache / "accuracy").glob("[!.]*"):
-        score = Accuracy.load(folder).score
-        cached[score.value, *score.beside.values()] = folder
+        kept = Accuracy.load(folder).score
+        cached[kept.value, *kept.beside.values()] = folder
     engines = []
     for point in points:
         score, ratio = point.measurement.accuracy, point.measurement.timing.ratio

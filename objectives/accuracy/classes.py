@@ -11,6 +11,7 @@ from ...errors import DatasetError
 from .image_files import some_of
 
 NAMES_SHOWN = 4
+COCO_CATEGORIES, COCO_LAST = 80, 90  # how many there are, and the largest id
 _NUMBERED = re.compile(r"(class|label|id)? ?\d+")  # a plain name that somebody made up: it tells nothing
 
 
@@ -62,6 +63,8 @@ def classes_matched(
         found = {index[plain_name(name)]: i for i, name in enumerate(names) if plain_name(name) in index}
         if found:
             return _by_name(class_names, found, ids, names, data=data)
+    if class_names is None and classes is not None and _are_ids(classes, ids):
+        return _by_id(classes, ids, names, data)
     classes = classes or (len(class_names) if class_names else None)
     if classes is not None and classes != len(ids):
         told = f" ({few_of(class_names)})" if class_names else ""
@@ -115,6 +118,18 @@ def _by_name(
         f"{data} has {len(found)} of the model's {len(class_names)} classes, matched by name ({had}): mAP is theirs."
     )
     return ClassMatch(matched, tuple(class_names), left, (remark,))
+
+
+def _are_ids(classes: int, ids: Sequence[int]) -> bool:
+    """Whether a model's classes are COCO's category ids, as DETRs have them: some stand for nothing."""
+    return len(ids) == COCO_CATEGORIES and ids[-1] == COCO_LAST and classes in (COCO_LAST + 1, COCO_LAST + 2)
+
+
+def _by_id(classes: int, ids: Sequence[int], names: Sequence[str], data: str) -> ClassMatch:
+    named, others = dict(zip(ids, names, strict=True)), itertools.count(classes)
+    matched = tuple(i if i in named else next(others) for i in range(classes))
+    remark = f"The model's {classes} classes are taken for the category ids of {data}: class {ids[0]} is {names[0]}."
+    return ClassMatch(matched, tuple(named.get(i, f"no class {i}") for i in range(classes)), remarks=(remark,))
 
 
 def _renamed(class_names: Sequence[str], names: Sequence[str], data: str) -> tuple[str, ...]:

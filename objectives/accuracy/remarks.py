@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ...errors import DatasetError
 from .image_files import ImageFile, some_of
 from .labelled_shapes import counts
+from .tasks import POSE, SEGMENT
 from .yolo_files import label_path
 
 if TYPE_CHECKING:
@@ -55,7 +56,13 @@ def files_remarks(name: str, files: Sequence[ImageFile]) -> list[str]:
 
 
 def scoring_remarks(dataset: Dataset) -> tuple[str, ...]:
-    """What of a data set bounds the figures, however good an engine is."""
+    """What figures on a data set are of, where not of boxes, and what bounds them, however good an engine is."""
+    task = dataset.task
+    found = [f"mAP50-95 is that of {task.finds}, as pycocotools counts it ('{task.iou_type}')."]
+    return (*(found if task in (SEGMENT, POSE) else ()), *_crowded(dataset))
+
+
+def _crowded(dataset: Dataset) -> tuple[str, ...]:
     objects, most = Counter(a["image_id"] for a in dataset.annotations if counts(a)), dataset.task.most
     full = [
         f"{image.path.name}: {objects[image.image_id]}" for image in dataset.images if objects[image.image_id] > most

@@ -21,7 +21,6 @@ class Task:
     Args:
         name: as Ultralytics calls it.
         finds: for people.
-        figure: what its metric's figure is called.
         metric: COCO's average precision, or top-1.
         iou_type: pycocotools' name of the overlap: of boxes, of masks, or the similarity of key points (OKS); None
             where nothing has a place.
@@ -31,7 +30,6 @@ class Task:
 
     name: Literal["detect", "segment", "pose", "classify"]
     finds: str
-    figure: str
     iou_type: Literal["bbox", "segm", "keypoints"] | None
     metric: Metric = MAP
     areas: tuple[str, ...] = ("all", "small", "medium", "large")
@@ -50,19 +48,10 @@ class Task:
         return np.array(Params(self.iou_type).areaRng, np.float64)
 
 
-DETECT = Task(name="detect", finds="boxes", figure="mAP50-95", iou_type="bbox")
-SEGMENT = Task(name="segment", finds="masks", figure="mask mAP50-95", iou_type="segm")
-POSE = Task(
-    name="pose",
-    finds="key points",
-    figure="key-point mAP50-95",
-    iou_type="keypoints",
-    areas=("all", "medium", "large"),
-    most=20,
-)
-CLASSIFY = Task(
-    name="classify", finds="classes", figure="top-1", iou_type=None, metric=TOP1, areas=("top-1", "top-5"), most=1
-)
+DETECT = Task(name="detect", finds="boxes", iou_type="bbox")
+SEGMENT = Task(name="segment", finds="masks", iou_type="segm")
+POSE = Task(name="pose", finds="key points", iou_type="keypoints", areas=("all", "medium", "large"), most=20)
+CLASSIFY = Task(name="classify", finds="classes", iou_type=None, metric=TOP1, areas=("top-1", "top-5"), most=1)
 TASKS: dict[str, Task] = {task.name: task for task in (DETECT, SEGMENT, POSE, CLASSIFY)}
 
 

@@ -7,7 +7,8 @@ Krishnamoorthi, 'Quantizing deep convolutional networks for efficient inference'
 Weights stay symmetric: a zero point of theirs would cost the engine a sum over its input.
 
 The operands of a product of two activations stay symmetric where they have negative values: OpenVINO runs such a
-product in float otherwise.
+product in float otherwise. Tensors that meet in a Concat, a MaxPool or a Resize share the range that holds them all
+(meeting.py), as NNCF's do.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from numpy.typing import NDArray
 
 from ...spaces.precision import INT8
 from .graph import DEQUANTIZE, QUANTIZE, QdqGraph, replace_items
+from .meeting import meeting_tensors
 from .ranges import activations_of_feeds
 
+ROUNDING = 2  # its version, see `content_key`; 2: tensors that meet share a range
 STEPS = 255  # of an unsigned byte
 
 
@@ -32,11 +35,15 @@ class Range(NamedTuple):
     low: float
     high: float
 
+    @property
+    def width(self) -> float:
+        return self.high - self.low
+
     def bytes(self, *, symmetric: bool) -> tuple[NDArray[np.float32], NDArray[Any]]:
         """The scale, and the byte that stands for 0."""
         if symmetric and self.low < 0:
             return np.array(max(-self.low, self.high) / INT8.limit, np.float32), np.array(0, np.int8)
-        scale = max(self.high - self.low, float(np.finfo(np.float32).tiny)) / STEPS
+        scale = max(self.width, float(np.finfo(np.float32).tiny)) / STEPS
         return np.array(scale, np.float32), np.array(np.clip(round(-self.low / scale), 0, STEPS), np.uint8)
 
 
@@ -58,7 +65,7 @@ def mean_ranges(calibrated: Path, feeds: Iterable[Mapping[str, NDArray[np.float3
 
 
 def round_to_ranges(model: Any, ranges: Mapping[str, Range]) -> None:
-    """Give each activation's Q/DQ pairs the bytes of its range.
+    """Give each activation's Q/DQ pairs the bytes of its range, or of the one that it shares.
 
     Args:
         model: onnx.ModelProto of ModelOpt's, in symmetric INT8; changed in place.
@@ -66,6 +73,7 @@ def round_to_ranges(model: Any, ranges: Mapping[str, Range]) -> None:
     from onnx import numpy_helper
 
     graph = QdqGraph(model)
+    ranges = _shared(graph, ranges)
     changed: set[str] = set()
     for node in [node for node in graph.nodes if node.op_type == QUANTIZE and node.input[0] in ranges]:
         tensor, pair = node.input[0], [node, *graph.readers[node.output[0]]]
@@ -79,6 +87,16 @@ def round_to_ranges(model: Any, ranges: Mapping[str, Range]) -> None:
             one.input.extend(operands)
     values_kept = [value for value in model.graph.value_info if value.name not in changed]
     replace_items(model.graph.value_info, values_kept)
+
+
+def _shared(graph: QdqGraph, ranges: Mapping[str, Range]) -> dict[str, Range]:
+    """The ranges, those of tensors that meet widened to hold all of them."""
+    able = {tensor: found.width for tensor, found in ranges.items() if not _is_in_product(graph, tensor)}
+    shared = dict(ranges)
+    for group in meeting_tensors(graph, able):
+        lows, highs = zip(*(ranges[tensor] for tensor in group), strict=True)
+        shared.update(dict.fromkeys(group, Range(min(lows), max(highs))))
+    return shared
 
 
 def _is_in_product(graph: QdqGraph, tensor: str) -> bool:

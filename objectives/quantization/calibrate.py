@@ -66,17 +66,7 @@ def calibrated_model(
             f"A calibration of {choice.size} images was asked for, but the calibration set has {len(images.hashes)}: "
             "add images or lower space.calibration.sizes."
         )
-    key = content_key(
-        model=model.key,
-        images=images.hashes[: choice.size],
-        method=choice.method,
-        tools={
-            "nvidia-modelopt": version("nvidia-modelopt"),
-            "onnxruntime-gpu": onnxruntime_version(),  # the key's name, whichever is installed
-            "onnx": version("onnx"),
-        },
-        made_by=CALIBRATING,
-    )
+    key = _key(model, images, choice)
 
     def fill(folder: Path) -> None:
         run_in_child(
@@ -91,6 +81,18 @@ def calibrated_model(
 
     path = store.make("calibrated", key, fill) / "calibrated.onnx"
     return _read(path, _shifts(model, images, choice, path, store=store) if choice.bias_correction else None)
+
+
+def _key(model: DetectorModel, images: CalibrationSet, choice: CalibrationChoice) -> str:
+    tools = {
+        "nvidia-modelopt": version("nvidia-modelopt"),
+        "onnxruntime-gpu": onnxruntime_version(),  # the key's name, whichever is installed
+        "onnx": version("onnx"),
+    }
+    told = {"model": model.key, "images": images.hashes[: choice.size], "method": choice.method, "tools": tools}
+    if choice.method in WITH_ZERO_POINTS:
+        return content_key(**told, made_by=asymmetric.ROUNDING)
+    return content_key(**told, made_by=CALIBRATING)
 
 
 def _shifts(

@@ -14,7 +14,7 @@ import argparse
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -72,15 +72,21 @@ class Scene:
         if label is not None:
             self.drawn.append((label, int(np.count_nonzero(cover >= 0.5))))
 
+    def visible(self) -> Iterator[tuple[int, Array]]:
+        """The objects of which enough can be seen, in the order drawn: their index, and which pixels show them."""
+        for index, (_, area) in enumerate(self.drawn):
+            mask = self.owner == index
+            if np.count_nonzero(mask) >= max(MIN_VISIBLE * area, 24):
+                yield index, mask
+
     def things(self) -> list[Thing]:
-        """The objects of which enough can be seen, in the order drawn."""
+        """What bears a box."""
         found = []
-        for index, (label, area) in enumerate(self.drawn):
-            rows, columns = np.nonzero(self.owner == index)
-            if rows.size >= max(MIN_VISIBLE * area, 24):
-                left, top = int(columns.min()), int(rows.min())
-                box = (left, top, int(columns.max()) + 1 - left, int(rows.max()) + 1 - top)
-                found.append(Thing(label, box, rows.size))
+        for index, mask in self.visible():
+            rows, columns = np.nonzero(mask)
+            left, top = int(columns.min()), int(rows.min())
+            box = (left, top, int(columns.max()) + 1 - left, int(rows.max()) + 1 - top)
+            found.append(Thing(self.drawn[index][0], box, rows.size))
         return found
 
 
@@ -91,19 +97,19 @@ def draw_picture(seed: int, index: int, size: int = SIZE) -> tuple[NDArray[np.ui
     """
     rng = np.random.default_rng([seed, index])
     scale = size / SIZE
-    scene = Scene(_background(rng, size))
+    scene = Scene(background(rng, size))
     for _ in range(rng.integers(round(3 * scale), round(10 * scale))):
-        scene.stamp(_clutter(rng, size), _paint(rng))
+        scene.stamp(clutter(rng, size), random_paint(rng))
     for _ in range(rng.integers(round(4 * scale), round(19 * scale))):
         label = int(rng.integers(len(CLASSES)))
         diameter = 18 * (8 * scale) ** (rng.random() ** 1.2)  # 18 px to 0.45 of the picture, small ones more often
-        scene.stamp(_placed(rng, SHAPES[CLASSES[label]](rng), diameter / 2, size), _paint(rng), label)
+        scene.stamp(placed(rng, SHAPES[CLASSES[label]](rng), diameter / 2, size), random_paint(rng), label)
     for _ in range(rng.integers(0, round(5 * scale))):
-        scene.stamp(_clutter(rng, size), _paint(rng))
-    return _photographed(rng, scene.pixels), scene.things()
+        scene.stamp(clutter(rng, size), random_paint(rng))
+    return photographed(rng, scene.pixels), scene.things()
 
 
-def _placed(rng: np.random.Generator, polygons: Polygons, radius: float, size: int) -> Polygons:
+def placed(rng: np.random.Generator, polygons: Polygons, radius: float, size: int) -> Polygons:
     """Turned, squeezed along any axis to as little as 0.6, scaled, and set down with its middle in the picture."""
 
     def turn() -> Array:
@@ -115,11 +121,11 @@ def _placed(rng: np.random.Generator, polygons: Polygons, radius: float, size: i
     return [p @ matrix.T + middle for p in polygons]
 
 
-def _clutter(rng: np.random.Generator, size: int) -> Polygons:
+def clutter(rng: np.random.Generator, size: int) -> Polygons:
     """What is no class, set down somewhere."""
     if rng.random() < 0.6:
-        return _placed(rng, stroke(rng), rng.uniform(20, 0.375 * size), size)
-    return _placed(rng, blot(rng), rng.uniform(5, 0.15625 * size), size)
+        return placed(rng, stroke(rng), rng.uniform(20, 0.375 * size), size)
+    return placed(rng, blot(rng), rng.uniform(5, 0.15625 * size), size)
 
 
 def _coverage(polygons: Polygons) -> Array:
@@ -132,7 +138,7 @@ def _coverage(polygons: Polygons) -> Array:
     return cover.astype(np.float32) / 255
 
 
-def _paint(rng: np.random.Generator) -> Callable[[int, int], Array]:
+def random_paint(rng: np.random.Generator) -> Callable[[int, int], Array]:
     """A colour that runs into another, often with stripes or grain over it."""
     colours, angle = rng.uniform(0, 255, (2, 3)), rng.uniform(0, 2 * np.pi)
     colours[1] = colours[0] + (colours[1] - colours[0]) * rng.uniform(0, 0.6)
@@ -152,16 +158,16 @@ def _paint(rng: np.random.Generator) -> Callable[[int, int], Array]:
     return paint
 
 
-def _background(rng: np.random.Generator, size: int) -> Array:
+def background(rng: np.random.Generator, size: int) -> Array:
     """A paint of the whole picture under clouds of three sizes."""
-    pixels = _paint(rng)(size, size)
+    pixels = random_paint(rng)(size, size)
     for cells in (round(n * size / SIZE) for n in (4, 12, 40)):
         clouds = rng.normal(0, rng.uniform(2, 22), (cells, cells, 3)).astype(np.float32)
         pixels += cv2.resize(clouds, (size, size), interpolation=cv2.INTER_CUBIC)
     return np.clip(pixels, 0, 255)
 
 
-def _photographed(rng: np.random.Generator, pixels: Array) -> NDArray[np.uint8]:
+def photographed(rng: np.random.Generator, pixels: Array) -> NDArray[np.uint8]:
     """As a poor camera sees it: uneven light, brightness and contrast, blur, noise."""
     light = cv2.resize(rng.uniform(0.6, 1.25, (2, 2)).astype(np.float32), pixels.shape[:2])
     pixels = (pixels * light[..., None] - 128) * rng.uniform(0.5, 1.15) + rng.uniform(85, 165)

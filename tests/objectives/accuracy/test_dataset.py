@@ -165,6 +165,24 @@ def test_a_model_with_other_classes_is_refused() -> None:
         dataset.for_model(["w", "x", "y", "z"], 4)
 
 
+@pytest.mark.parametrize("classes", [91, 92])
+def test_classes_of_a_detr_are_the_category_ids_of_coco(classes: int) -> None:
+    dataset = scene_of([([Truth(0, (1, 1, 2, 2)), Truth(1, (3, 3, 2, 2))], [])], classes=2).dataset
+    gaps = [i for i in range(1, 91) if i not in (12, 26, 29, 30, 45, 66, 68, 69, 71, 83)]
+    boxes = tuple({**a, "category_id": {10: 1, 20: 90}[a["category_id"]]} for a in dataset.annotations)
+    names = tuple(f"kind {i}" for i in gaps)
+    coco = replace(dataset, category_ids=tuple(gaps), category_names=names, annotations=boxes)
+    found = coco.for_model(None, classes)
+    assert len(set(found.category_ids)) == len(found.category_ids) == classes
+    assert [found.category_ids[i] for i in gaps] == gaps
+    assert (found.category_names[90], found.category_names[12]) == ("kind 90", "no class 12")
+    assert [a["category_id"] for a in found.annotations] == [1, 90]
+    said = f"The model's {classes} classes are taken for the category ids of made up: class 1 is kind 1."
+    assert found.remarks == (said,)
+    with pytest.raises(DatasetError, match="tells 93 classes apart, but made up has 80 categories"):
+        coco.for_model(None, 93)
+
+
 def test_some_of_a_models_classes_are_matched_by_name_and_others_left_out() -> None:
     truths = [Truth(i, (1 + i, 1, 2, 2)) for i in (0, 1, 2, 2)]
     dataset = scene_of([(truths, [])], classes=3).dataset  # a, b and c: 10, 20 and 30

@@ -16,8 +16,9 @@ from qpareto.errors import EngineError
 from qpareto.objectives.accuracy.dataset import dataset_from_coco
 from qpareto.objectives.accuracy.evaluate import accuracy_of_engine, threads_beside
 from qpareto.objectives.accuracy.evaluation_set import EvaluationSet
-from qpareto.objectives.accuracy.head_kinds import EndToEndHead, head_of_model
+from qpareto.objectives.accuracy.head_kinds import head_of_model
 from qpareto.objectives.accuracy.heads import Detections
+from qpareto.objectives.accuracy.plain_heads import EndToEndHead
 from qpareto.objectives.engines import engine_kind
 from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
 from qpareto.objectives.store import Store

@@ -5,9 +5,10 @@ import pytest
 from numpy.typing import NDArray
 
 from qpareto.errors import ModelError
-from qpareto.objectives.accuracy.head_kinds import HEADS, EndToEndHead, Yolov5Head, Yolov8Head, head_of_model
+from qpareto.objectives.accuracy.head_kinds import HEADS, head_of_model
 from qpareto.objectives.accuracy.heads import Detections, Head
 from qpareto.objectives.accuracy.images import Geometry, letterbox
+from qpareto.objectives.accuracy.plain_heads import EndToEndHead, Yolov5Head, Yolov8Head
 
 COCO = [f"class {i}" for i in range(80)]
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from qpareto.errors import ModelError
-from qpareto.objectives.accuracy.head_kinds import Yolov8Head, head_named, head_of_model
+from qpareto.objectives.accuracy.head_kinds import head_named, head_of_model
 from qpareto.objectives.accuracy.own_heads import code_of_head
+from qpareto.objectives.accuracy.plain_heads import Yolov8Head
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "own_head" / "yolo_nas_head.py"
 OWN = "yolo_nas_head:YoloNasHead"
@@ -60,7 +61,7 @@ def test_what_its_file_holds_tells_one_version_of_a_head_from_another(folder: Pa
         ),
         (
             "mine:Mine",
-            "from qpareto.objectives.accuracy.head_kinds import Yolov8Head as Mine",
+            "from qpareto.objectives.accuracy.plain_heads import Yolov8Head as Mine",
             r"mine:Mine calls itself 'yolov8': leave its `kind` out",
         ),
     ],

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from coco_scenes import Truth, scene_of
+from coco_scenes import Truth, scene_of, with_key_points, with_masks
 from qpareto.errors import DatasetError
 from qpareto.objectives.accuracy.image_files import ImageFile
 from qpareto.objectives.accuracy.remarks import calibration_remarks, files_remarks, scoring_remarks
@@ -59,3 +59,13 @@ def test_more_objects_than_coco_counts_are_told() -> None:
     assert scoring_remarks(scene_of([(crowded, [])]).dataset) == ()
     (said,) = scoring_remarks(scene_of([(crowded, []), (full, [])]).dataset)
     assert said.startswith("1 image (1.png: 101) of made up have more than 100 objects, and COCO's mAP counts 100")
+
+
+def test_what_a_figure_is_of_is_said_where_it_is_not_of_boxes() -> None:
+    scene = scene_of([([Truth(0, (8.0, 8.0, 40.0, 40.0))], [])])
+    assert scoring_remarks(with_masks(scene).dataset) == (
+        "mAP50-95 is that of masks, as pycocotools counts it ('segm').",
+    )
+    assert scoring_remarks(with_key_points(scene).dataset) == (
+        "mAP50-95 is that of key points, as pycocotools counts it ('keypoints').",
+    )

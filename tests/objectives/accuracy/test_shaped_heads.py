@@ -55,12 +55,10 @@ def flat(kind: str, more: NDArray[np.float32]) -> NDArray[np.float32]:
 def made(kind: str) -> tuple[Head, list[NDArray[np.float32]]]:
     """A head, and outputs with two boxes that it reads."""
     rng = np.random.default_rng(0)
+    outputs, metadata = [flat(kind, POINTS.reshape(2, -1))], {"task": "pose", "kpt_shape": "[2, 3]"}
     if kind.endswith("seg"):
-        outputs = [flat(kind, rng.normal(size=(2, 4)).astype(np.float32)), rng.normal(size=(1, 4, 16, 16))]
-        metadata = {"task": "segment"}
-    else:
-        outputs, metadata = [flat(kind, POINTS.reshape(2, -1))], {"task": "pose", "kpt_shape": "[2, 3]"}
-    outputs = [output.astype(np.float32) for output in outputs]
+        grid = rng.normal(size=(1, 4, 16, 16)).astype(np.float32)
+        outputs, metadata = [flat(kind, rng.normal(size=(2, 4)).astype(np.float32)), grid], {"task": "segment"}
     return head_of_model([output.shape for output in outputs], ["a", "b", "c"], metadata, size=SIZE), outputs
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from coco_scenes import Scene, pycocotools_eval, scenes, score_detections, with_key_points, with_masks
+from coco_scenes import Scene, coco_score, pycocotools_eval, scenes, score_detections, with_key_points, with_masks
 from qpareto.objectives.accuracy.labelled_shapes import counts
 from qpareto.objectives.accuracy.matcher import Matcher
 from qpareto.objectives.accuracy.shapes import KeyPoints
@@ -23,7 +23,7 @@ def expected(value: float) -> float | None:
 def test_figures_of_masks_are_the_same_floats_as_pycocotools_gives(scene: Scene) -> None:
     drawn = with_masks(scene)
     stats, _ = pycocotools_eval(drawn)
-    found = score_detections(drawn.dataset, drawn.detections).score
+    found = coco_score(drawn)
     told = [found.map50_95, found.map50, found.ap_small, found.ap_medium, found.ap_large]
     assert told == [expected(stats[i]) for i in (0, 1, 3, 4, 5)]
 
@@ -33,7 +33,7 @@ def test_figures_of_masks_are_the_same_floats_as_pycocotools_gives(scene: Scene)
 def test_figures_of_key_points_are_those_of_pycocotools(scene: Scene) -> None:
     posed = with_key_points(scene)
     stats, _ = pycocotools_eval(posed)
-    found = score_detections(posed.dataset, posed.detections).score
+    found = coco_score(posed)
     told = [found.map50_95, found.map50, found.ap_medium, found.ap_large]
     assert told == pytest.approx([expected(stats[i]) for i in (0, 1, 3, 4)], abs=1e-12)
     assert found.ap_small is None
@@ -45,7 +45,7 @@ def test_a_persons_seventeen_key_points_have_their_own_tolerances(scene: Scene) 
     posed = with_key_points(scene, count=17)
     assert sigmas(17)[0] == pytest.approx(0.026)
     assert sigmas(17)[16] == pytest.approx(0.089)
-    found = score_detections(posed.dataset, posed.detections).score
+    found = coco_score(posed)
     assert found.map50_95 == pytest.approx(expected(pycocotools_eval(posed)[0][0]), abs=1e-12)
 
 

@@ -17,14 +17,9 @@ from onnx import TensorProto, helper, numpy_helper
 from qpareto.errors import ModelError
 from qpareto.objectives.accuracy.dataset import dataset_from_coco
 from qpareto.objectives.accuracy.evaluation_set import EvaluationSet
-from qpareto.objectives.accuracy.head_kinds import (
-    DetrEndToEndHead,
-    EndToEndHead,
-    Yolov5Head,
-    head_of,
-    head_of_model,
-)
+from qpareto.objectives.accuracy.head_kinds import head_of, head_of_model
 from qpareto.objectives.accuracy.heads import Head, Shape
+from qpareto.objectives.accuracy.plain_heads import DetrEndToEndHead, EndToEndHead, Yolov5Head
 from qpareto.objectives.accuracy.plausible import FirstLook
 from qpareto.objectives.accuracy.undecoded_heads import (
     DetrHead,

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from qpareto.errors import DatasetError, ModelError
+from qpareto.objectives.accuracy.tasks import DETECT
 from qpareto.objectives.quantization.calibrate import quantizable_layers
 from qpareto.objectives.store import Store
 from qpareto.search.run.prepare import (
@@ -102,7 +103,7 @@ def test_an_ultralytics_data_yaml_is_a_data_set_too(assets: Path, study_file: Pa
     (tmp_path / "data.yaml").write_text(yaml.safe_dump({"val": "images", "names": names}))
     overrides = ["data.images=null", "data.annotations=null", f"data.yaml={tmp_path / 'data.yaml'}"]
     spec = load_study_file(study_file, overrides)
-    found = dataset_of_spec(spec.data, Store(spec.cache))
+    found = dataset_of_spec(spec.data, Store(spec.cache), task=DETECT)
     assert len(found.images) == 6
     assert [a["bbox"] for a in found.annotations] == [[24.0, 24.0, 16.0, 16.0]]
 

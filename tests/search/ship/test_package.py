@@ -13,12 +13,15 @@ import pytest
 
 from made_up_trials import changed, measured
 from qpareto.errors import StudyError
+from qpareto.objectives.accuracy.dataset import Dataset
+from qpareto.objectives.accuracy.tasks import Task
 from qpareto.objectives.measurement import Measurement
 from qpareto.objectives.quantization.apply_mask import float_graph
 from qpareto.objectives.score import Scorer
+from qpareto.objectives.store import Store
 from qpareto.search.run.prepare import dataset_of_spec, scorer_of_spec
 from qpareto.search.ship.layouts import Layout
-from qpareto.search.ship.manifest import Manifest, read_manifest, sha256_of
+from qpareto.search.ship.manifest import DataFacts, Manifest, read_manifest, sha256_of
 from qpareto.search.ship.package import Package, Story, write_package
 from qpareto.search.ship.verify import verify_package
 from qpareto.search.study_file.loading import load_study_file
@@ -125,7 +128,11 @@ def test_a_package_says_and_verifies_the_engines_batch(
     text, words = said[layout]
     assert words in text
     assert "batch 2" in readme
-    checks = list(verify_package(folder, lambda data, store, limit: dataset_of_spec(spec.data, store), quick=True))
+
+    def found(facts: DataFacts, store: Store, limit: int | None, task: Task) -> Dataset:
+        return dataset_of_spec(spec.data, store, task=task)
+
+    checks = list(verify_package(folder, found, quick=True))
     assert [(check.name, check.outcome) for check in checks] == [
         (name, "passed") for name in ("manifest", "files", "parity")
     ]

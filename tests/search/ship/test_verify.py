@@ -14,6 +14,8 @@ import pytest
 from command_line import qpareto
 from qpareto.errors import DatasetError, VerificationError
 from qpareto.objectives.accuracy.dataset import Dataset, dataset_from_coco
+from qpareto.objectives.accuracy.scored import ScoredBoxes
+from qpareto.objectives.accuracy.tasks import Task
 from qpareto.objectives.engines.openvino.kind import OpenVinoKind
 from qpareto.objectives.store import Store
 from qpareto.search.api import verify_folder
@@ -182,6 +184,7 @@ def test_verify_passes_on_a_fresh_export_wherever_its_images_lie(
 
 def test_what_scores_otherwise_than_the_manifest_says_fails_by_how_much(copy: Path, manifest: Manifest) -> None:
     then = manifest.measurement
+    assert isinstance(then.accuracy, ScoredBoxes)
     boasts = replace(then, accuracy=replace(then.accuracy, map50_95=then.accuracy.value + 0.05))
     assert manifest.figures is not None
     faster = manifest.figures.model_copy(update={"latency_ratio": 0.01, "latency_ratio_ci": (0.009, 0.011)})
@@ -200,10 +203,10 @@ def test_what_scores_otherwise_than_the_manifest_says_fails_by_how_much(copy: Pa
 def test_other_images_are_not_taken_for_those_that_were_measured_on(
     exported: Path, shapes: Path, tmp_path: Path
 ) -> None:
-    def fewer(facts: DataFacts, store: Store, limit: int | None) -> Dataset:
+    def fewer(facts: DataFacts, store: Store, limit: int | None, task: Task) -> Dataset:
         assert facts.images is not None
         return dataset_from_coco(
-            facts.images, shapes / "eval" / "instances.json", limit=min(limit or 20, 20), store=store
+            facts.images, shapes / "eval" / "instances.json", limit=min(limit or 20, 20), store=store, task=task
         )
 
     *_, accuracy, _ = verify_package(exported, fewer)
