@@ -3,7 +3,8 @@
     python benchmarks/tasks/judge.py segment build/segment/best.onnx build/segment/data
 
 Ultralytics validates with its own settings (NMS at 0.7, scores from 0.001), and writes what it found; masks are then
-drawn in the pictures' own pixels. Nothing of qpareto takes part.
+drawn in the pictures' own pixels. Where it scales these, it cuts off what lies between 0 and 1, so that they shrink by
+up to a pixel; here they are rounded. Nothing else is changed, and nothing of qpareto takes part.
 """
 
 from __future__ import annotations
@@ -24,17 +25,29 @@ os.environ["YOLO_AUTOINSTALL"] = "false"  # it would install another evaluator, 
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from ultralytics import YOLO
+from ultralytics.models.yolo.segment import SegmentationValidator
+from ultralytics.utils.ops import scale_masks
 
 from train_tasks import SIZES, VALIDATED
 
 OVERLAPS = {"segment": "segm", "pose": "keypoints"}
 
 
+class RoundedMasks(SegmentationValidator):  # type: ignore[misc] # Ultralytics has no types
+    """As Ultralytics validates, but for what its `byte()` does to masks."""
+
+    def scale_preds(self, predn: Any, pbatch: Any) -> Any:
+        masks = scale_masks(predn["masks"][None], pbatch["ori_shape"], ratio_pad=pbatch["ratio_pad"])[0]
+        return super().scale_preds(predn, pbatch) | {"masks": masks.round().byte()}
+
+
 def found_by_ultralytics(task: str, model: Path, data: Path) -> list[dict[str, Any]]:
     """Detections in the val pictures, as COCO's results."""
     with tempfile.TemporaryDirectory() as folder:
         settings = VALIDATED | {"imgsz": SIZES[task], "save_json": True, "project": folder, "name": "val"}
-        YOLO(model, task=task).val(data=str((data / "data.yaml").resolve()), device="cpu", verbose=False, **settings)
+        where = str((data / "data.yaml").resolve())
+        validator = RoundedMasks if task == "segment" else None
+        YOLO(model, task=task).val(validator, data=where, device="cpu", verbose=False, **settings)
         found: list[dict[str, Any]] = json.loads((Path(folder) / "val" / "predictions.json").read_text())
     return found
 
