@@ -45,10 +45,10 @@ from numpy.typing import NDArray
 
 from ...errors import EngineError
 from ..engines import Engine
-from .boxes import iou
+from .data.images import LetterboxedImages
 from .heads import Detections, Head
-from .images import LetterboxedImages
-from .nms import unsuppressed
+from .heads.boxes import iou
+from .heads.nms import unsuppressed
 
 PARITY = "parity.json"  # in an engine's folder
 IMAGES = 8  # or the next whole number of batches; of a graph of a smaller batch, still so few different ones

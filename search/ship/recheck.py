@@ -14,10 +14,10 @@ from pathlib import Path
 from ...errors import VerificationError
 from ...objectives import steps
 from ...objectives.accuracy.bootstrap import accuracy_difference
-from ...objectives.accuracy.dataset import Dataset
-from ...objectives.accuracy.evaluation_set import EvaluationSet
-from ...objectives.accuracy.head_kinds import head_named
+from ...objectives.accuracy.data.dataset import Dataset
+from ...objectives.accuracy.data.evaluation_set import EvaluationSet
 from ...objectives.accuracy.heads import Head
+from ...objectives.accuracy.heads.head_kinds import head_named
 from ...objectives.accuracy.parity import IMAGES, Parity
 from ...objectives.accuracy.tasks import Task
 from ...objectives.device import Device
