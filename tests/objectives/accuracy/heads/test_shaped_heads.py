@@ -96,6 +96,7 @@ def test_what_is_beside_the_boxes_counts_in_parity_and_in_the_output_error(kind:
     same, apart = (parity_of_outputs(head.read(each), head.read(outputs), head) for each in (outputs, other))
     assert (same.box_error, same.score_error, same.shape_error) == (0, 0, 0)
     assert (apart.box_error, apart.score_error) == (0, 0)
+    assert apart.shape_error is not None
     assert apart.shape_error > 0.3
     error = OutputError(head)
     assert error(outputs, outputs)[0].tolist() == pytest.approx([0, 0, 1.5])
