@@ -18,8 +18,8 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from qpareto.objectives.accuracy.image_files import list_images
-from qpareto.objectives.accuracy.images import letterboxed_images
+from qpareto.objectives.accuracy.data.image_files import list_images
+from qpareto.objectives.accuracy.data.images import letterboxed_images
 from qpareto.objectives.engines.build import engine_from_onnx
 from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
 from qpareto.objectives.store import Remote, Store, file_hash, is_whole

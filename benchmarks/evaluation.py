@@ -26,12 +26,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qpareto.objectives.accuracy.dataset import Dataset, ImageRecord, dataset_from_coco
+from qpareto.objectives.accuracy.data.dataset import Dataset, ImageRecord, dataset_from_coco
+from qpareto.objectives.accuracy.data.evaluation_set import EvaluationSet
+from qpareto.objectives.accuracy.data.images import Geometry, LetterboxedImages, letterboxed_images
 from qpareto.objectives.accuracy.evaluate import accuracy_of_engine
-from qpareto.objectives.accuracy.evaluation_set import EvaluationSet
-from qpareto.objectives.accuracy.head_kinds import HEADS, head_of_model
 from qpareto.objectives.accuracy.heads import SCORE_FLOOR, Head
-from qpareto.objectives.accuracy.images import Geometry, LetterboxedImages, letterboxed_images
+from qpareto.objectives.accuracy.heads.head_kinds import HEADS, head_of_model
 from qpareto.objectives.engines import Engine
 from qpareto.objectives.engines.build import engine_from_onnx
 from qpareto.objectives.engines.openvino.kind import OpenVinoOptions

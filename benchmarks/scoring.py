@@ -18,11 +18,11 @@ from pathlib import Path
 
 import numpy as np
 
-from qpareto.objectives.accuracy.dataset import dataset_from_coco
+from qpareto.objectives.accuracy.data.dataset import dataset_from_coco
+from qpareto.objectives.accuracy.data.evaluation_set import EvaluationSet
+from qpareto.objectives.accuracy.data.images import LetterboxedImages
 from qpareto.objectives.accuracy.evaluate import accuracy_of_engine
-from qpareto.objectives.accuracy.evaluation_set import EvaluationSet
-from qpareto.objectives.accuracy.head_kinds import head_of_model
-from qpareto.objectives.accuracy.images import LetterboxedImages
+from qpareto.objectives.accuracy.heads.head_kinds import head_of_model
 from qpareto.objectives.engines import Engine, engine_kind
 from qpareto.objectives.engines.build import engine_from_onnx
 from qpareto.objectives.latency.telemetry import HostLoad

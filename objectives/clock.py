@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from . import steps
+from .accuracy.data.images import LetterboxedImages
 from .accuracy.heads import Head
-from .accuracy.images import LetterboxedImages
 from .accuracy.sample import Sample
 from .device import Device
 from .engines.profile import LayerTime

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from . import steps
 from .accuracy.coco import Accuracy
+from .accuracy.data.evaluation_set import EvaluationSet
 from .accuracy.evaluate import SCORING
-from .accuracy.evaluation_set import EvaluationSet
 from .accuracy.heads import Detections, Head
-from .accuracy.own_heads import code_of_head
+from .accuracy.heads.own_heads import code_of_head
 from .accuracy.sample import Sample
 from .device import Device
 from .engines.ref import EngineRef

@@ -66,7 +66,8 @@ class Measurement:
             for name, value in vars(getattr(self, part)).items():
                 told |= _told(names.get(f"{part}.{name}", name), value)
         del told["latency_own"]  # the ratio, once more
-        return {**told, "parity": told["parity"] or {}, "format": FORMAT}
+        parity = {name: value for name, value in (told["parity"] or {}).items() if value is not None}
+        return {**told, "parity": parity, "format": FORMAT}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Measurement:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from ..errors import CandidateError
-from .accuracy.metrics import METRICS
+from .accuracy.metrics import METRICS, Metric
 from .engines import EngineKind
 from .interval import Interval
 from .measurement import Measurement
@@ -76,11 +77,16 @@ def accuracy_on_images_of(found: Measurement, other: Measurement) -> float:
     return other.accuracy.reference_value + found.accuracy.change.value
 
 
+def _accuracy_by(metric: Metric, found: Measurement) -> float | None:
+    """None of a task that is measured by another one."""
+    return found.accuracy.value if found.accuracy.metric is metric else None
+
+
 _TABLE = (
     *(
         Objective(
             name=metric.name,
-            value=lambda m: m.accuracy.value,
+            value=partial(_accuracy_by, metric),
             direction="maximize",
             label=metric.label,
             unit="0 to 1",

@@ -19,7 +19,7 @@ from ..spaces.masks import LayerMask
 from ..spaces.model import DetectorModel
 from . import steps
 from .accuracy.bootstrap import accuracy_difference
-from .accuracy.evaluation_set import EvaluationSet
+from .accuracy.data.evaluation_set import EvaluationSet
 from .accuracy.heads import Head
 from .accuracy.output_error import OutputError
 from .accuracy.parity import Parity

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .accuracy.coco import Accuracy
+from .accuracy.data.evaluation_set import EvaluationSet
+from .accuracy.data.images import LetterboxedImages
 from .accuracy.evaluate import accuracy_of_engine, threads_beside
-from .accuracy.evaluation_set import EvaluationSet
 from .accuracy.heads import Detections, Head
-from .accuracy.images import LetterboxedImages
 from .accuracy.parity import parity_of_engine
 from .accuracy.race import Rival, Standing
 from .accuracy.raced import Contest

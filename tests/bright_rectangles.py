@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qpareto.errors import EngineError
-from qpareto.objectives.accuracy.dataset import dataset_from_coco
-from qpareto.objectives.accuracy.evaluation_set import EvaluationSet
-from qpareto.objectives.accuracy.plain_heads import EndToEndHead
+from qpareto.objectives.accuracy.data.dataset import dataset_from_coco
+from qpareto.objectives.accuracy.data.evaluation_set import EvaluationSet
+from qpareto.objectives.accuracy.heads.plain_heads import EndToEndHead
 from qpareto.objectives.engines import Engine
 from qpareto.objectives.store import Store
 

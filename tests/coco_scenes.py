@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from qpareto.objectives.accuracy.coco import Accuracy, CocoScore, score_matches
-from qpareto.objectives.accuracy.dataset import Dataset, ImageRecord
+from qpareto.objectives.accuracy.data.dataset import Dataset, ImageRecord
+from qpareto.objectives.accuracy.data.labelled_shapes import pose
 from qpareto.objectives.accuracy.heads import Detections
-from qpareto.objectives.accuracy.labelled_shapes import pose
+from qpareto.objectives.accuracy.heads.shapes import KeyPoints, Masks
 from qpareto.objectives.accuracy.matcher import Matcher
-from qpareto.objectives.accuracy.shapes import KeyPoints, Masks
 from qpareto.objectives.accuracy.tasks import POSE, SEGMENT
 from qpareto.objectives.accuracy.truths import coco_boxes, sigmas
 

@@ -16,7 +16,8 @@ from operator import attrgetter
 from pathlib import Path
 
 from qpareto.objectives import steps
-from qpareto.objectives.accuracy import evaluate, image_files, images
+from qpareto.objectives.accuracy import evaluate
+from qpareto.objectives.accuracy.data import image_files, images
 from qpareto.objectives.engines import engine_kind
 from qpareto.objectives.quantization import (
     asymmetric,
@@ -59,6 +60,7 @@ class Made:
 
 
 ACCURACY, ENGINES, QUANTIZATION = "objectives.accuracy", "objectives.engines", "objectives.quantization"
+DATA, HEADS = "objectives.accuracy.data", "objectives.accuracy.heads"
 
 
 def _of(room: str, *names: str) -> list[str]:
@@ -71,17 +73,10 @@ ENTRIES = {
         evaluate,
         "SCORING",
         (
-            *_of(
-                f"{ACCURACY}.",
-                "evaluate",
-                *_of("", "heads", "head_kinds", "plain_heads", "shaped_heads", "undecoded_heads"),
-                *_of("", "boxes", "shapes", "tasks", "truths", "labelled_shapes"),
-                "nms",
-                "matcher",
-                "coco",
-                "sample",
-            ),
-            "objectives.tensors",
+            *_of(f"{HEADS}.", "head", "head_kinds", "plain_heads", "shaped_heads", "undecoded_heads", "class_head"),
+            *_of(f"{HEADS}.", "boxes", "nms", "shapes"),
+            *_of(f"{ACCURACY}.", "evaluate", "tasks", "truths", "matcher", "coco", "top1", "sample"),
+            *("objectives.accuracy.data.labelled_shapes", "objectives.tensors"),
         ),
     ),
     "batch-proofs": Made(batch_proof, "_RECIPE", (*_of(f"{QUANTIZATION}.", "batch_proof", "batch", "batch_shapes"),)),
@@ -137,12 +132,12 @@ ENTRIES = {
     "gains": Made(known, "GAINS", ("search.run.known:_gains", "objectives.latency.gain")),
     "grey": Made(calibrate, "CALIBRATING", (f"{QUANTIZATION}.calibrate:structure_of_model",)),
     "image-sizes": Made(
-        image_files, "SIZES", (*_of(f"{ACCURACY}.image_files:", "_look", "_peak", "decode", "_is_truncated_jpeg"),)
+        image_files, "SIZES", (*_of(f"{DATA}.image_files:", "_look", "_peak", "decode", "_is_truncated_jpeg"),)
     ),
     "letterboxed": Made(
         images,
         "LETTERBOXING",
-        (*_of(f"{ACCURACY}.images:", "letterbox", "_fill"), f"{ACCURACY}.image_files:decode"),
+        (*_of(f"{DATA}.images:", "letterbox", "_fill"), f"{DATA}.image_files:decode"),
     ),
     "models": Made(
         model_file,
@@ -164,7 +159,7 @@ ENTRIES = {
             f"{QUANTIZATION}.sensitivity:_measure",
             f"{QUANTIZATION}.variants",
             f"{ACCURACY}.output_error",
-            f"{ACCURACY}.boxes",
+            f"{HEADS}.boxes",
         ),
     ),
     "spread": Made(steps, "TIMING", (*TIMED, "objectives.latency.spread")),

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from qpareto.objectives.accuracy.heads import Head
-from qpareto.objectives.accuracy.plain_heads import EndToEndHead, Yolov5Head, Yolov8Head
+from qpareto.objectives.accuracy.heads.plain_heads import EndToEndHead, Yolov5Head, Yolov8Head
 
 HEADS = (Yolov8Head(0, 6), Yolov5Head(0, 6), EndToEndHead(0, 6))
 Objects = list[tuple[float, float, float, float, float, int]]  # left, top, right, bottom, score, class

@@ -19,9 +19,9 @@ from typing import Any, Self
 import numpy as np
 
 from qpareto.objectives.accuracy.coco import score_matches
-from qpareto.objectives.accuracy.dataset import Dataset
+from qpareto.objectives.accuracy.data.dataset import Dataset
+from qpareto.objectives.accuracy.data.images import LetterboxedImages
 from qpareto.objectives.accuracy.heads import Detections, Head
-from qpareto.objectives.accuracy.images import LetterboxedImages
 from qpareto.objectives.accuracy.matcher import Matcher
 from qpareto.objectives.engines import Engine
 from qpareto.objectives.engines.openvino.kind import OpenVinoEngine

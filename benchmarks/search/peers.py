@@ -29,7 +29,7 @@ from typing import Any
 from nncf_engine import COST, Material, Recipe, make_engine
 from qpareto.errors import CandidateError
 from qpareto.objectives.accuracy.bootstrap import accuracy_difference
-from qpareto.objectives.accuracy.image_files import list_images
+from qpareto.objectives.accuracy.data.image_files import list_images
 from qpareto.objectives.engines import engine_kind
 from qpareto.objectives.engines.build import engine_bytes
 from qpareto.objectives.engines.inspection import Inspection

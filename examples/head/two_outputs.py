@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .boxes import corners
-from .heads import SCORE_FLOOR, Candidates, Dense, Floats, Head, Shape, Size
+from .head import SCORE_FLOOR, Candidates, Dense, Floats, Head, Shape, Size
 
 
 @dataclass(frozen=True)

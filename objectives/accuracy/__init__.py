@@ -1,1 +1,1 @@
-"""How well an engine detects: data set, letterboxed images, heads, COCO mAP, its spread."""
+"""How well an engine does its task: what it finds, held against what is true, and how sure that is."""

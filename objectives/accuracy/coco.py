@@ -11,8 +11,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .dataset import Dataset
-from .labelled_shapes import counts
+from .data.dataset import Dataset
+from .data.labelled_shapes import counts
 from .matcher import Matches
 from .metrics import MAP, Metric, Score
 from .sample import Sample

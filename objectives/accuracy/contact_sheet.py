@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DatasetError
-from .dataset import Dataset
+from .data.dataset import Dataset
+from .data.image_files import decode
 from .heads import Detections
-from .image_files import decode
-from .shapes import KeyPoints, Masks, Shapes
+from .heads.shapes import KeyPoints, Masks, Shapes
 from .tasks import CLASSIFY
 
 CELL = 480  # pixels: the longer side of an image on the sheet

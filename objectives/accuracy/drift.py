@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from ..interval import Interval
 from .bootstrap import accuracy_difference
 from .coco import Accuracy, MatchTable
-from .dataset import Dataset
+from .data.dataset import Dataset
 
 CONFIDENCES = tuple(i / 100 for i in range(1, 100))
 MOST_CHANGED = 12  # images that are told

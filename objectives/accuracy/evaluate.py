@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from ..engines.base import Engine, EngineKind
 from ..tensors import tensor_from_pixels
 from .coco import Accuracy, score_matches
-from .evaluation_set import EvaluationSet
+from .data.evaluation_set import EvaluationSet
+from .data.images import LetterboxedImages
 from .heads import Detections, Head
-from .images import LetterboxedImages
 from .matcher import Matches
 from .sample import Sampling
 from .top1 import matcher_of

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .boxes import iou
 from .heads import SCORE_FLOOR, Dense, Floats, Head
-from .shaped_heads import ShapedHead
+from .heads.boxes import iou
+from .heads.shaped_heads import ShapedHead
 
 SHAPES = 64  # boxes of an image whose masks or key points are compared
 

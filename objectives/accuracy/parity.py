@@ -45,10 +45,10 @@ from numpy.typing import NDArray
 
 from ...errors import EngineError
 from ..engines import Engine
-from .boxes import iou
+from .data.images import LetterboxedImages
 from .heads import Detections, Head
-from .images import LetterboxedImages
-from .nms import unsuppressed
+from .heads.boxes import iou
+from .heads.nms import unsuppressed
 
 PARITY = "parity.json"  # in an engine's folder
 IMAGES = 8  # or the next whole number of batches; of a graph of a smaller batch, still so few different ones
@@ -84,7 +84,8 @@ class Parity:
             the changes of its width and height, as parts of its size; 1 at most, and for a box that none overlaps.
         box_shift: how far all boxes are off in one direction: the median of each of those four with its sign, the
             largest of them.
-        shape_error: how far masks or key points of such boxes are off: the median of `Shapes.apart`; 0 without any.
+        shape_error: how far masks or key points of such boxes are off: the median of `Shapes.apart`; None where
+            the task has none.
         score_error: mean difference of scores, 0..1: of all objects, or of those of the worst class. An object that
             only one side finds differs by its score.
     """
@@ -94,7 +95,7 @@ class Parity:
     box_error: float
     box_shift: float
     score_error: float
-    shape_error: float = 0.0
+    shape_error: float | None = None
 
     def save(self, folder: Path) -> None:
         (folder / PARITY).write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
@@ -121,7 +122,7 @@ class Parity:
                 f"its boxes are all shifted or scaled by {self.box_shift:.3f} of their size "
                 f"(tolerance {SHIFT_TOLERANCE:g})"
             )
-        if self.shape_error > SHAPE_TOLERANCE:
+        if self.shape_error is not None and self.shape_error > SHAPE_TOLERANCE:
             found.append(f"its masks or key points are off by {self.shape_error:.3f} (tolerance {SHAPE_TOLERANCE:g})")
         if self.score_error > SCORE_TOLERANCE:
             found.append(f"its scores are off by {self.score_error:.3f} (tolerance {SCORE_TOLERANCE:g})")
@@ -183,7 +184,7 @@ def parity_of_detections(found: Sequence[Detections], expected: Sequence[Detecti
         box_error=max(_largest_median(np.abs(errors).max(axis=1, keepdims=True)) for errors in box_errors),
         box_shift=max(_largest_median(errors) for errors in box_errors),
         score_error=_score_error(score_differences),
-        shape_error=max(_largest_median(_joined(_shape_errors(*pair) for pair in way)) for way in both_ways),
+        shape_error=_shape_error(both_ways) if all(found.shapes for pair in pairs for found in pair) else None,
     )
 
 
@@ -237,6 +238,10 @@ def _box_errors(theirs: Detections, ours: Detections) -> Floats:
     errors: Floats = np.concatenate(((near + far) / 2 / size, (far - near) / size), axis=1)
     errors[overlaps.max(axis=1) <= 0] = 1
     return errors.clip(-1, 1)
+
+
+def _shape_error(both_ways: Sequence[Sequence[tuple[Detections, Detections]]]) -> float:
+    return max(_largest_median(_joined(_shape_errors(*pair) for pair in way)) for way in both_ways)
 
 
 def _shape_errors(theirs: Detections, ours: Detections) -> Floats:

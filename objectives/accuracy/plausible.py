@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .boxes import iou
 from .coco import score_matches
 from .contact_sheet import Column, Picture, contact_sheet
-from .dataset import Dataset
+from .data.dataset import Dataset
 from .heads import SCORE_FLOOR, Detections
+from .heads.boxes import iou
 from .tasks import CLASSIFY
 from .top1 import matcher_of
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from ..engines.base import Engine
 from .coco import Accuracy, MatchTable, score_matches
-from .dataset import Dataset
+from .data.dataset import Dataset
+from .data.evaluation_set import EvaluationSet
 from .evaluate import matches_of_engine
-from .evaluation_set import EvaluationSet
 from .heads import Head
 from .matcher import Matches
 from .race import Race, Rival, Standing, looks, race_order, standing_on_part

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .dataset import Dataset
+from .data.dataset import Dataset
 from .heads import Detections
 from .matcher import Matcher, Matches
 from .metrics import TOP1, Metric, Score

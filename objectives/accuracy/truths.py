@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .data.labelled_shapes import counts
 from .heads import Detections
-from .labelled_shapes import counts
-from .shapes import KeyPoints, Masks
+from .heads.shapes import KeyPoints, Masks
 from .tasks import POSE, SEGMENT, Task
 
 Floats = NDArray[np.float64]

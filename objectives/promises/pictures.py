@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..accuracy.dataset import Dataset, ImageRecord
-from ..accuracy.evaluation_set import EvaluationSet
-from ..accuracy.images import Geometry, LetterboxedImages
+from ..accuracy.data.dataset import Dataset, ImageRecord
+from ..accuracy.data.evaluation_set import EvaluationSet
+from ..accuracy.data.images import Geometry, LetterboxedImages
 from ..store import disk_errors, file_hash
 
 IMAGES = 8

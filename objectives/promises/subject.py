@@ -11,7 +11,7 @@ from ...spaces.calibration import CalibrationChoice
 from ...spaces.candidate import Candidate
 from ...spaces.masks import LayerMask
 from ...spaces.model import DetectorModel
-from ..accuracy.head_kinds import head_of
+from ..accuracy.heads.head_kinds import head_of
 from ..engines import EngineKind, EngineOptions
 from ..engines.build import engine_bytes, engine_from_onnx
 from ..engines.inspection import Inspection

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from ...errors import StudyFileError
-from ...objectives.accuracy.head_kinds import head_of
+from ...objectives.accuracy.heads.head_kinds import head_of
 from ...objectives.store import Store, disk_errors, write_whole
 from ..draft.data import parted_data
 from ..draft.file import StudyDraft, files_of_draft

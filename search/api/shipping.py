@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 
 from ...errors import CandidateError, DatasetError, StudyError
-from ...objectives.accuracy.dataset import Dataset
+from ...objectives.accuracy.data.dataset import Dataset
 from ...objectives.accuracy.tasks import Task
 from ...objectives.engines.build import find_engine
 from ...objectives.measurement import Measurement

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import yaml
 
-from ...objectives.accuracy.class_folders import has_split, read_class_folders
-from ...objectives.accuracy.coco_file import read_coco
-from ...objectives.accuracy.dataset import dataset_from_class_folders, dataset_from_coco, dataset_from_yolo
-from ...objectives.accuracy.held_out import FEWEST_CALIBRATING, coco_of_images, held_out
-from ...objectives.accuracy.image_files import list_images
+from ...objectives.accuracy.data.class_folders import has_split, read_class_folders
+from ...objectives.accuracy.data.coco_file import read_coco
+from ...objectives.accuracy.data.dataset import dataset_from_class_folders, dataset_from_coco, dataset_from_yolo
+from ...objectives.accuracy.data.held_out import FEWEST_CALIBRATING, coco_of_images, held_out
+from ...objectives.accuracy.data.image_files import list_images
+from ...objectives.accuracy.data.yolo_files import read_yolo, split_of
 from ...objectives.accuracy.tasks import DETECT, Task
-from ...objectives.accuracy.yolo_files import read_yolo, split_of
 from ...objectives.store import Store
 from ..study_file.spec import EvaluationSpec
 

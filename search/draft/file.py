@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from ...objectives.accuracy.classes import by_order, few_of
+from ...objectives.accuracy.data.classes import by_order, few_of
 from ...objectives.accuracy.heads import Head
 from ...objectives.accuracy.tasks import CLASSIFY
 from ...objectives.engines import KINDS, EngineOptions, engine_kind

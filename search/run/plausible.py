@@ -9,8 +9,8 @@ from typing import Any
 
 from ...errors import ModelError
 from ...objectives.accuracy.contact_sheet import save_picture
-from ...objectives.accuracy.evaluation_set import EvaluationSet
-from ...objectives.accuracy.head_kinds import heads_that_fit
+from ...objectives.accuracy.data.evaluation_set import EvaluationSet
+from ...objectives.accuracy.heads.head_kinds import heads_that_fit
 from ...objectives.accuracy.plausible import SHARE, FirstLook, chance_of, least_plausible, of_images, some_images
 from ...objectives.score import Scorer
 from ...objectives.store import Store, disk_errors

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import DatasetError, StudyFileError
-from ...objectives.accuracy.dataset import (
+from ...objectives.accuracy.data.dataset import (
     Dataset,
     dataset_from_class_folders,
     dataset_from_coco,
@@ -19,14 +19,14 @@ from ...objectives.accuracy.dataset import (
     hashes_of,
     refuse_overlap,
 )
-from ...objectives.accuracy.evaluation_set import EvaluationSet
-from ...objectives.accuracy.head_kinds import head_of
+from ...objectives.accuracy.data.evaluation_set import EvaluationSet
+from ...objectives.accuracy.data.held_out import FEWEST_CALIBRATING
+from ...objectives.accuracy.data.image_files import BadImages, ImageFile, check_images, list_images, some_of
+from ...objectives.accuracy.data.images import letterboxed_images
+from ...objectives.accuracy.data.remarks import calibration_remarks, scoring_remarks
 from ...objectives.accuracy.heads import Head
-from ...objectives.accuracy.held_out import FEWEST_CALIBRATING
-from ...objectives.accuracy.image_files import BadImages, ImageFile, check_images, list_images, some_of
-from ...objectives.accuracy.images import letterboxed_images
+from ...objectives.accuracy.heads.head_kinds import head_of
 from ...objectives.accuracy.metrics import METRICS
-from ...objectives.accuracy.remarks import calibration_remarks, scoring_remarks
 from ...objectives.accuracy.tasks import CLASSIFY, Task
 from ...objectives.device import Device
 from ...objectives.engines import EngineOptions

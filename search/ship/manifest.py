@@ -17,9 +17,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer, Pla
 
 from ...errors import VerificationError
 from ...objectives.accuracy.drift import Drift
-from ...objectives.accuracy.head_kinds import HEADS
+from ...objectives.accuracy.heads.head_kinds import HEADS
+from ...objectives.accuracy.heads.own_heads import PATH
 from ...objectives.accuracy.metrics import MAP, TOP1, Metric
-from ...objectives.accuracy.own_heads import PATH
 from ...objectives.interval import Interval
 from ...objectives.measurement import Measurement
 from ...spaces.preprocessing import USUAL, Preprocessing

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...objectives.accuracy.drift import Drift
-from ...objectives.accuracy.head_kinds import HEADS
+from ...objectives.accuracy.heads.head_kinds import HEADS
 from ...objectives.accuracy.metrics import TOP1, Metric
 from ...objectives.latency.timing import Timing
 from ..results.figures import AFRESH, SEARCHED, in_words

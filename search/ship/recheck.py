@@ -14,10 +14,10 @@ from pathlib import Path
 from ...errors import VerificationError
 from ...objectives import steps
 from ...objectives.accuracy.bootstrap import accuracy_difference
-from ...objectives.accuracy.dataset import Dataset
-from ...objectives.accuracy.evaluation_set import EvaluationSet
-from ...objectives.accuracy.head_kinds import head_named
+from ...objectives.accuracy.data.dataset import Dataset
+from ...objectives.accuracy.data.evaluation_set import EvaluationSet
 from ...objectives.accuracy.heads import Head
+from ...objectives.accuracy.heads.head_kinds import head_named
 from ...objectives.accuracy.parity import IMAGES, Parity
 from ...objectives.accuracy.tasks import Task
 from ...objectives.device import Device
@@ -68,8 +68,9 @@ class CheckedPackage:
         self._device.run("parity", steps.check_parity, self._engine, onnx_path, out, images=pixels, head=self._head)
         found = Parity.load(out)
         assert found is not None  # the step leaves it
+        shapes = "" if found.shape_error is None else f"masks or key points by {found.shape_error:.3f}, "
         return (
-            f"on {found.images} images boxes are off by {found.box_error:.3f} of their size, scores by "
+            f"on {found.images} images boxes are off by {found.box_error:.3f} of their size, {shapes}scores by "
             f"{found.score_error:.3f}"
         )
 

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from ...objectives.accuracy.head_kinds import HEADS
-from ...objectives.accuracy.own_heads import PATH
+from ...objectives.accuracy.heads.head_kinds import HEADS
+from ...objectives.accuracy.heads.own_heads import PATH
 from ...objectives.engines import engine_kind
 from ...objectives.objective import OBJECTIVES
 from ...objectives.store import Remote, Store

@@ -12,7 +12,8 @@ from qpareto.objectives.objective import OBJECTIVES, directions_of, values_of
 
 def test_a_measurement_tells_objectives_by_the_same_name_in_json() -> None:
     found = measured(0.4, 0.5, energy_mj=3.0)
-    assert {name: objective.told(found) for name, objective in OBJECTIVES.items()}.items() <= found.as_json().items()
+    told = {name: objective.told(found) for name, objective in OBJECTIVES.items() if name != "top1"}
+    assert told.items() <= found.as_json().items()
     assert all(name == objective.name for name, objective in OBJECTIVES.items())
 
 
@@ -21,9 +22,15 @@ def test_what_a_device_does_not_tell_is_refused_by_its_name() -> None:
         values_of(measured(0.4, 0.5), ("map50_95", "energy_mj"))
 
 
+def test_a_task_has_one_accuracy_and_tells_no_other() -> None:
+    with pytest.raises(CandidateError, match="tells no top1"):
+        values_of(measured(0.4, 0.5), ("top1", "latency_ms"))
+
+
 def test_only_accuracy_is_maximized() -> None:
-    assert directions_of(["latency_ms", "map50_95", "engine_bytes", "energy_mj"]) == [
+    assert directions_of(["latency_ms", "map50_95", "top1", "engine_bytes", "energy_mj"]) == [
         "minimize",
+        "maximize",
         "maximize",
         "minimize",
         "minimize",
@@ -32,7 +39,7 @@ def test_only_accuracy_is_maximized() -> None:
 
 def test_a_kind_without_an_energy_counter_measures_all_but_energy() -> None:
     measured_by = {kind: [n for n, o in OBJECTIVES.items() if o.measured_by(engine_kind(kind))] for kind in _KINDS}
-    assert measured_by["openvino"] == ["map50_95", "latency_ms", "engine_bytes"]
+    assert measured_by["openvino"] == ["map50_95", "top1", "latency_ms", "engine_bytes"]
     assert measured_by["tensorrt"] == [*measured_by["openvino"], "energy_mj"]
 
 

@@ -11,10 +11,10 @@ import pytest
 from made_up_trials import changed
 from qpareto.errors import EngineError
 from qpareto.objectives.accuracy.coco import Accuracy
-from qpareto.objectives.accuracy.dataset import dataset_from_coco
-from qpareto.objectives.accuracy.evaluation_set import EvaluationSet
-from qpareto.objectives.accuracy.head_kinds import head_of_model
-from qpareto.objectives.accuracy.images import letterboxed_images
+from qpareto.objectives.accuracy.data.dataset import dataset_from_coco
+from qpareto.objectives.accuracy.data.evaluation_set import EvaluationSet
+from qpareto.objectives.accuracy.data.images import letterboxed_images
+from qpareto.objectives.accuracy.heads.head_kinds import head_of_model
 from qpareto.objectives.accuracy.race import Race, Stopped
 from qpareto.objectives.accuracy.sample import Sample
 from qpareto.objectives.engines.openvino.kind import OpenVinoOptions

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from command_line import qpareto, refusal
-from qpareto.objectives.accuracy.coco_file import read_coco
+from qpareto.objectives.accuracy.data.coco_file import read_coco
 from qpareto.objectives.store import Store
 from qpareto.search.api import results
 from qpareto.search.draft.data import parted_data

@@ -58,7 +58,7 @@ def test_the_head_of_the_example_finds_in_two_outputs_what_one_holds(
     changed: Change, shapes: Path, tmp_path: Path
 ) -> None:
     environment = changed(
-        EXAMPLES / "head" / "heads.patch", **{"objectives.accuracy": EXAMPLES / "head" / "two_outputs.py"}
+        EXAMPLES / "head" / "heads.patch", **{"objectives.accuracy.heads": EXAMPLES / "head" / "two_outputs.py"}
     )
     study = shapes_study(shapes, tmp_path, latency={"ci_width": 0.2, "max_seconds": 1.0, "max_wait_s": 0})
     in_two(shapes / "model.onnx", tmp_path / "in-two.onnx")

@@ -58,8 +58,9 @@ def _what_ran(engine: MeasuredEngine) -> str:
 def _parity(found: Parity | None) -> str:
     if found is None:
         return "-"
+    shapes = "" if found.shape_error is None else f"masks or key points by {found.shape_error:.4f}; "
     return (
-        f"boxes off by {found.box_error:.4f} of their size, shifted by {found.box_shift:.4f}; "
+        f"boxes off by {found.box_error:.4f} of their size, shifted by {found.box_shift:.4f}; {shapes}"
         f"scores by {found.score_error:.4f} ({found.boxes} boxes, {found.images} images)"
     )
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from qpareto.objectives.accuracy.head_kinds import head_of
-from qpareto.objectives.accuracy.images import Geometry, letterbox
-from qpareto.objectives.accuracy.shapes import KeyPoints, Masks
+from qpareto.objectives.accuracy.data.images import Geometry, letterbox
+from qpareto.objectives.accuracy.heads.head_kinds import head_of
+from qpareto.objectives.accuracy.heads.shapes import KeyPoints, Masks
 from qpareto.spaces.model import read_model
 from task_models import KPT_SHAPE, NAMES, SIZE
 

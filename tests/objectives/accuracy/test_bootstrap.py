@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from coco_scenes import Found, Scene, Truth, pycocotools_eval, scene_of, scenes, score_detections
 from qpareto.objectives.accuracy.bootstrap import accuracy_difference, map_of_weights
 from qpareto.objectives.accuracy.coco import MatchTable
-from qpareto.objectives.accuracy.dataset import ImageRecord
+from qpareto.objectives.accuracy.data.dataset import ImageRecord
 from qpareto.objectives.accuracy.heads import Detections
 
 

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from bright_rectangles import HEAD, BrightRectangle, rectangles_in
 from coco_scenes import Scene, pycocotools_eval
 from qpareto.errors import EngineError
-from qpareto.objectives.accuracy.dataset import dataset_from_coco
+from qpareto.objectives.accuracy.data.dataset import dataset_from_coco
+from qpareto.objectives.accuracy.data.evaluation_set import EvaluationSet
 from qpareto.objectives.accuracy.evaluate import accuracy_of_engine, threads_beside
-from qpareto.objectives.accuracy.evaluation_set import EvaluationSet
-from qpareto.objectives.accuracy.head_kinds import head_of_model
 from qpareto.objectives.accuracy.heads import Detections
-from qpareto.objectives.accuracy.plain_heads import EndToEndHead
+from qpareto.objectives.accuracy.heads.head_kinds import head_of_model
+from qpareto.objectives.accuracy.heads.plain_heads import EndToEndHead
 from qpareto.objectives.engines import engine_kind
 from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
 from qpareto.objectives.store import Store

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qpareto.objectives.accuracy.head_kinds import HEADS
+from qpareto.objectives.accuracy.heads.head_kinds import HEADS
 from qpareto.objectives.accuracy.output_error import OutputError
 
 BOXES = 6

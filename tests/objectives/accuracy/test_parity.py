@@ -19,9 +19,10 @@ from contracts.engines import onnxruntime_outputs
 from made_up_outputs import HEADS, Objects, objects, outputs, pictures
 from qpareto.errors import EngineError
 from qpareto.objectives.accuracy import parity
-from qpareto.objectives.accuracy.head_kinds import head_of_model
+from qpareto.objectives.accuracy.data.images import LetterboxedImages, letterboxed_images
 from qpareto.objectives.accuracy.heads import Head
-from qpareto.objectives.accuracy.images import LetterboxedImages, letterboxed_images
+from qpareto.objectives.accuracy.heads.head_kinds import head_of_model
+from qpareto.objectives.accuracy.heads.plain_heads import Yolov8Head
 from qpareto.objectives.accuracy.parity import (
     BOX_TOLERANCE,
     FEW_BOXES,
@@ -32,7 +33,6 @@ from qpareto.objectives.accuracy.parity import (
     parity_of_engine,
     parity_of_outputs,
 )
-from qpareto.objectives.accuracy.plain_heads import Yolov8Head
 from qpareto.objectives.engines import Engine, engine_kind
 from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
 from qpareto.objectives.quantization.apply_mask import CalibratedModel

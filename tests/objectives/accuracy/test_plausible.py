@@ -12,7 +12,7 @@ import pytest
 
 from coco_scenes import Found, Truth, scene_of
 from qpareto.objectives.accuracy.contact_sheet import CAPTION, CELL
-from qpareto.objectives.accuracy.dataset import Dataset
+from qpareto.objectives.accuracy.data.dataset import Dataset
 from qpareto.objectives.accuracy.plausible import (
     CAUSES,
     FLOOR,

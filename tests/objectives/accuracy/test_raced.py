@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from bright_rectangles import HEAD, BrightRectangle, rectangles_in
 from qpareto.errors import EngineError
 from qpareto.objectives.accuracy.coco import Accuracy
+from qpareto.objectives.accuracy.data.evaluation_set import EvaluationSet
 from qpareto.objectives.accuracy.evaluate import accuracy_of_engine
-from qpareto.objectives.accuracy.evaluation_set import EvaluationSet
 from qpareto.objectives.accuracy.race import Race, Rival, Standing, race_order, standing_on_part
 from qpareto.objectives.accuracy.raced import Contest
 from qpareto.objectives.interval import Interval

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from qpareto.objectives.accuracy.bootstrap import accuracy_difference, figure_of_weights
 from qpareto.objectives.accuracy.coco import Accuracy, score_matches
-from qpareto.objectives.accuracy.dataset import Dataset, ImageRecord
+from qpareto.objectives.accuracy.data.dataset import Dataset, ImageRecord
+from qpareto.objectives.accuracy.data.labelled_shapes import whole_image
 from qpareto.objectives.accuracy.drift import drift_of
 from qpareto.objectives.accuracy.heads import Detections
-from qpareto.objectives.accuracy.labelled_shapes import whole_image
 from qpareto.objectives.accuracy.plausible import FLOOR, FirstLook, chance_of, least_plausible
 from qpareto.objectives.accuracy.race import part_figures
 from qpareto.objectives.accuracy.tasks import CLASSIFY

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 
 from coco_scenes import Scene, coco_score, pycocotools_eval, scenes, score_detections, with_key_points, with_masks
-from qpareto.objectives.accuracy.labelled_shapes import counts
+from qpareto.objectives.accuracy.data.labelled_shapes import counts
+from qpareto.objectives.accuracy.heads.shapes import KeyPoints
 from qpareto.objectives.accuracy.matcher import Matcher
-from qpareto.objectives.accuracy.shapes import KeyPoints
 from qpareto.objectives.accuracy.tasks import SEGMENT
 from qpareto.objectives.accuracy.truths import coco_boxes, sigmas
 

@@ -9,8 +9,8 @@ import onnxruntime
 import pytest
 
 from qpareto.errors import DatasetError
+from qpareto.objectives.accuracy.heads.plain_heads import Yolov8Head
 from qpareto.objectives.accuracy.output_error import OutputError
-from qpareto.objectives.accuracy.plain_heads import Yolov8Head
 from qpareto.objectives.quantization.calibrate import CalibrationFeeds, CalibrationSet, calibrated_model
 from qpareto.objectives.quantization.sensitivity import SCORE_WEIGHT, Sensitivity, sensitivity_of_layers
 from qpareto.objectives.store import Store

@@ -7,7 +7,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from qpareto.objectives.accuracy.images import letterboxed_images
+from qpareto.objectives.accuracy.data.images import letterboxed_images
 from qpareto.objectives.quantization import variants
 from qpareto.objectives.quantization.apply_mask import CalibratedModel
 from qpareto.objectives.quantization.calibrate import CalibrationFeeds, CalibrationSet, calibrated_model

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from qpareto.objectives.accuracy.plain_heads import EndToEndHead, Yolov8Head
+from qpareto.objectives.accuracy.heads.plain_heads import EndToEndHead, Yolov8Head
 from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
 from qpareto.search.draft.data import HELD_OUT, PartedData
 from qpareto.search.draft.file import StudyDraft, files_of_draft

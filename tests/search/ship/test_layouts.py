@@ -10,7 +10,7 @@ import onnx
 import pytest
 
 from qpareto.errors import StudyError
-from qpareto.objectives.accuracy.plain_heads import Yolov8Head
+from qpareto.objectives.accuracy.heads.plain_heads import Yolov8Head
 from qpareto.objectives.engines import engine_kind
 from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
 from qpareto.objectives.engines.tensorrt.options import TensorRtOptions

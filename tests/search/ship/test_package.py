@@ -13,7 +13,7 @@ import pytest
 
 from made_up_trials import changed, measured
 from qpareto.errors import StudyError
-from qpareto.objectives.accuracy.dataset import Dataset
+from qpareto.objectives.accuracy.data.dataset import Dataset
 from qpareto.objectives.accuracy.tasks import Task
 from qpareto.objectives.measurement import Measurement
 from qpareto.objectives.quantization.apply_mask import float_graph

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
-from qpareto.objectives.accuracy.dataset import dataset_from_coco
+from qpareto.objectives.accuracy.data.dataset import dataset_from_coco
 from qpareto.objectives.accuracy.heads import Head
-from qpareto.objectives.accuracy.plain_heads import EndToEndHead, Yolov5Head, Yolov8Head
+from qpareto.objectives.accuracy.heads.plain_heads import EndToEndHead, Yolov5Head, Yolov8Head
 from qpareto.objectives.engines import engine_kind
 from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
 from qpareto.search.api import export_from_study, run_study

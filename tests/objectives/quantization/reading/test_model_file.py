@@ -29,8 +29,8 @@ from odd_models import (
     with_postprocessor,
 )
 from qpareto.errors import ModelError
-from qpareto.objectives.accuracy.head_kinds import head_of
-from qpareto.objectives.accuracy.plain_heads import DetrEndToEndHead
+from qpareto.objectives.accuracy.heads.head_kinds import head_of
+from qpareto.objectives.accuracy.heads.plain_heads import DetrEndToEndHead
 from qpareto.objectives.quantization.batch import with_batch
 from qpareto.objectives.quantization.reading import model_of_file
 from qpareto.objectives.store import Store
