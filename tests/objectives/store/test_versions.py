@@ -76,8 +76,8 @@ def test_what_a_code_computes_counts_and_not_how_it_is_told(
 
 
 def test_a_function_alone_is_what_stands_after_a_colon() -> None:
-    whole = node_of("objectives.accuracy.images")
-    function = node_of("objectives.accuracy.images:letterbox")
+    whole = node_of("objectives.accuracy.data.images")
+    function = node_of("objectives.accuracy.data.images:letterbox")
     method = node_of("objectives.engines.openvino.kind:OpenVinoKind.build")
     assert shape(function) in shape(whole)
     assert shape(method).startswith("FunctionDef(name='build'")

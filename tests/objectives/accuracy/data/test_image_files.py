@@ -128,7 +128,7 @@ def test_missing_images_are_named_even_if_bad_ones_are_skipped(tmp_path: Path, w
 def test_a_store_spares_the_decoding(tmp_path: Path, write_image: WriteImage, monkeypatch: pytest.MonkeyPatch) -> None:
     store, paths = Store(tmp_path / "store"), [write_image("good.png"), *broken_images(write_image)]
     first = check_images(paths, bad_images="skip", store=store)
-    monkeypatch.setattr("qpareto.objectives.accuracy.image_files.decode", None)
+    monkeypatch.setattr("qpareto.objectives.accuracy.data.image_files.decode", None)
     assert check_images(paths, bad_images="skip", store=store) == first
 
 

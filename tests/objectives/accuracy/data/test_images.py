@@ -118,7 +118,7 @@ def test_the_same_images_are_decoded_once(
 ) -> None:
     store, path = Store(tmp_path / "store"), write_image("a.png")
     first = letterboxed_images([path], height=32, width=32, store=store)
-    monkeypatch.setattr("qpareto.objectives.accuracy.images.decode", None)
+    monkeypatch.setattr("qpareto.objectives.accuracy.data.images.decode", None)
     assert letterboxed_images([path.rename(tmp_path / "b.png")], height=32, width=32, store=store) == first
 
 

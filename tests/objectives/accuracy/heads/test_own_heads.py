@@ -13,7 +13,7 @@ from qpareto.objectives.accuracy.heads.head_kinds import head_named, head_of_mod
 from qpareto.objectives.accuracy.heads.own_heads import code_of_head
 from qpareto.objectives.accuracy.heads.plain_heads import Yolov8Head
 
-EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "own_head" / "yolo_nas_head.py"
+EXAMPLE = Path(__file__).resolve().parents[4] / "examples" / "own_head" / "yolo_nas_head.py"
 OWN = "yolo_nas_head:YoloNasHead"
 SHAPES = [(1, 100, 4), (1, 100, 3)]
 
