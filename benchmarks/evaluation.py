@@ -26,9 +26,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qpareto.objectives.accuracy.data.dataset import Dataset, ImageRecord, dataset_from_coco
+from qpareto.objectives.accuracy.data.dataset import Dataset, ImageRecord
 from qpareto.objectives.accuracy.data.evaluation_set import EvaluationSet
 from qpareto.objectives.accuracy.data.images import Geometry, LetterboxedImages, letterboxed_images
+from qpareto.objectives.accuracy.data.reading import dataset_from_coco
 from qpareto.objectives.accuracy.evaluate import accuracy_of_engine
 from qpareto.objectives.accuracy.heads import SCORE_FLOOR, Head
 from qpareto.objectives.accuracy.heads.head_kinds import HEADS, head_of_model

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from qpareto.objectives.accuracy.data.dataset import dataset_from_coco
 from qpareto.objectives.accuracy.data.evaluation_set import EvaluationSet
 from qpareto.objectives.accuracy.data.images import LetterboxedImages
+from qpareto.objectives.accuracy.data.reading import dataset_from_coco
 from qpareto.objectives.accuracy.evaluate import accuracy_of_engine
 from qpareto.objectives.accuracy.heads.head_kinds import head_of_model
 from qpareto.objectives.engines import Engine, engine_kind

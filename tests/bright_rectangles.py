@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qpareto.errors import EngineError
-from qpareto.objectives.accuracy.data.dataset import dataset_from_coco
 from qpareto.objectives.accuracy.data.evaluation_set import EvaluationSet
+from qpareto.objectives.accuracy.data.reading import dataset_from_coco
 from qpareto.objectives.accuracy.heads.plain_heads import EndToEndHead
 from qpareto.objectives.engines import Engine
 from qpareto.objectives.store import Store

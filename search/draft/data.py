@@ -11,9 +11,9 @@ import yaml
 
 from ...objectives.accuracy.data.class_folders import has_split, read_class_folders
 from ...objectives.accuracy.data.coco_file import read_coco
-from ...objectives.accuracy.data.dataset import dataset_from_class_folders, dataset_from_coco, dataset_from_yolo
 from ...objectives.accuracy.data.held_out import FEWEST_CALIBRATING, coco_of_images, held_out
 from ...objectives.accuracy.data.image_files import list_images
+from ...objectives.accuracy.data.reading import dataset_from_class_folders, dataset_from_coco, dataset_from_yolo
 from ...objectives.accuracy.data.yolo_files import read_yolo, split_of
 from ...objectives.accuracy.tasks import DETECT, Task
 from ...objectives.store import Store

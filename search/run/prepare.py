@@ -11,18 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import DatasetError, StudyFileError
-from ...objectives.accuracy.data.dataset import (
-    Dataset,
-    dataset_from_class_folders,
-    dataset_from_coco,
-    dataset_from_yolo,
-    hashes_of,
-    refuse_overlap,
-)
+from ...objectives.accuracy.data.dataset import Dataset, hashes_of, refuse_overlap
 from ...objectives.accuracy.data.evaluation_set import EvaluationSet
 from ...objectives.accuracy.data.held_out import FEWEST_CALIBRATING
 from ...objectives.accuracy.data.image_files import BadImages, ImageFile, check_images, list_images, some_of
 from ...objectives.accuracy.data.images import letterboxed_images
+from ...objectives.accuracy.data.reading import dataset_from_class_folders, dataset_from_coco, dataset_from_yolo
 from ...objectives.accuracy.data.remarks import calibration_remarks, scoring_remarks
 from ...objectives.accuracy.heads import Head
 from ...objectives.accuracy.heads.head_kinds import head_of

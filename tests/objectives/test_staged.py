@@ -11,9 +11,9 @@ import pytest
 from made_up_trials import changed
 from qpareto.errors import EngineError
 from qpareto.objectives.accuracy.coco import Accuracy
-from qpareto.objectives.accuracy.data.dataset import dataset_from_coco
 from qpareto.objectives.accuracy.data.evaluation_set import EvaluationSet
 from qpareto.objectives.accuracy.data.images import letterboxed_images
+from qpareto.objectives.accuracy.data.reading import dataset_from_coco
 from qpareto.objectives.accuracy.heads.head_kinds import head_of_model
 from qpareto.objectives.accuracy.race import Race, Stopped
 from qpareto.objectives.accuracy.sample import Sample

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from bright_rectangles import HEAD, BrightRectangle, rectangles_in
 from coco_scenes import Scene, pycocotools_eval
 from qpareto.errors import EngineError
-from qpareto.objectives.accuracy.data.dataset import dataset_from_coco
 from qpareto.objectives.accuracy.data.evaluation_set import EvaluationSet
+from qpareto.objectives.accuracy.data.reading import dataset_from_coco
 from qpareto.objectives.accuracy.evaluate import accuracy_of_engine, threads_beside
 from qpareto.objectives.accuracy.heads import Detections
 from qpareto.objectives.accuracy.heads.head_kinds import head_of_model

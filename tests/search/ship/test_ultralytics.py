@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from qpareto.objectives.accuracy.data.dataset import dataset_from_coco
+from qpareto.objectives.accuracy.data.reading import dataset_from_coco
 from qpareto.objectives.accuracy.heads import Head
 from qpareto.objectives.accuracy.heads.plain_heads import EndToEndHead, Yolov5Head, Yolov8Head
 from qpareto.objectives.engines import engine_kind

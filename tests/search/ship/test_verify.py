@@ -13,7 +13,8 @@ import pytest
 
 from command_line import qpareto
 from qpareto.errors import DatasetError, VerificationError
-from qpareto.objectives.accuracy.data.dataset import Dataset, dataset_from_coco
+from qpareto.objectives.accuracy.data.dataset import Dataset
+from qpareto.objectives.accuracy.data.reading import dataset_from_coco
 from qpareto.objectives.accuracy.scored import ScoredBoxes
 from qpareto.objectives.accuracy.tasks import Task
 from qpareto.objectives.engines.openvino.kind import OpenVinoKind

@@ -10,13 +10,8 @@ import pytest
 
 from coco_scenes import Truth, scene_of
 from qpareto.errors import DatasetError
-from qpareto.objectives.accuracy.data.dataset import (
-    Dataset,
-    dataset_from_coco,
-    dataset_from_yolo,
-    hashes_of,
-    refuse_overlap,
-)
+from qpareto.objectives.accuracy.data.dataset import Dataset, hashes_of, refuse_overlap
+from qpareto.objectives.accuracy.data.reading import dataset_from_coco, dataset_from_yolo
 
 WriteImage = Callable[..., Path]
 WriteJson = Callable[..., Path]

@@ -11,8 +11,9 @@ import pytest
 from pycocotools import mask
 
 from qpareto.errors import DatasetError
-from qpareto.objectives.accuracy.data.dataset import Dataset, dataset_from_coco, dataset_from_yolo
+from qpareto.objectives.accuracy.data.dataset import Dataset
 from qpareto.objectives.accuracy.data.held_out import coco_of_images
+from qpareto.objectives.accuracy.data.reading import dataset_from_coco, dataset_from_yolo
 from qpareto.objectives.accuracy.tasks import DETECT, POSE, SEGMENT, Task
 
 WIDTH, HEIGHT = 60, 40

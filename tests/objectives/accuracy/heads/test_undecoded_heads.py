@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from qpareto.errors import ModelError
-from qpareto.objectives.accuracy.data.dataset import dataset_from_coco
 from qpareto.objectives.accuracy.data.evaluation_set import EvaluationSet
+from qpareto.objectives.accuracy.data.reading import dataset_from_coco
 from qpareto.objectives.accuracy.heads import Head, Shape
 from qpareto.objectives.accuracy.heads.head_kinds import head_of, head_of_model
 from qpareto.objectives.accuracy.heads.plain_heads import DetrEndToEndHead, EndToEndHead, Yolov5Head

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from qpareto.errors import DatasetError
-from qpareto.objectives.accuracy.data.dataset import Dataset, dataset_from_class_folders, dataset_from_coco
+from qpareto.objectives.accuracy.data.dataset import Dataset
 from qpareto.objectives.accuracy.data.held_out import coco_of_images
+from qpareto.objectives.accuracy.data.reading import dataset_from_class_folders, dataset_from_coco
 from qpareto.objectives.accuracy.tasks import CLASSIFY
 from qpareto.objectives.accuracy.top1 import class_of_images
 
