@@ -54,7 +54,7 @@ def test_a_study_of_other_classes_is_another_study(study_file: Path) -> None:
     [
         ("[dog]", "data.classes has 'dog', but the classes are 0 to 19 (class 0, class 1, class 2, class 3, ...)"),
         ("[20]", "data.classes has 20, but"),
-        ("[19]", "has no box of the classes that count"),
+        ("[19]", "has no boxes of the classes that count"),
         ("[-1]", "'data.classes"),
         ("[]", "'data.classes' (found [])"),
     ],

@@ -131,7 +131,7 @@ def test_a_bug_of_ours_in_a_child_process_ends_the_run_and_keeps_its_traceback(
     spec = load_study_file(study_file, ["search.seed=6"])
     with pytest.raises(BugInChildError, match=r"^The step '.*' failed with TypeError: .*\. Its log: ") as bug:
         run_study(spec, trials=TRIALS, listener=Slip())
-    assert 'heads.py", line ' in bug.value.__notes__[0]
+    assert 'head.py", line ' in bug.value.__notes__[0]
     *others, last = open_study(spec).records()
     assert last.outcome == Outcome.DIED  # a second run takes it up again, in case it was the machine
     assert "BugInChildError: The step " in str(last.reason)
