@@ -27,6 +27,7 @@ from .ranges import activations_of_feeds
 
 ROUNDING = 2  # its version, see `content_key`; 2: tensors that meet share a range
 STEPS = 255  # of an unsigned byte
+LEAST = float(np.finfo(np.float32).tiny)  # that a range reaches, so that no scale is 0
 
 
 class Range(NamedTuple):
@@ -42,8 +43,8 @@ class Range(NamedTuple):
     def bytes(self, *, symmetric: bool) -> tuple[NDArray[np.float32], NDArray[Any]]:
         """The scale, and the byte that stands for 0."""
         if symmetric and self.low < 0:
-            return np.array(max(-self.low, self.high) / INT8.limit, np.float32), np.array(0, np.int8)
-        scale = max(self.width, float(np.finfo(np.float32).tiny)) / STEPS
+            return np.array(max(-self.low, self.high, LEAST) / INT8.limit, np.float32), np.array(0, np.int8)
+        scale = max(self.width, LEAST) / STEPS
         return np.array(scale, np.float32), np.array(np.clip(round(-self.low / scale), 0, STEPS), np.uint8)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from onnx import numpy_helper
 
@@ -38,6 +38,7 @@ def calibrated(network: DetectorModel, images: CalibrationSet, store: Store) -> 
 
 
 @given(ends, ends, st.booleans())
+@example(1.401298464324817e-45, 0.0, True)
 def test_zero_is_a_byte_and_the_ends_are_off_by_a_step_at_most(low: float, high: float, symmetric: bool) -> None:
     scale, zero = Range(-low, high).bytes(symmetric=symmetric)
     least, most = np.iinfo(zero.dtype).min, np.iinfo(zero.dtype).max
