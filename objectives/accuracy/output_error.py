@@ -39,10 +39,13 @@ class OutputError:
         return np.stack([self._of_image(wanted, found) for wanted, found in pairs])
 
     def _of_image(self, wanted: Floats, found: Floats) -> NDArray[np.float64]:
-        wide, other = (self.head.table(rows).astype(np.float64) for rows in (wanted, found))
+        one, two = wanted.astype(np.float64), found.astype(np.float64)
         with np.errstate(all="ignore"):  # a bad quantization overflows
-            dense = self.head.dense(wanted.astype(np.float64)), self.head.dense(found.astype(np.float64))
-            pairs = _sorted(wide, other) if dense[0] is None or dense[1] is None else _placed(dense[0], dense[1])
+            dense, other = self.head.dense(one), self.head.dense(two)
+            if dense is None or other is None:
+                pairs = _sorted(self.head.table(one), self.head.table(two))
+            else:
+                pairs = _placed(dense, other)
             box = np.maximum(pairs.box_error, self._shape_error(wanted, found, pairs))
         bounded = (np.clip(np.nan_to_num(error, nan=1.0), 0.0, 1.0) for error in (box, pairs.score_error))
         return np.array([*(pairs.confidence @ error for error in bounded), pairs.confidence.sum()])

@@ -129,10 +129,8 @@ class KeyPointTruths(Truths):
 
     def _outside(self, points: Floats) -> Floats:
         """[D, G, K, 2] how far points lie outside of a box three times as wide and high as the truth's."""
-        low, high = (
-            self.boxes[:, None, :2] - self.boxes[:, None, 2:],
-            self.boxes[:, None, :2] + 2 * self.boxes[:, None, 2:],
-        )
+        corner, size = self.boxes[:, None, :2], self.boxes[:, None, 2:]
+        low, high = corner - size, corner + 2 * size
         return np.maximum(low - points[:, None], 0) + np.maximum(points[:, None] - high, 0)
 
 

@@ -186,18 +186,17 @@ def dataset_of_spec(
     data: EvaluationSpec, store: Store, *, task: Task, bad_images: BadImages = "refuse", limit: int | None = None
 ) -> Dataset:
     """The images that a section of the study file names, with what is to be found in them."""
-    read: dict[str, Any] = {"limit": limit, "bad_images": bad_images, "store": store, "task": task}
+    read: dict[str, Any] = {"limit": limit, "bad_images": bad_images, "store": store}
     if (data.folder is not None) != (task is CLASSIFY) and data.annotations is None:
         named = "a folder of classes (`folder`)" if task is CLASSIFY else "`yaml`, or `images` and `annotations`"
         raise DatasetError(f"The model finds {task.finds}, so what it is scored on is {named}: name that.")
     if data.folder is not None:
-        del read["task"]
         return dataset_from_class_folders(data.folder, **read)
     if data.yaml is not None:
-        return dataset_from_yolo(data.yaml, **read)
+        return dataset_from_yolo(data.yaml, task=task, **read)
     assert data.images is not None  # the spec holds both or neither
     assert data.annotations is not None
-    return dataset_from_coco(data.images, data.annotations, **read)
+    return dataset_from_coco(data.images, data.annotations, task=task, **read)
 
 
 def _dataset_for(

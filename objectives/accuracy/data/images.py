@@ -32,6 +32,15 @@ class Geometry(NamedTuple):
     height: int
     scale_y: float | None = None  # where it is another than that of x
 
+    def on_image(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Points [..., 2] from letterboxed pixels to those of the original image, clipped to it."""
+        pad = np.array([self.pad_x, self.pad_y], np.float32)
+        scale = np.array([self.scale, self.scale_y or self.scale], np.float32)
+        placed: NDArray[np.float32] = np.clip(
+            (points - pad) / scale, 0, np.array([self.width, self.height], np.float32)
+        )
+        return placed
+
 
 @dataclass(frozen=True)
 class LetterboxedImages:

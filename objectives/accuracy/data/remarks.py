@@ -58,8 +58,9 @@ def files_remarks(name: str, files: Sequence[ImageFile]) -> list[str]:
 def scoring_remarks(dataset: Dataset) -> tuple[str, ...]:
     """What figures on a data set are of, where not of boxes, and what bounds them, however good an engine is."""
     task = dataset.task
-    found = [f"mAP50-95 is that of {task.finds}, as pycocotools counts it ('{task.iou_type}')."]
-    return (*(found if task in (SEGMENT, POSE) else ()), *_crowded(dataset))
+    if task not in (SEGMENT, POSE):
+        return _crowded(dataset)
+    return (f"mAP50-95 is that of {task.finds}, as pycocotools counts it ('{task.iou_type}').", *_crowded(dataset))
 
 
 def _crowded(dataset: Dataset) -> tuple[str, ...]:

@@ -51,10 +51,7 @@ class Detections:
 
     def on_image(self, geometry: Geometry) -> Detections:
         """From letterboxed pixels to those of the original image, clipped to it."""
-        pad = np.array([geometry.pad_x, geometry.pad_y] * 2, np.float32)
-        size = np.array([geometry.width, geometry.height] * 2, np.float32)
-        scale = np.array([geometry.scale, geometry.scale_y or geometry.scale] * 2, np.float32)
-        boxes = np.clip((self.boxes - pad) / scale, 0, size)
+        boxes = geometry.on_image(self.boxes.reshape(-1, 2, 2)).reshape(-1, 4)
         shapes = self.shapes.on_image(geometry, self.boxes) if self.shapes else None
         return Detections(boxes, self.scores, self.classes, shapes)
 

@@ -50,10 +50,7 @@ class KeyPoints(Shapes):
 
     def on_image(self, geometry: Geometry, boxes: Boxes) -> KeyPoints:
         points = self.points.copy()
-        pad = np.array([geometry.pad_x, geometry.pad_y], np.float32)
-        scale = np.array([geometry.scale, geometry.scale_y or geometry.scale], np.float32)
-        size = np.array([geometry.width, geometry.height], np.float32)
-        points[..., :2] = np.clip((points[..., :2] - pad) / scale, 0, size)
+        points[..., :2] = geometry.on_image(points[..., :2])
         return KeyPoints(points)
 
     def apart(self, other: KeyPoints, boxes: Boxes, others: Boxes) -> Floats:
@@ -120,10 +117,8 @@ class Prototypes(Shapes):
         """Sums are interpolated to the image's pixels, then cut: as `process_mask_native` of Ultralytics does it."""
         x = _places(geometry.width, geometry.scale, geometry.pad_x, self.stride[0])
         y = _places(geometry.height, geometry.scale_y or geometry.scale, geometry.pad_y, self.stride[1])
-        pad = np.array([geometry.pad_x, geometry.pad_y] * 2, np.float32)
-        scale = np.array([geometry.scale, geometry.scale_y or geometry.scale] * 2, np.float32)
-        ends = np.array([geometry.width, geometry.height] * 2)
-        inside = np.ceil(np.clip((boxes - pad) / scale, 0, ends)).astype(np.intp)  # pixels from left to before right
+        corners = geometry.on_image(boxes.reshape(-1, 2, 2))
+        inside = np.ceil(corners).astype(np.intp).reshape(-1, 4)  # pixels from left to before right
         parts = []
         for total, (left, top, right, bottom) in zip(self._sums(), inside.tolist(), strict=True):
             parts.append(_interpolated(total, y[top : max(bottom, top)], x[left : max(right, left)]) > 0)
