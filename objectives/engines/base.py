@@ -106,6 +106,7 @@ class EngineKind(ABC):
     float_types: ClassVar[tuple[str, ...]]  # the default first
     runs_on_host_cpu: ClassVar[bool]  # then whatever uses the CPU disturbs timing
     chooses_kernels: ClassVar[bool] = False  # as it builds, by timing them; a layer may have none in INT8
+    stays_loaded: ClassVar[bool] = False  # it takes seconds to load, so one process makes one build after the other
     takes_zero_points: ClassVar[bool] = False  # of activations, as the calibration method `asymmetric` has them
     usual_methods: ClassVar[tuple[str, ...]] = ("mse", "entropy")  # of calibration: what a drafted study searches
     tells_energy: ClassVar[bool] = False  # whether its devices may count the energy that they use

@@ -44,7 +44,7 @@ def engine_from_onnx(  # noqa: PLR0913 - all but the first four by name
     """
     if found := find_engine(graph_hash, options, store, build=build):
         return found
-    key = _key(graph_hash, options, build)
+    key, kind = _key(graph_hash, options, build), engine_kind(options.kind)
     log_path = store.root / "logs" / f"engine-{key}-{os.getpid()}.log"
 
     def fill(folder: Path) -> None:
@@ -54,6 +54,7 @@ def engine_from_onnx(  # noqa: PLR0913 - all but the first four by name
             timeout_s=options.build_timeout_s,
             limit="engine.build_timeout_s",
             log_path=log_path,
+            kept=kind.name if kind.stays_loaded else None,
         )
         log_path.unlink()
         if layers:

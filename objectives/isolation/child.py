@@ -4,27 +4,20 @@ from __future__ import annotations
 
 import pickle
 import signal
-import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, TypeVar
 
 from ...errors import CandidateError, EngineError, QParetoError
-from ..store import disk_errors
-from .process import kill_group, started
-
-_SCRIPT = Path(__file__).with_name("child_main.py")
-
-_LOOK_S = 1.0  # between two looks whether a child that has not answered still runs
+from .callee import Callee
 
 _FREE_SOME = "free some, or lower engine.batch"
 _NO_MEMORY = ("std::bad_alloc", "Cannot allocate memory", "failed to map segment", "MemoryError")  # as told
 
 T = TypeVar("T")
+
+_kept: dict[str, Callee] = {}  # by name, those that wait for their next call
 
 
 class BugInChildError(Exception):
@@ -38,8 +31,9 @@ def run_in_child(
     timeout_s: float,
     limit: str | None = None,
     log_path: Path,
+    kept: str | None = None,
 ) -> T:
-    """Call a function in a fresh Python process and return its result.
+    """Call a function in a fresh Python process, or in one that is kept for such calls, and return its result.
 
     The child has this process's environment and search path but none of its memory; it does not import `__main__`.
     It dies with this process, and with the call: on a time-out or Ctrl-C its whole process group is killed.
@@ -50,6 +44,8 @@ def run_in_child(
         timeout_s: seconds until it is killed.
         limit: the study file's key of that time limit, if it has one.
         log_path: gets everything that the child prints, native libraries included; left in place.
+        kept: the name of a process that has served such calls before, and serves this one and later ones, for what
+            takes seconds to load. A call that fails ends it, so that the next one starts clean.
 
     Raises:
         QParetoError: raised by the function: as itself, an EngineError with the log's path.
@@ -60,54 +56,35 @@ def run_in_child(
     if function.__module__ == "__main__":
         raise ValueError(f"{function.__qualname__} is defined in __main__, which a child process does not import")
     step = f"The step '{function.__name__.strip('_').replace('_', ' ')}'"
-    with _request(sys.path, (function, args, named or {})) as request:
-        child = started(_SCRIPT, log_path, request=request)
+    callee = _taken(kept) or Callee(log_path)
+    stays = False
     try:
-        answer = _answer(child, timeout_s)
-    except subprocess.TimeoutExpired:
+        answer = callee.answer(sys.path, (function, args, named or {}), log_path=log_path, timeout_s=timeout_s)
+        if answer is None:
+            raise EngineError(f"{step} {_ending(callee.status)}.", log_path=log_path)
+        result: T = _result(step, answer, log_path)
+        stays = kept is not None
+        return result
+    except TimeoutError:
         advice = f"raise {limit} if it needs longer" if limit else "see in its log how far it came"
         raise EngineError(
             f"{step} did not end within {timeout_s:g} s and was stopped: {advice}.", log_path=log_path
         ) from None
     finally:
-        _stop(child)
-    result: T = _result(step, child.returncode, answer, log_path)
-    return result
+        if kept is None or not stays or _kept.setdefault(kept, callee) is not callee:  # or another thread kept one
+            callee.stop()
 
 
-@contextmanager
-def _request(*values: Any) -> Iterator[BinaryIO]:
-    """A file, not a pipe: a child may take its time to read, and `communicate` sends no more once it has timed out."""
-    with disk_errors(Path(tempfile.gettempdir())), tempfile.TemporaryFile() as request:
-        for value in values:
-            pickle.dump(value, request)
-        request.seek(0)
-        yield request
+def _taken(name: str | None) -> Callee | None:
+    """The process that is kept by that name, for a call; None if there is none, or it has died."""
+    callee = _kept.pop(name, None) if name else None
+    if callee is None or callee.is_alive:
+        return callee
+    callee.stop()
+    return None
 
 
-def _answer(child: subprocess.Popen[bytes], timeout_s: float) -> bytes:
-    """What the child answers. A process that it forked and left behind holds the answer's pipe open, so it is ended."""
-    deadline = time.monotonic() + timeout_s
-    while True:
-        try:
-            return child.communicate(timeout=min(_LOOK_S, max(deadline - time.monotonic(), 0.0)))[0]
-        except subprocess.TimeoutExpired:
-            if time.monotonic() > deadline:
-                raise
-            if child.poll() is not None:
-                kill_group(child)
-
-
-def _stop(child: subprocess.Popen[bytes]) -> None:
-    """Kill the child and whatever it started, if it still runs."""
-    if child.poll() is None:
-        kill_group(child)
-        child.communicate()
-
-
-def _result(step: str, status: int, answer: bytes, log_path: Path) -> Any:
-    if status != 0 or not answer:
-        raise EngineError(f"{step} {_ending(status)}.", log_path=log_path)
+def _result(step: str, answer: bytes, log_path: Path) -> Any:
     succeeded, value, bug = pickle.loads(answer)
     if succeeded:
         return value

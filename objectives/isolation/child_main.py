@@ -1,9 +1,9 @@
-"""The script that a child process runs: one function, one answer. `child.py` starts it and reads the answer.
+"""The script that a child process runs: a function and its answer, again and again. `callee.py` asks it.
 
 It imports nothing of this package, whose folder it cannot know before it has been told the parent's search path.
-Standard input: two pickles, the search path and (function, arguments, those by name). Standard output: one pickle,
-the answer.
-Whatever the function prints, native libraries included, goes to standard error, which is the log.
+Standard input: a pickle for each call, (request, log), two files' paths. The request holds two pickles, the search path
+and (function, arguments, those by name). Standard output: the answer's length in 8 bytes and its pickle.
+Whatever a function prints, native libraries included, goes to its log.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ from __future__ import annotations
 import ctypes
 import faulthandler
 import os
+import pathlib
 import pickle
 import resource
 import signal
+import struct
 import sys
 import traceback
 from typing import Any, BinaryIO
@@ -27,11 +29,20 @@ def main() -> None:
     _die_with_parent(int(sys.argv[1]))
     faulthandler.enable()  # a crash in native code leaves the Python stack in the log
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-    with _answer_channel() as channel:
-        channel.write(_answer(sys.stdin.buffer))
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)  # the answer is out: a native library that crashes in its own clean-up must not spoil it
+    calls, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    while True:
+        try:
+            request, log = pickle.load(calls)
+        except EOFError:  # nobody will ask again
+            os._exit(0)  # a native library may crash in its own clean-up
+        _print_to(log)
+        with pathlib.Path(request).open("rb") as file:
+            answer = _answer(file)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        answers.write(struct.pack("<Q", len(answer)) + answer)
+        answers.flush()
 
 
 def _answer(request: BinaryIO) -> bytes:
@@ -69,11 +80,12 @@ def _portable(error: Exception) -> Any:
     return error
 
 
-def _answer_channel() -> BinaryIO:
-    """Keep standard output for the answer alone: from here on, descriptor 1 is the log."""
-    channel = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    return channel
+def _print_to(log: str) -> None:
+    """From here on, standard output and standard error are that file's."""
+    descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    for standard in (1, 2):
+        os.dup2(descriptor, standard)
+    os.close(descriptor)
 
 
 def _die_with_parent(parent: int) -> None:

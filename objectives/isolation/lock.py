@@ -34,10 +34,8 @@ def device_lock(device: str, *, exclusive: bool) -> Iterator[None]:
     Raises:
         DiskError: the folder cannot be written, or its file system has no locks.
     """
-    stem = re.sub(r"[^a-z0-9]+", "-", device.lower()).strip("-")
-    folder = _folder()
-    with disk_errors(folder):
-        door, room = _opened(folder / f"{stem}.door"), _opened(folder / f"{stem}.room")
+    with disk_errors(_folder()):
+        door, room = (_opened(lock_file(device, name)) for name in ("door", "room"))
     try:
         _wait_for(door, fcntl.LOCK_EX, device)
         _wait_for(room, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH, device)
@@ -46,6 +44,12 @@ def device_lock(device: str, *, exclusive: bool) -> Iterator[None]:
     finally:
         os.close(room)
         os.close(door)
+
+
+def lock_file(device: str, name: str) -> Path:
+    """Where a lock of that name is, of a device."""
+    stem = re.sub(r"[^a-z0-9]+", "-", device.lower()).strip("-")
+    return _folder() / f"{stem}.{name}"
 
 
 def _wait_for(lock: int, operation: int, device: str) -> None:

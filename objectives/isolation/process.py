@@ -9,7 +9,6 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
 
 from ..store import disk_errors
 
@@ -18,7 +17,7 @@ def started(
     script: Path,
     log_path: Path,
     *,
-    request: BinaryIO | None = None,
+    answers: bool = False,
     goes_on: bool = False,
     env: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
@@ -26,8 +25,7 @@ def started(
 
     Args:
         log_path: gets everything that it prints, native libraries included; left in place.
-        request: a file that it reads, and answers on its standard output, a pipe; without, its input is a pipe, and
-            what it prints goes to the log.
+        answers: its standard output is a pipe, as its input is; else what it prints goes to the log.
         goes_on: the log keeps what it holds.
         env: variables set above those of this process.
 
@@ -40,8 +38,8 @@ def started(
         with log_path.open("ab" if goes_on else "wb") as log:
             return subprocess.Popen(
                 command,
-                stdin=request or subprocess.PIPE,
-                stdout=subprocess.PIPE if request else log,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE if answers else log,
                 stderr=log,
                 env=os.environ | dict(env or {}),
                 start_new_session=True,

@@ -16,6 +16,7 @@ import numpy as np
 from ...errors import EngineError
 from ..engines import Engine
 from ..engines.gpu import NoGpu, present_gpu
+from ..isolation.presence import others_of_ours
 from .watch import Observation
 
 T = TypeVar("T")
@@ -51,7 +52,7 @@ class GpuWatch:
         """Whether no other process computes on the GPU; True at once where the driver does not tell."""
         deadline = time.monotonic() + self.max_wait_s
         with _nvml(self.uuid) as handle:
-            while foreign_processes(handle):
+            while foreign_processes(handle, self.uuid):
                 if time.monotonic() >= deadline:
                     return False
                 time.sleep(self.period_s)
@@ -60,7 +61,7 @@ class GpuWatch:
     def observe(self, work: Callable[[], T]) -> tuple[T, Observation]:
         """Do some work, which keeps the GPU busy, and tell what the GPU did meanwhile."""
         with _nvml(self.uuid) as handle:
-            samples = _Samples(handle, self.period_s)
+            samples = _Samples(handle, self.uuid, self.period_s)
             with samples:
                 result = work()
             return result, samples.observation()
@@ -101,6 +102,7 @@ class _Samples:
     """Readings of one stretch of work, taken by a thread from `__enter__` to `__exit__`."""
 
     handle: Any
+    uuid: str
     period_s: float
     clocks_mhz: list[int] = field(default_factory=list)
     memory_clocks_mhz: list[int] = field(default_factory=list)
@@ -138,7 +140,7 @@ class _Samples:
         with _untold():
             mask = pynvml.nvmlDeviceGetCurrentClocksEventReasons(self.handle)
             self.reasons.update(name for bit, name in THROTTLING.items() if mask & bit)
-        self.foreign = max(self.foreign, foreign_processes(self.handle))
+        self.foreign = max(self.foreign, foreign_processes(self.handle, self.uuid))
 
     def observation(self) -> Observation:
         readings: dict[str, float | str] = {
@@ -162,11 +164,11 @@ class _Samples:
         return Observation(disturbance=throttled + self.foreign, flags=flags, readings=readings)
 
 
-def foreign_processes(handle: Any) -> int:
-    """How many other processes have a CUDA context on the GPU; 0 where the driver does not tell.
+def foreign_processes(handle: Any, uuid: str) -> int:
+    """How many processes of others have a CUDA context on the GPU; 0 where the driver does not tell.
 
     In a container the driver may number processes as the host does; this one is among them if it uses the GPU, and
-    one is then taken off whatever its number.
+    one is then taken off whatever its number. So are those of ours, which compute nothing while one of them times.
     """
     import pynvml
 
@@ -174,7 +176,8 @@ def foreign_processes(handle: Any) -> int:
         pids = {process.pid for process in pynvml.nvmlDeviceGetComputeRunningProcesses(handle)}
     except pynvml.NVMLError:
         return 0
-    return len(pids - {os.getpid()}) if os.getpid() in pids else max(0, len(pids) - 1)
+    others = len(pids - {os.getpid()}) if os.getpid() in pids else len(pids) - 1
+    return max(0, others - others_of_ours(uuid))
 
 
 def _energy_mj(handle: Any) -> int | None:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....errors import EngineError, NoKernelError
+from ...isolation.presence import announce
 from ..base import Availability, Engine, EngineKind
 from ..gpu import NO_GPU, Gpu, NoGpu, present_gpu
 from ..options import EngineOptions
@@ -49,6 +50,7 @@ class TensorRtKind(EngineKind):
     runs_on_host_cpu: ClassVar[bool] = False
     tells_energy: ClassVar[bool] = True
     chooses_kernels: ClassVar[bool] = True
+    stays_loaded: ClassVar[bool] = True
 
     title: ClassVar[str] = "TensorRT"
     modules: ClassVar[tuple[str, ...]] = ("tensorrt", "tensorrt_bindings")
@@ -269,4 +271,6 @@ class TensorRtKind(EngineKind):
 @cache
 def _builder(trt: Any) -> tensorrt.Builder:
     """One a process: version 8.6 takes 10 s to load the kernels that it chooses from."""
+    if isinstance(gpu := present_gpu(), Gpu):
+        announce(gpu.uuid)
     return cast("tensorrt.Builder", trt.Builder(library_log(trt).logger))

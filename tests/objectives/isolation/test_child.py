@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,12 @@ KILLED = (
     "from qpareto.objectives.isolation.child import run_in_child\n"
     "import subprocess\n"
     "run_in_child(subprocess.run, ['sh', '-c', {shell!r}], timeout_s=60, log_path=Path({log!r}))\n"
+)
+KEPT = (
+    "import os, sys; sys.path[:] = {path!r}\n"
+    "from pathlib import Path\n"
+    "from qpareto.objectives.isolation.child import run_in_child\n"
+    "print(run_in_child(os.getpid, timeout_s=60, log_path=Path({log!r}), kept='t'))\n"
 )
 
 
@@ -108,7 +115,7 @@ def test_a_hang_is_stopped_with_all_that_it_started(log: Path) -> None:
 
 @pytest.mark.parametrize("ending", ["os._exit(3)", "pass"])
 def test_what_a_child_forks_and_leaves_behind_ends_with_it_and_delays_nothing(log: Path, ending: str) -> None:
-    fork = f"import os, time\nif os.fork() == 0: print(os.getpid(), flush=True); time.sleep(60)\n{ending}"
+    fork = f"import os, time\nleft = os.fork()\nif not left: time.sleep(60)\nprint(left, flush=True)\n{ending}"
     start = time.monotonic()
     if ending == "pass":
         assert run_in_child(builtins.exec, fork, timeout_s=60, log_path=log) is None
@@ -234,6 +241,55 @@ def test_huge_output_fills_no_pipe(log: Path) -> None:
 def test_the_environment_is_passed_on(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     assert run_in_child(os.getenv, "OMP_NUM_THREADS", timeout_s=60, log_path=log) == "7"
+
+
+def test_a_kept_process_serves_one_call_after_the_other_each_with_a_log_of_its_own(tmp_path: Path) -> None:
+    first, second = tmp_path / "first.log", tmp_path / "second.log"
+    run_in_child(builtins.exec, "import sys; sys.known = 1; print('one')", timeout_s=60, log_path=first, kept="t")
+    run_in_child(builtins.exec, "import sys; print(sys.known + 1)", timeout_s=60, log_path=second, kept="t")
+    assert (first.read_text(), second.read_text()) == ("one\n", "2\n")
+    fresh = run_in_child(builtins.eval, "hasattr(__import__('sys'), 'known')", timeout_s=60, log_path=first)
+    assert fresh is False
+
+
+@pytest.mark.parametrize("fault", ["int('x')", "__import__('os').abort()", "__import__('time').sleep(60)"])
+def test_a_kept_process_that_failed_serves_no_other_call(log: Path, fault: str) -> None:
+    def pid() -> int:
+        return run_in_child(os.getpid, timeout_s=60, log_path=log, kept="t")
+
+    failed = pid()
+    assert pid() == failed
+    with pytest.raises(EngineError):
+        run_in_child(builtins.eval, fault, timeout_s=3, log_path=log, kept="t")
+    _expect_gone(failed)
+    assert pid() != failed
+
+
+def test_a_kept_process_that_died_meanwhile_is_replaced(log: Path) -> None:
+    died = run_in_child(os.getpid, timeout_s=60, log_path=log, kept="t")
+    os.kill(died, signal.SIGKILL)
+    _expect_gone(died)
+    assert run_in_child(os.getpid, timeout_s=60, log_path=log, kept="t") != died
+
+
+def test_a_kept_process_dies_with_the_one_that_keeps_it(tmp_path: Path) -> None:
+    script = KEPT.format(path=sys.path, log=str(tmp_path / "child.log"))
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    _expect_gone(int(told.stdout))
+
+
+def test_two_threads_that_ask_at_the_same_time_ask_two_processes(tmp_path: Path) -> None:
+    with ThreadPoolExecutor() as pool:
+        asked = [
+            pool.submit(run_in_child, _pid_after_a_second, timeout_s=60, log_path=tmp_path / str(i), kept="t")
+            for i in range(2)
+        ]
+        assert len({each.result() for each in asked}) == 2
+
+
+def _pid_after_a_second() -> int:
+    time.sleep(1)
+    return os.getpid()
 
 
 def test_a_log_that_cannot_be_written_is_a_disk_error(tmp_path: Path) -> None:

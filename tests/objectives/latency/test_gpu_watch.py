@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +13,8 @@ import pytest
 
 from qpareto.objectives.engines import Engine
 from qpareto.objectives.engines.gpu import Gpu, present_gpu
+from qpareto.objectives.isolation.child import run_in_child
+from qpareto.objectives.isolation.presence import announce
 from qpareto.objectives.latency.gpu_watch import GpuWatch, foreign_processes, watch_of_present_gpu
 
 
@@ -89,9 +92,23 @@ def test_another_process_is_flagged_and_waited_for(driver: Driver) -> None:
 
 def test_where_the_driver_numbers_processes_otherwise_one_of_them_is_this(driver: Driver) -> None:
     driver.pids = [7_000_001]
-    assert foreign_processes("GPU-0") == 0
+    assert foreign_processes("gpu", "GPU-0") == 0
     driver.pids = [7_000_001, 7_000_002]
-    assert foreign_processes("GPU-0") == 1
+    assert foreign_processes("gpu", "GPU-0") == 1
+
+
+def test_processes_of_ours_are_no_disturbance_for_the_device_lock_keeps_them_still(
+    driver: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QPARETO_LOCK_DIR", str(tmp_path))
+    driver.pids = [os.getpid(), 7_000_001, 7_000_002]
+    assert foreign_processes("gpu", "GPU-0") == 2
+    run_in_child(announce, "GPU-0", timeout_s=60, log_path=tmp_path / "log", kept="idle")
+    assert foreign_processes("gpu", "GPU-0") == 1
+    run_in_child(announce, "GPU-1", timeout_s=60, log_path=tmp_path / "log", kept="on another GPU")
+    assert foreign_processes("gpu", "GPU-0") == 1
+    run_in_child(announce, "GPU-0", timeout_s=60, log_path=tmp_path / "log")  # whose process has ended
+    assert foreign_processes("gpu", "GPU-0") == 1
 
 
 class Steady(Engine):

@@ -20,8 +20,10 @@ from contracts.inspected_engines import InspectedEngineContract
 from networks import small_network
 from qpareto.errors import EngineError
 from qpareto.objectives.engines import EngineKind, EngineOptions, engine_kind
+from qpareto.objectives.engines.build import engine_from_onnx
 from qpareto.objectives.engines.inspection import INSPECTION
 from qpareto.objectives.engines.tensorrt.rtx import RtxOptions
+from qpareto.objectives.isolation import child
 from qpareto.objectives.isolation.child import run_in_child
 from qpareto.objectives.quantization.calibrate import structure_of_model
 from qpareto.objectives.store import Store
@@ -148,3 +150,12 @@ def test_where_engines_cannot_run_loading_one_says_so_in_one_sentence(tmp_path: 
     with pytest.raises(EngineError, match=r"cannot run here\. ") as failure:
         KIND.load(tmp_path, OPTIONS)
     assert "\n" not in str(failure.value)
+
+
+def test_builds_share_one_process_for_the_library_takes_seconds_to_load(tmp_path: Path) -> None:
+    store, graph = Store(tmp_path / "store"), SmallDetector(quantized=True).save(tmp_path / "g.onnx")
+    engine_from_onnx(graph, "one", OPTIONS, store)
+    builder = child._kept[KIND.name]
+    engine_from_onnx(graph, "another", OPTIONS, store)
+    assert child._kept[KIND.name] is builder
+    assert builder.is_alive
