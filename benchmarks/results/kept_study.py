@@ -5,13 +5,14 @@
 
 The file holds all trials with what they measured, why they failed, when they began and ended, what the study was made
 with (device, engine recipe, versions, space), its confirmations, and other tools' engines beside it. It leaves out
-where that was: hosts, process ids, paths of logs. A trial that was running when it was written is told as interrupted.
+where that was: hosts, process ids, paths of logs, the folder that holds model and data. A trial that was running when it was written is told as interrupted.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -60,6 +61,7 @@ def kept_study(study: SearchStudy, *, peers: Sequence[Row] = ()) -> Document:
     refuse_strangers(own, attributes["identity"])
     space = {name: each for trial in trials for name, each in trial.distributions.items()}
     workers: dict[str, int] = {}
+    attributes["identity"] = without_folder(attributes["identity"])
     return {
         "format": FORMAT,
         "name": study.study.study_name,
@@ -115,6 +117,16 @@ def kept_view(document: Document) -> StudyView:
     _fill(document, storage)
     study = optuna.load_study(storage=storage, study_name=document["name"])
     return view_of_study(SearchStudy(study, storage))
+
+
+def without_folder(identity: Document) -> Document:
+    """What a study was made with; its paths below the folder that holds them all."""
+    keys = identity.get("keys", {})
+    paths = {name: told for name, told in keys.items() if isinstance(told, str) and Path(told).is_absolute()}
+    if not paths:
+        return identity
+    folder = os.path.commonpath([Path(told).parent for told in paths.values()])
+    return identity | {"keys": keys | {name: os.path.relpath(told, folder) for name, told in paths.items()}}
 
 
 def _fill(document: Document, storage: str | BaseStorage) -> None:

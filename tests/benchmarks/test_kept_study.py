@@ -12,7 +12,7 @@ from optuna.trial import TrialState
 
 from kept import Kept
 from kept_pictures import picture
-from kept_study import kept_study, kept_view, read_document, restored_study, write_document
+from kept_study import kept_study, kept_view, read_document, restored_study, without_folder, write_document
 from kept_tables import Work, tables
 from made_up_trials import measured
 from qpareto.search.show.view import view_of_study
@@ -122,3 +122,17 @@ def test_one_study_is_drawn_as_its_front_and_several_against_their_own_reference
     studies = [Kept.opened(kept) for _ in range(2)]
     assert picture(studies[:1]).layout.title.text == "The front"
     assert picture(studies).layout.xaxis.title.text == "latency, of the reference's"
+
+
+def test_no_folder_of_the_machine_is_kept() -> None:
+    keys = {
+        "model": "/home/me/assets/models/m.onnx",
+        "data.images": "/home/me/assets/eval",
+        "data.limit": None,
+        "imgsz": 640,
+    }
+    assert without_folder({"hash": "h", "keys": keys}) == {
+        "hash": "h",
+        "keys": keys | {"model": "models/m.onnx", "data.images": "eval"},
+    }
+    assert without_folder({"hash": "of an older program"}) == {"hash": "of an older program"}
