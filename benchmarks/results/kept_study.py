@@ -5,7 +5,8 @@
 
 The file holds all trials with what they measured, why they failed, when they began and ended, what the study was made
 with (device, engine recipe, versions, space), its confirmations, and other tools' engines beside it. It leaves out
-where that was: hosts, process ids, paths of logs, the folder that holds model and data. A trial that was running when it was written is told as interrupted.
+where that was: hosts, process ids, paths of logs, the folder that holds model and data. A trial that was running when
+it was written is told as interrupted.
 """
 
 from __future__ import annotations
