@@ -20,6 +20,7 @@ from .latency.telemetry import HostLoad
 from .store import content_key
 
 _FILES = {"reference-ms": "ms.txt", "spread": "spread.json"}  # the store's kind -> its file
+SPREAD = 2  # raised when the spread is measured otherwise; 2: the reference is built again too
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,36 +96,39 @@ class Clock:
             self._keep("reference-ms", repr(timed.reference_ms))
         return timed.reference_ms
 
-    def spread(self, build: Callable[[int], EngineRef]) -> Spread:
+    def spread(self, built: Callable[[int], tuple[Clock, EngineRef]]) -> Spread:
         """How far timings of one engine lie apart, in `PROCESSES` processes for each of `BUILDS` builds.
 
         Kept for later processes on this machine unless a timing was disturbed.
 
         Args:
-            build: gives that engine's build of a number from 0; called only if the spread is not known.
+            built: gives of a build's number, from 0, that engine and the clock whose reference is of that build too;
+                called only if the spread is not known.
 
         Raises:
             EngineError: as `latency`, and what `build` raises.
         """
         if (found := self._kept("spread")) is not None:
             return Spread(**json.loads(found))
-        engines = [build(number) for number in range(BUILDS)]
-        timed = [self.latency(engine) for engine in engines for _ in range(PROCESSES)]
+        builds = [built(number) for number in range(BUILDS)]
+        timed = [clock.latency(engine) for clock, engine in builds for _ in range(PROCESSES)]
         spread = Spread.of_ratios([each.ratio.value for each in timed])
         if not any(each.is_disturbed for each in timed):
             self._keep("spread", json.dumps(asdict(spread)))
         return spread
 
     def _kept(self, what: str) -> str | None:
-        found = self.device.store.local.find(what, self._key)
+        found = self.device.store.local.find(what, self._key(what))
         return None if found is None else (found / _FILES[what]).read_text(encoding="ascii")
 
     def _keep(self, what: str, value: str) -> None:
         def fill(folder: Path) -> None:
             (folder / _FILES[what]).write_text(value, encoding="ascii")
 
-        self.device.store.local.make(what, self._key, fill)
+        self.device.store.local.make(what, self._key(what), fill)
 
-    @property
-    def _key(self) -> str:
-        return content_key(reference=self.reference.name, machine=self.device.this_very(), timing=steps.TIMING)
+    def _key(self, what: str) -> str:
+        reference, machine = self.reference.name, self.device.this_very()
+        if what == "spread":
+            return content_key(reference=reference, machine=machine, timing=steps.TIMING, spread=SPREAD)
+        return content_key(reference=reference, machine=machine, timing=steps.TIMING)

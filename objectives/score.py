@@ -260,8 +260,12 @@ class Scorer:
     @once
     def spread(self) -> Spread:
         """How far timings of one engine lie apart here, timed unless it is known: see `latency/spread.py`."""
-        clock = replace(self, build=0).clock()  # whatever this one builds: it is known once
-        return clock.spread(lambda number: replace(self, build=number).least_like_the_reference())
+
+        def clock_and_engine(number: int) -> tuple[Clock, EngineRef]:
+            built = replace(self, build=number)
+            return built.clock(), built.least_like_the_reference()
+
+        return replace(self, build=0).clock().spread(clock_and_engine)  # known once, whatever this one builds
 
     def least_like_the_reference(self) -> EngineRef:
         """The engine with all layers in INT8, or the reference if that cannot be had, which is logged.

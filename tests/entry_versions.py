@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 
-from qpareto.objectives import steps
+from qpareto.objectives import clock, steps
 from qpareto.objectives.accuracy import evaluate
 from qpareto.objectives.accuracy.data import image_files, images
 from qpareto.objectives.engines import engine_kind
@@ -162,7 +162,7 @@ ENTRIES = {
             f"{HEADS}.boxes",
         ),
     ),
-    "spread": Made(steps, "TIMING", (*TIMED, "objectives.latency.spread")),
+    "spread": Made(clock, "SPREAD", ("objectives.score:Scorer.spread", "objectives.clock:Clock.spread")),
 }
 
 

@@ -15,9 +15,9 @@ MODELS = {  # how a study's name begins -> its model; figures of reconstructed w
     "shapes-yolo11m-": "YOLO11m trained on drawn shapes",
     "quickstart": "the quickstart's YOLO11n, trained on drawn shapes",
 }
-IMAGES = {"-coco-": "COCO val2017"}  # what a study's name holds -> where its images are from
+IMAGES = {"-coco-": "COCO val2017", "shapes-": "drawn shapes"}  # what a study's name holds -> where its images are from
+LIBRARIES = {"tensorrt": "TensorRT", "tensorrt_rtx": "TensorRT for RTX"}  # a kind of engine on GPUs -> its library
 BASELINES = {
-    "float": "float (FP32)",
     "modelopt-max": "ModelOpt `max`, all layers INT8",
     "modelopt-entropy": "ModelOpt `entropy`, all layers INT8",
     "ultralytics": "Ultralytics' INT8 export: `max`, the head's last layers float",
@@ -37,9 +37,12 @@ def images_of(study: str) -> str:
 
 
 def device_of(view: StudyView) -> str:
-    """'two threads of an AMD EPYC', or a GPU's name."""
+    """'two threads of an AMD EPYC', or 'an NVIDIA H200 by TensorRT 8.6.1 at batch 32'."""
     found = view.results.points[0].measurement
-    if found.engine.threads is None or found.engine.kind != "openvino":
+    if (kind := found.engine.kind) in LIBRARIES:
+        library = f"{LIBRARIES[kind]} {found.provenance.versions[kind]}"
+        return f"an {found.provenance.device} by {library} at batch {found.engine.batch}"
+    if found.engine.threads is None:
         return found.provenance.device
     count = {1: "one thread", 2: "two threads"}.get(found.engine.threads, f"{found.engine.threads} threads")
     device = found.provenance.device
@@ -48,6 +51,8 @@ def device_of(view: StudyView) -> str:
 
 def baseline_of(point: Point) -> str:
     name = point.baseline or ""
+    if name == "float":
+        return f"float ({point.measurement.engine.float_type.upper()})"
     return BASELINES.get(name, name)
 
 

@@ -64,9 +64,11 @@ class Bench:
 
     def describe(self, graph: Graph) -> None:
         """Tell what is searched, or refuse to go on with a recording of another space."""
-        space: Line = {"groups": self.space.groups, "methods": self.space.methods, "sizes": self.space.sizes}
-        for told in self.recording.of_run(SPACE):
-            for name in ("methods", "sizes"):
+        choices = ("methods", "sizes", "bias_correction")
+        space: Line = {"groups": self.space.groups, **{name: getattr(self.space, name) for name in choices}}
+        for line in self.recording.of_run(SPACE):
+            told = {"bias_correction": [False]} | line  # older recordings do not tell it
+            for name in choices:
                 if tuple(told[name]) != tuple(space[name]):
                     raise SystemExit(
                         f"{self.recording.path} was recorded with the calibration {name} {told[name]}: go on with "
@@ -124,7 +126,8 @@ class Bench:
     def _trials(self, run: str) -> list[optuna.trial.FrozenTrial]:
         """A run's history as Optuna holds it."""
         study = optuna.create_study(directions=directions_of(OBJECTIVES))
-        study.add_trials([self._trial(line) for line in self.recording.trials(run)])
+        lines = self.recording.trials(run)
+        study.add_trials([self._trial(x) for x in lines if self.space.accepts(candidate_of_line(x, self.space))])
         return study.get_trials(deepcopy=False)
 
     def _trial(self, line: Line) -> optuna.trial.FrozenTrial:

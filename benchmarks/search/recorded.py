@@ -42,7 +42,8 @@ class RecordedProblem:
         self._recording, told = recording, recording.space
         groups = {switch: tuple(layers) for switch, layers in told["groups"].items()}
         names = tuple(layer for layers in groups.values() for layer in layers)
-        self.space = Space(layers=names, groups=groups, methods=tuple(told["methods"]), sizes=tuple(told["sizes"]))
+        choices = {name: tuple(told[name]) for name in ("methods", "sizes", "bias_correction") if name in told}
+        self.space = Space(layers=names, groups=groups, **choices)
         self.layers = tuple(groups)
         self.edges = tuple((a, b) for a, b in told["edges"])
         self.blocks = tuple(tuple(block) for block in told["blocks"])
@@ -75,10 +76,10 @@ class RecordedProblem:
     @cached_property
     def measured(self) -> tuple[list[Line], Floats, Floats]:
         """Lines of the distinct candidates in the study's own float type, as rows (n, n_features) and values (n, 2)."""
-        lines = {line["graph_hash"]: line for line in self._recording.measured}
-        candidates = [candidate_of_line(line, self.space) for line in lines.values()]
-        rows = np.array([self._row(self.space.params(candidate)) for candidate in candidates])
-        return list(lines.values()), rows, np.array([[line[name] for name in OBJECTIVES] for line in lines.values()])
+        found = {line["graph_hash"]: (line, candidate_of_line(line, self.space)) for line in self._recording.measured}
+        held = [(line, candidate) for line, candidate in found.values() if self.space.accepts(candidate)]
+        rows = np.array([self._row(self.space.params(candidate)) for _, candidate in held])
+        return [line for line, _ in held], rows, np.array([[line[name] for name in OBJECTIVES] for line, _ in held])
 
     @cached_property
     def _models(self) -> tuple[Surrogate, ...]:

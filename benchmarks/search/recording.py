@@ -103,7 +103,7 @@ def write_lines(path: Path, lines: Iterable[Line]) -> None:
 
 def candidate_of_line(line: Line, space: Space) -> Candidate:
     """What a line is of; where nothing is INT8, with a calibration that the space holds, since it has no effect."""
-    choice = line["calibration"] or f"{space.methods[0]}:{max(space.sizes)}"
+    choice = line["calibration"] or str(space.usual)
     return Candidate(CalibrationChoice.parse(choice), LayerMask.from_word(space.layers, line["mask"]))
 
 

@@ -54,10 +54,18 @@ def test_the_spread_is_of_two_builds_in_processes_of_their_own_and_is_found_once
 ) -> None:
     monkeypatch.setattr(clock, "PROCESSES", PROCESSES)
     monkeypatch.setattr(steps, "TIMING", steps.TIMING + 1)  # as if none had been found yet
+    against: list[EngineRef] = []
+    latency = Clock.latency
+
+    def seen(self: Clock, engine: EngineRef, *arguments: object) -> PairedLatency:
+        against.append(self.reference)
+        return latency(self, engine, *arguments)
+
+    monkeypatch.setattr(Clock, "latency", seen)
     first = scorer.spread()
     assert len(timed) == first.timings == BUILDS * PROCESSES
-    assert len(set(timed)) == BUILDS
-    assert scorer.reference().name not in {engine.name for engine in timed}
+    assert len(set(timed)) == len(set(against)) == BUILDS
+    assert {engine.name for engine in timed}.isdisjoint(engine.name for engine in against)
     assert 0 < first.deviation < 1
     assert replace(scorer).spread() == first
     assert len(timed) == BUILDS * PROCESSES
@@ -90,7 +98,7 @@ def test_what_was_kept_of_the_reference_is_read_if_it_was_timed_in_this_way_and_
     def fill(folder: Path) -> None:
         (folder / "ms.txt").write_text("12.5", encoding="ascii")
 
-    of_reference.device.store.make("reference-ms", of_reference._key, fill)
+    of_reference.device.store.make("reference-ms", of_reference._key("reference-ms"), fill)
     assert of_reference.reference_ms() == 12.5
     assert timed == []
     monkeypatch.setattr(steps, "TIMING", steps.TIMING + 1)
@@ -100,7 +108,7 @@ def test_what_was_kept_of_the_reference_is_read_if_it_was_timed_in_this_way_and_
 
 def test_what_one_image_kept_is_not_what_many_in_turn_are_told_in(scorer: Scorer) -> None:
     of_one_image = content_key(reference=scorer.clock().reference.name, machine=scorer.clock().device.this_very())
-    assert scorer.clock()._key != of_one_image
+    assert scorer.clock()._key("reference-ms") != of_one_image
 
 
 def test_an_engine_on_many_images_is_timed_against_itself_on_one(scorer: Scorer) -> None:
