@@ -6,10 +6,11 @@ with +-0.4 %, none was within its interval when it was built and timed again: th
 
 So the spread is measured: the engine with all layers in INT8 against the reference, again and again, each time in a
 new process, of two builds of both. (Of eight finalists of YOLO11n at batch 32 on an H200 by TensorRT, all were 0.2 to
-0.4 % off in one direction when they were built again: the reference had been too.) The reference against itself would not do: what a process or a neighbour on the machine does
-to both alike cancels there, but not where only one computes in INT8 (YOLO11n on a processor, in one hour: 0.26 %
-against itself, 0.61 % with 33 layers in INT8, 1.0 % with all). With the standard deviation s of the logarithms of n
-such ratios, a new timing of an engine that was timed m times lies with 95 % within
+0.4 % off in one direction when they were built again: the reference had been too.) The reference against itself would
+not do: what a process or a neighbour on the machine does to both alike cancels there, but not where only one computes
+in INT8 (YOLO11n on a processor, in one hour: 0.26 % against itself, 0.61 % with 33 layers in INT8, 1.0 % with all).
+With the standard deviation s of the logarithms of n such ratios, a new timing of an engine that was timed m times
+lies with 95 % within
 
     ratio * exp(+-t s sqrt(1 + 1 / m)),     t: the 97.5 % point of Student's t with n - 1 degrees of freedom,
 
