@@ -97,7 +97,7 @@ class Clock:
         return timed.reference_ms
 
     def spread(self, built: Callable[[int], tuple[Clock, EngineRef]]) -> Spread:
-        """How far timings of one engine lie apart, in `PROCESSES` processes for each of `BUILDS` builds.
+        """How far timings of one engine lie apart: one in each of `PROCESSES` processes, or of each of `BUILDS` builds.
 
         Kept for later processes on this machine unless a timing was disturbed.
 
@@ -110,8 +110,11 @@ class Clock:
         """
         if (found := self._kept("spread")) is not None:
             return Spread(**json.loads(found))
-        builds = [built(number) for number in range(BUILDS)]
-        timed = [clock.latency(engine) for clock, engine in builds for _ in range(PROCESSES)]
+        if self.device.kind.chooses_kernels:
+            builds = [built(number) for number in range(BUILDS)]
+        else:  # each is the same
+            builds = [built(0)] * PROCESSES
+        timed = [clock.latency(engine) for clock, engine in builds]
         spread = Spread.of_ratios([each.ratio.value for each in timed])
         if not any(each.is_disturbed for each in timed):
             self._keep("spread", json.dumps(asdict(spread)))

@@ -61,7 +61,19 @@ def short_timings() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(prepare, "LatencyBudget", partial(LatencyBudget, min_pairs=20, warmup_seconds=0.1, repeats=0))
         patch.setattr(prepare, "HostLoad", partial(HostLoad, limit=1.0))
-        patch.setattr(clock, "PROCESSES", 2)  # of one, an interval would be twelve times its deviation
+        patch.setattr(clock, "PROCESSES", 3)  # of two, an interval would be twelve times its deviation
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_modelopt() -> Iterator[None]:
+    """ModelOpt takes 5 s to load: what this process calibrates, one child process calibrates after the other."""
+    from qpareto.objectives.isolation.child import run_in_child
+    from qpareto.objectives.quantization import calibrate, float_range
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (calibrate, float_range):
+            patch.setattr(module, "run_in_child", partial(run_in_child, kept="ModelOpt"))
         yield
 
 

@@ -42,8 +42,13 @@ class RecordedProblem:
         self._recording, told = recording, recording.space
         groups = {switch: tuple(layers) for switch, layers in told["groups"].items()}
         names = tuple(layer for layers in groups.values() for layer in layers)
-        choices = {name: tuple(told[name]) for name in ("methods", "sizes", "bias_correction") if name in told}
-        self.space = Space(layers=names, groups=groups, **choices)
+        self.space = Space(
+            layers=names,
+            groups=groups,
+            methods=tuple(told["methods"]),
+            sizes=tuple(told["sizes"]),
+            bias_correction=tuple(told.get("bias_correction", (False,))),  # older recordings do not tell it
+        )
         self.layers = tuple(groups)
         self.edges = tuple((a, b) for a, b in told["edges"])
         self.blocks = tuple(tuple(block) for block in told["blocks"])

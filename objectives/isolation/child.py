@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import signal
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,7 +18,7 @@ _NO_MEMORY = ("std::bad_alloc", "Cannot allocate memory", "failed to map segment
 
 T = TypeVar("T")
 
-_kept: dict[str, Callee] = {}  # by name, those that wait for their next call
+_kept = threading.local()  # by name, the processes that wait for a thread's next call: they die with their thread
 
 
 class BugInChildError(Exception):
@@ -44,8 +45,8 @@ def run_in_child(
         timeout_s: seconds until it is killed.
         limit: the study file's key of that time limit, if it has one.
         log_path: gets everything that the child prints, native libraries included; left in place.
-        kept: the name of a process that has served such calls before, and serves this one and later ones, for what
-            takes seconds to load. A call that fails ends it, so that the next one starts clean.
+        kept: the name of a process that has served such calls of this thread before, and serves this one and later
+            ones, for what takes seconds to load. A call that fails ends it, so that the next one starts clean.
 
     Raises:
         QParetoError: raised by the function: as itself, an EngineError with the log's path.
@@ -57,13 +58,13 @@ def run_in_child(
         raise ValueError(f"{function.__qualname__} is defined in __main__, which a child process does not import")
     step = f"The step '{function.__name__.strip('_').replace('_', ' ')}'"
     callee = _taken(kept) or Callee(log_path)
-    stays = False
     try:
         answer = callee.answer(sys.path, (function, args, named or {}), log_path=log_path, timeout_s=timeout_s)
         if answer is None:
             raise EngineError(f"{step} {_ending(callee.status)}.", log_path=log_path)
         result: T = _result(step, answer, log_path)
-        stays = kept is not None
+        if kept:
+            vars(_kept)[kept] = callee
         return result
     except TimeoutError:
         advice = f"raise {limit} if it needs longer" if limit else "see in its log how far it came"
@@ -71,13 +72,13 @@ def run_in_child(
             f"{step} did not end within {timeout_s:g} s and was stopped: {advice}.", log_path=log_path
         ) from None
     finally:
-        if kept is None or not stays or _kept.setdefault(kept, callee) is not callee:  # or another thread kept one
+        if vars(_kept).get(kept or "") is not callee:
             callee.stop()
 
 
 def _taken(name: str | None) -> Callee | None:
     """The process that is kept by that name, for a call; None if there is none, or it has died."""
-    callee = _kept.pop(name, None) if name else None
+    callee: Callee | None = vars(_kept).pop(name, None) if name else None
     if callee is None or callee.is_alive:
         return callee
     callee.stop()

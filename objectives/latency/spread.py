@@ -5,12 +5,13 @@ reference then differs by more than one timing's own interval tells. Of 7 finali
 with +-0.4 %, none was within its interval when it was built and timed again: they were 1 to 4 % off.
 
 So the spread is measured: the engine with all layers in INT8 against the reference, again and again, each time in a
-new process, of two builds of both. (Of eight finalists of YOLO11n at batch 32 on an H200 by TensorRT, all were 0.2 to
-0.4 % off in one direction when they were built again: the reference had been too.) The reference against itself would
-not do: what a process or a neighbour on the machine does to both alike cancels there, but not where only one computes
-in INT8 (YOLO11n on a processor, in one hour: 0.26 % against itself, 0.61 % with 33 layers in INT8, 1.0 % with all).
-With the standard deviation s of the logarithms of n such ratios, a new timing of an engine that was timed m times
-lies with 95 % within
+new process. Where a build times kernels to choose them, each time of a new build of both: of eight finalists of
+YOLO11n at batch 32 on an H200 by TensorRT, all were 0.2 to 0.4 % off in one direction when they were built again,
+since the reference had been too, and YOLOv5n's FP16 engines differ by up to 4 %. Several timings of one build would
+look like more evidence than they are. The reference against itself would not do: what a process or a neighbour on the
+machine does to both alike cancels there, but not where only one computes in INT8 (YOLO11n on a processor, in one
+hour: 0.26 % against itself, 0.61 % with 33 layers in INT8, 1.0 % with all). With the standard deviation s of the
+logarithms of n such ratios, a new timing of an engine that was timed m times lies with 95 % within
 
     ratio * exp(+-t s sqrt(1 + 1 / m)),     t: the 97.5 % point of Student's t with n - 1 degrees of freedom,
 
@@ -32,7 +33,8 @@ import numpy as np
 
 from ..interval import Interval
 
-BUILDS, PROCESSES = 2, 3  # that are timed, and in how many processes each of them
+PROCESSES = 6  # that time one build
+BUILDS = 4  # that are timed once each, where they may differ: they take minutes
 FEWEST_REPEATS = 3  # engines that were timed again: the median of fewer is the one or the other of them
 
 Timed = tuple[float, int]  # a ratio, and of how many timings it is the geometric mean

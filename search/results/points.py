@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from ...errors import CandidateError
+from ...objectives.engines import engine_kind
 from ...objectives.latency.spread import BUILDS, PROCESSES, Spread
 from ...objectives.measurement import Measurement
 from ...objectives.objective import accuracy_on_images_of, values_of
@@ -107,12 +108,13 @@ def spread_of(points: Iterable[Point]) -> Spread | None:
     Returns:
         None as long as no point was confirmed whose first timing had a spread.
     """
-    deviations, repeats = [], []
+    deviations, timings, repeats = [], [], []
     for point in points:
         first, again = point.measurement.timing, point.again
         if point.measurement.engine.int8_layers and first.spread is not None and again is not None:
             deviations.append(first.spread)
+            timings.append(BUILDS if engine_kind(point.measurement.engine.kind).chooses_kernels else PROCESSES)
             repeats.append(((first.ratio.value, first.timings), (again.timing.ratio.value, again.timing.timings)))
     if not repeats:
         return None
-    return Spread(deviation=deviations[0], timings=BUILDS * PROCESSES).with_repeats(repeats)
+    return Spread(deviation=deviations[0], timings=timings[0]).with_repeats(repeats)

@@ -10,9 +10,10 @@ import pytest
 from qpareto.errors import EngineError
 from qpareto.objectives import clock, steps
 from qpareto.objectives.clock import Clock
+from qpareto.objectives.engines.openvino.kind import OpenVinoKind
 from qpareto.objectives.engines.ref import EngineRef
 from qpareto.objectives.latency.paired import PairedLatency
-from qpareto.objectives.latency.spread import BUILDS, PROCESSES
+from qpareto.objectives.latency.spread import BUILDS
 from qpareto.objectives.score import Scorer
 from qpareto.objectives.store import content_key
 from qpareto.search.run.prepare import scorer_of_spec
@@ -49,11 +50,13 @@ def timed(monkeypatch: pytest.MonkeyPatch) -> list[EngineRef]:
     return engines
 
 
-def test_the_spread_is_of_two_builds_in_processes_of_their_own_and_is_found_once(
-    scorer: Scorer, timed: list[EngineRef], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("chooses_kernels", [True, False])
+def test_the_spread_is_of_as_many_builds_as_may_differ_in_processes_of_their_own_and_is_found_once(
+    chooses_kernels: bool, scorer: Scorer, timed: list[EngineRef], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clock, "PROCESSES", PROCESSES)
-    monkeypatch.setattr(steps, "TIMING", steps.TIMING + 1)  # as if none had been found yet
+    monkeypatch.setattr(OpenVinoKind, "chooses_kernels", chooses_kernels)  # as TensorRT does
+    monkeypatch.setattr(clock, "PROCESSES", 4)
+    monkeypatch.setattr(clock, "SPREAD", 101 + chooses_kernels)  # as if none had been found yet
     against: list[EngineRef] = []
     latency = Clock.latency
 
@@ -63,12 +66,12 @@ def test_the_spread_is_of_two_builds_in_processes_of_their_own_and_is_found_once
 
     monkeypatch.setattr(Clock, "latency", seen)
     first = scorer.spread()
-    assert len(timed) == first.timings == BUILDS * PROCESSES
-    assert len(set(timed)) == len(set(against)) == BUILDS
+    assert len(timed) == first.timings == (BUILDS if chooses_kernels else 4)
+    assert len(set(timed)) == len(set(against)) == (BUILDS if chooses_kernels else 1)
     assert {engine.name for engine in timed}.isdisjoint(engine.name for engine in against)
     assert 0 < first.deviation < 1
     assert replace(scorer).spread() == first
-    assert len(timed) == BUILDS * PROCESSES
+    assert len(timed) == first.timings
 
 
 def test_where_no_engine_with_all_layers_in_int8_can_be_had_the_reference_is_timed_against_itself(

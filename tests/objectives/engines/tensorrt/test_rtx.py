@@ -155,7 +155,7 @@ def test_where_engines_cannot_run_loading_one_says_so_in_one_sentence(tmp_path: 
 def test_builds_share_one_process_for_the_library_takes_seconds_to_load(tmp_path: Path) -> None:
     store, graph = Store(tmp_path / "store"), SmallDetector(quantized=True).save(tmp_path / "g.onnx")
     engine_from_onnx(graph, "one", OPTIONS, store)
-    builder = child._kept[KIND.name]
+    builder = vars(child._kept)[KIND.name]
     engine_from_onnx(graph, "another", OPTIONS, store)
-    assert child._kept[KIND.name] is builder
+    assert vars(child._kept)[KIND.name] is builder
     assert builder.is_alive
