@@ -73,7 +73,7 @@ def layers(
     ] = None,
     images: Annotated[int, typer.Option(min=2, help="Calibration images that --sensitivity looks at.")] = 8,
     labels: Annotated[
-        int | None, typer.Option(min=1, help="Also each block's mAP50-95 in INT8, on so many evaluation images.")
+        int | None, typer.Option(min=1, help="Also each block's change of mAP or top-1 in INT8, on so many evaluation images.")
     ] = None,
     plot: Annotated[Path | None, typer.Option(help="Also draw the sensitivity to this HTML file.")] = None,
     overrides: Overrides = None,
@@ -96,7 +96,7 @@ def layers(
         rows = [row | {"sensitivity": found.get(row["name"])} for row in rows]
     if labels is not None:
         changes = labelled_sensitivity_of_study(model, overrides or [], calibration=calibration, labels=labels)
-        rows = [row | {"block_map50_95_change": changes.get(row["block"])} for row in rows]
+        rows = [row | {"block_change": changes.get(row["block"])} for row in rows]
     if plot is not None:
         write_html(sensitivity_figure(rows, title=model.stem), plot)
     print_json(rows) if as_json else show_layers(rows)

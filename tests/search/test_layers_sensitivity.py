@@ -38,10 +38,10 @@ def test_blocks_have_a_paired_change_of_map_on_demand(study_file: Path) -> None:
     outcome = qpareto(*command, "--json")
     assert outcome.code == 0, outcome
     rows = json.loads(outcome.out)
-    changes = {row["block"]: row["block_map50_95_change"] for row in rows}
+    changes = {row["block"]: row["block_change"] for row in rows}
     assert list(changes) == ["model.0", "model.1", "model.2", "model.3", "model.4"]
     assert all(low <= value <= high for value, low, high in changes.values())
-    assert all(row["block_map50_95_change"] == changes[row["block"]] for row in rows)
+    assert all(row["block_change"] == changes[row["block"]] for row in rows)
     assert f"{changes['model.4'][0]:+.4f} (" in qpareto(*command).out
 
 

@@ -92,16 +92,16 @@ def show_build(built: Mapping[str, Any]) -> None:
 
 def show_layers(rows: Sequence[Mapping[str, Any]]) -> None:
     """A model's layers in graph order, with their sensitivity and their blocks' where the rows have them."""
-    sensitive, labelled = "sensitivity" in rows[0], "block_map50_95_change" in rows[0]
+    sensitive, labelled = "sensitivity" in rows[0], "block_change" in rows[0]
     columns = [*words("layer", "op", "block"), *figures("MMACs"), *words("INT8")]
     columns += figures("box error", "score error", "harm, 1e-6", "relief, 1e-6") if sensitive else []
-    columns += figures("block's mAP50-95") if labelled else []
+    columns += figures("block's change") if labelled else []
     shown = []
     for row in rows:
         can = "no INT8 kernel here" if row["no_kernel"] else "yes" if row["quantizable"] else "ModelOpt refuses"
         cells = [row["name"], row["op"], row["block"], f"{row['macs'] / 1e6:.2f}", can]
         cells += _sensitivity_cells(row["sensitivity"]) if sensitive else []
-        cells += [_change_cell(row["block_map50_95_change"])] if labelled else []
+        cells += [_change_cell(row["block_change"])] if labelled else []
         shown.append(cells)
     terminal().print(on_terminal(Table(columns, shown)))
 
