@@ -15,6 +15,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+import command_line
 import qpareto
 from command_line import IN_A_PROCESS
 from shapes_study import shapes_study
@@ -22,6 +23,8 @@ from stand_in import StandIn, stand_in_spec, stand_in_worker
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
+
+SHORT = {"ci_width": 0.5, "max_seconds": 0.3, "max_wait_s": 0}
 
 Change = Callable[..., dict[str, str]]
 
@@ -60,7 +63,7 @@ def test_the_head_of_the_example_finds_in_two_outputs_what_one_holds(
     environment = changed(
         EXAMPLES / "head" / "heads.patch", **{"objectives.accuracy.heads": EXAMPLES / "head" / "two_outputs.py"}
     )
-    study = shapes_study(shapes, tmp_path, latency={"ci_width": 0.2, "max_seconds": 1.0, "max_wait_s": 0})
+    study = shapes_study(shapes, tmp_path, latency=SHORT)
     in_two(shapes / "model.onnx", tmp_path / "in-two.onnx")
     found = []
     for model in (shapes / "model.onnx", tmp_path / "in-two.onnx"):
@@ -74,20 +77,20 @@ def test_the_head_of_the_example_finds_in_two_outputs_what_one_holds(
     assert two["int8_layers"] == one["int8_layers"]
 
 
-def test_the_head_of_ones_own_is_named_by_its_import_path_and_needs_no_change(shapes: Path, tmp_path: Path) -> None:
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(EXAMPLES / "own_head"), *sys.path])}
-    study = shapes_study(shapes, tmp_path, latency={"ci_width": 0.2, "max_seconds": 1.0, "max_wait_s": 0})
+def test_the_head_of_ones_own_is_named_by_its_import_path_and_needs_no_change(
+    shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(EXAMPLES / "own_head")
+    study = shapes_study(shapes, tmp_path, latency=SHORT)
     nas = tmp_path / "nas.onnx"
     in_two(shapes / "model.onnx", nas)
     with_corners(nas)
     own = ("--set", "head=yolo_nas_head:YoloNasHead", "--set", "preprocessing.fit=center")
     found = []
     for model, more in ((shapes / "model.onnx", ()), (nas, own)):
-        words = ("--set", f"model={model}", "--mask", "none", "--json", *more)
-        command = [*IN_A_PROCESS, "measure", str(study), *words]
-        done = subprocess.run(command, check=False, capture_output=True, env=environment)
-        assert done.returncode == 0, done.stderr
-        found.append(json.loads(done.stdout))
+        done = command_line.qpareto("measure", study, "--set", f"model={model}", "--mask", "none", "--json", *more)
+        assert done.code == 0, done.err
+        found.append(json.loads(done.out))
     one, two = found
     assert one["map50_95"] > 0.1
     assert two["map50_95"] == pytest.approx(one["map50_95"], abs=1e-4)
