@@ -73,7 +73,7 @@ def layers(
     ] = None,
     images: Annotated[int, typer.Option(min=2, help="Calibration images that --sensitivity looks at.")] = 8,
     labels: Annotated[
-        int | None, typer.Option(min=1, help="Also each block's change of mAP or top-1 in INT8, on so many evaluation images.")
+        int | None, typer.Option(min=1, help="Also what each block in INT8 changes, on so many evaluation images.")
     ] = None,
     plot: Annotated[Path | None, typer.Option(help="Also draw the sensitivity to this HTML file.")] = None,
     overrides: Overrides = None,
