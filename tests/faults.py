@@ -107,11 +107,15 @@ def _stopped_child(fault: Fault) -> psutil.Process:
 
 
 def _is_at_work(child: psutil.Process, fault: Fault) -> bool:
-    """What it does is seen by its log, which is its standard error; how far it is, by what it has loaded."""
+    """What it does is seen by its log, which is its standard error; how far it is, by what it has loaded.
+
+    A process that is kept from other tests has a log whose name is no longer there.
+    """
     process = Path(f"/proc/{child.pid}")
     try:
         began = b"child_main.py" in (process / "cmdline").read_bytes()  # no copy of this process any more
         log = (process / "fd" / "2").readlink().name
-        return began and log.startswith(f"{fault.step}-") and fault.library in (process / "maps").read_text()
+        at_step = log.startswith(f"{fault.step}-") and not log.endswith("(deleted)")
+        return began and at_step and fault.library in (process / "maps").read_text()
     except OSError:  # it has ended meanwhile
         return False

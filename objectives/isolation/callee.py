@@ -6,8 +6,10 @@ import os
 import pickle
 import select
 import struct
+import subprocess
 import tempfile
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,7 +26,9 @@ _CHUNK_BYTES = 1 << 20
 
 
 class Callee:
-    """A process with this one's environment and none of its memory. It dies with this one, or when it is stopped.
+    """A process with this one's environment and none of its memory.
+
+    It dies when it is stopped, when nobody holds it any more, and with the thread that made it.
 
     Args:
         log_path: gets what it prints until it is first asked.
@@ -35,6 +39,7 @@ class Callee:
 
     def __init__(self, log_path: Path) -> None:
         self._process = started(_SCRIPT, log_path, answers=True)
+        self._end = weakref.finalize(self, _ended, self._process)
 
     @property
     def is_alive(self) -> bool:
@@ -68,8 +73,7 @@ class Callee:
 
     def stop(self) -> None:
         """Kill it, and whatever it has started."""
-        kill_group(self._process)
-        self._process.communicate()
+        self._end()
 
     def _received(self, deadline: float) -> bytes | None:
         """The answer behind its length. What it forked and left behind may hold the pipe open, and is ended."""
@@ -87,6 +91,11 @@ class Callee:
             elif not self.is_alive:
                 kill_group(self._process)
         return bytes(content[_LENGTH.size :])
+
+
+def _ended(process: subprocess.Popen[bytes]) -> None:
+    kill_group(process)
+    process.communicate()
 
 
 @contextmanager
