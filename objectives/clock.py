@@ -106,7 +106,7 @@ class Clock:
                 called only if the spread is not known.
 
         Raises:
-            EngineError: as `latency`, and what `build` raises.
+            EngineError: as `latency`, and what `built` raises.
         """
         if (found := self._kept("spread")) is not None:
             return Spread(**json.loads(found))

@@ -52,6 +52,16 @@ def lock_file(device: str, name: str) -> Path:
     return _folder() / f"{stem}.{name}"
 
 
+def shared_folder(folder: Path) -> Path:
+    """The folder, made for every user if it is new: each adds files, and deletes none of others."""
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError:
+        return folder
+    folder.chmod(0o1777)  # whatever this user's umask
+    return folder
+
+
 def _wait_for(lock: int, operation: int, device: str) -> None:
     try:
         fcntl.flock(lock, operation | fcntl.LOCK_NB)
@@ -71,12 +81,7 @@ def _folder() -> Path:
 
 def _opened(path: Path) -> int:
     """Open a lock file, creating it for every user if it is new. NFS locks alone only what is open for writing."""
-    try:
-        path.parent.mkdir(parents=True)
-    except FileExistsError:
-        pass
-    else:
-        path.parent.chmod(0o1777)  # whatever this user's umask: others add their devices, and delete none
+    shared_folder(path.parent)
     try:
         created = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR)
     except FileExistsError:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import fcntl
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from ..store import disk_errors
-from .lock import lock_file
+from .lock import lock_file, shared_folder
 
 _announced: dict[str, int] = {}  # by device, the descriptor of the file that says so
 
@@ -21,10 +22,11 @@ def announce(device: str) -> None:
     """
     folder = _folder(device)
     with disk_errors(folder):
-        folder.mkdir(mode=0o1777, parents=True, exist_ok=True)
+        shared_folder(shared_folder(folder.parent) / folder.name)
         while device not in _announced:
             descriptor, name = tempfile.mkstemp(dir=folder)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
+            os.fchmod(descriptor, 0o644)  # other users look, too
             if Path(name).exists():  # nobody took it for that of a process that has ended, before it was locked
                 _announced[device] = descriptor
             else:
@@ -39,10 +41,10 @@ def others_of_ours(device: str) -> int:
 
 def _is_held(path: Path) -> bool:
     try:
-        descriptor = os.open(path, os.O_RDWR)
+        descriptor = os.open(path, os.O_RDONLY)
     except FileNotFoundError:  # another process has just taken it away
         return False
-    except PermissionError:  # another user's: it counts, as it most likely lives
+    except PermissionError:  # another user's, who is about to lock it
         return True
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -50,7 +52,8 @@ def _is_held(path: Path) -> bool:
         return True
     finally:
         os.close(descriptor)
-    path.unlink(missing_ok=True)
+    with suppress(FileNotFoundError, PermissionError):  # gone already, or another user's
+        path.unlink()
     return False
 
 

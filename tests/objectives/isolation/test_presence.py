@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -33,3 +34,14 @@ def test_a_process_is_none_of_the_others(tmp_path: Path) -> None:
 def _announced_and_counted() -> int:
     announce("gpu")
     return others_of_ours("gpu")
+
+
+def test_another_user_may_say_so_too_and_look_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        run_in_child(announce, "gpu", timeout_s=60, log_path=tmp_path / "log", kept="under another umask")
+    finally:
+        os.umask(before)
+    (file,) = tmp_path.glob("gpu.open/*")
+    assert oct(file.stat().st_mode & 0o777) == "0o644"
+    assert oct(file.parent.stat().st_mode & 0o7777) == "0o1777"
