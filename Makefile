@@ -12,7 +12,8 @@ SCRIPT_FOLDERS := tests docs benchmarks benchmarks/search benchmarks/fleet bench
 SCRIPT_PATH := $(subst $() ,:,$(addprefix $(CURDIR)/,$(SCRIPT_FOLDERS)))
 STUDY := studies/quickstart/quickstart.yaml
 RUNS := runs/quickstart
-WORKERS ?= 3 # on two cores: a process waits a third of its time
+# On two cores: a process waits a third of its time.
+WORKERS ?= 3
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 .PHONY: quickstart test test-again docs results install install-dev clean

@@ -162,7 +162,11 @@ ENTRIES = {
             f"{HEADS}.boxes",
         ),
     ),
-    "spread": Made(clock, "SPREAD", ("objectives.score:Scorer.spread", "objectives.clock:Clock.spread")),
+    "spread": Made(
+        clock,
+        "SPREAD",
+        ("objectives.score:Scorer.spread", "objectives.clock:Clock.spread", "objectives.latency.spread"),
+    ),
 }
 
 

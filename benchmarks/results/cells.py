@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from kept_peers import Scored
+from qpareto.objectives.engines import engine_kind
+from qpareto.objectives.engines.tensorrt.kind import TensorRtKind
 from qpareto.objectives.interval import Interval
 from qpareto.search import wording
 from qpareto.search.results.points import Point
@@ -16,7 +18,6 @@ MODELS = {  # how a study's name begins -> its model; figures of reconstructed w
     "quickstart": "the quickstart's YOLO11n, trained on drawn shapes",
 }
 IMAGES = {"-coco-": "COCO val2017", "shapes-": "drawn shapes"}  # what a study's name holds -> where its images are from
-LIBRARIES = {"tensorrt": "TensorRT", "tensorrt_rtx": "TensorRT for RTX"}  # a kind of engine on GPUs -> its library
 BASELINES = {
     "modelopt-max": "ModelOpt `max`, all layers INT8",
     "modelopt-entropy": "ModelOpt `entropy`, all layers INT8",
@@ -39,8 +40,8 @@ def images_of(study: str) -> str:
 def device_of(view: StudyView) -> str:
     """'two threads of an AMD EPYC', or 'an NVIDIA H200 by TensorRT 8.6.1 at batch 32'."""
     found = view.results.points[0].measurement
-    if (kind := found.engine.kind) in LIBRARIES:
-        library = f"{LIBRARIES[kind]} {found.provenance.versions[kind]}"
+    if isinstance(kind := engine_kind(found.engine.kind), TensorRtKind):
+        library = f"{kind.title} {found.provenance.versions[kind.name]}"
         return f"an {found.provenance.device} by {library} at batch {found.engine.batch}"
     if found.engine.threads is None:
         return found.provenance.device

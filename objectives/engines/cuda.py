@@ -21,9 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import EngineError
-from ..isolation.presence import announce
 from .base import Engine
-from .gpu import Gpu, first_line, is_cuda_error, present_gpu
+from .gpu import announce_gpu, first_line, is_cuda_error
 
 STRETCH_MS = 5.0  # between two events at least: their own cost, some microseconds, is then below 0.1 %
 MOST_REPLAYS = 100
@@ -80,8 +79,7 @@ class CudaEngine(Engine):
         self._replays = 0
         with cuda_errors("The GPU cannot take the engine"):
             device = Device(0)
-            if isinstance(gpu := present_gpu(), Gpu):
-                announce(gpu.uuid)
+            announce_gpu()
             device.set_current()
             self._device, self._stream = device, device.create_stream()
             self._ports = _memories((program.input, *program.outputs), device, self._stream)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
+from ..isolation.presence import announce
+
 NO_GPU = "no NVIDIA GPU"
 
 
@@ -66,6 +68,12 @@ def present_gpu() -> Gpu | NoGpu:
             reason=f"CUDA finds no GPU ({first_line(error)}): "
             "check nvidia-smi, CUDA_VISIBLE_DEVICES and the driver's version."
         )
+
+
+def announce_gpu() -> None:
+    """Say that this process has the GPU open from now on, if there is one; see `announce`. Raises the same."""
+    if isinstance(gpu := present_gpu(), Gpu):
+        announce(gpu.uuid)
 
 
 def is_cuda_error(error: Exception) -> bool:

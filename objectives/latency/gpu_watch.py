@@ -177,7 +177,7 @@ def foreign_processes(handle: Any, uuid: str) -> int:
     except pynvml.NVMLError:
         return 0
     others = len(pids - {os.getpid()}) if os.getpid() in pids else len(pids) - 1
-    return max(0, others - others_of_ours(uuid))
+    return max(0, others - others_of_ours(uuid)) if others > 0 else 0
 
 
 def _energy_mj(handle: Any) -> int | None:

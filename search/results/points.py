@@ -108,13 +108,13 @@ def spread_of(points: Iterable[Point]) -> Spread | None:
     Returns:
         None as long as no point was confirmed whose first timing had a spread.
     """
-    deviations, timings, repeats = [], [], []
+    spreads, repeats = [], []
     for point in points:
         first, again = point.measurement.timing, point.again
         if point.measurement.engine.int8_layers and first.spread is not None and again is not None:
-            deviations.append(first.spread)
-            timings.append(BUILDS if engine_kind(point.measurement.engine.kind).chooses_kernels else PROCESSES)
+            timings = BUILDS if engine_kind(point.measurement.engine.kind).chooses_kernels else PROCESSES
+            spreads.append(Spread(deviation=first.spread, timings=timings))
             repeats.append(((first.ratio.value, first.timings), (again.timing.ratio.value, again.timing.timings)))
     if not repeats:
         return None
-    return Spread(deviation=deviations[0], timings=timings[0]).with_repeats(repeats)
+    return spreads[0].with_repeats(repeats)

@@ -17,9 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....errors import EngineError, NoKernelError
-from ...isolation.presence import announce
 from ..base import Availability, Engine, EngineKind
-from ..gpu import NO_GPU, Gpu, NoGpu, present_gpu
+from ..gpu import NO_GPU, Gpu, NoGpu, announce_gpu, present_gpu
 from ..options import EngineOptions
 from .graph import graph_of_onnx, parser_reason
 from .libraries import advice_of_failure
@@ -271,6 +270,5 @@ class TensorRtKind(EngineKind):
 @cache
 def _builder(trt: Any) -> tensorrt.Builder:
     """One a process: version 8.6 takes 10 s to load the kernels that it chooses from."""
-    if isinstance(gpu := present_gpu(), Gpu):
-        announce(gpu.uuid)
+    announce_gpu()
     return cast("tensorrt.Builder", trt.Builder(library_log(trt).logger))
