@@ -5,9 +5,9 @@
     python benchmarks/results/coverage_table.py coverage.jsonl
 
 For the reference and random masks of a study file's space: the candidate is built and timed as a study does, which
-tells an interval; then it is built anew and timed in a new process, again and again. With `--front` the intervals are
-those that the study itself tells of its front, once that is confirmed. Each line of the record is one timing, kept as
-it comes: the same command goes on from there.
+tells an interval; then it and the reference are built anew and timed in a new process, again and again. With `--front`
+the intervals are those that the study itself tells of its front, once that is confirmed. Each line of the record is one
+timing, kept as it comes: the same command goes on from there.
 """
 
 from __future__ import annotations
@@ -87,8 +87,8 @@ def _add_timing(scorer: Scorer, candidate: Candidate, build: int, record: Path) 
     """Build and time a candidate, unless the record has it."""
     if _has(record, candidate, build):
         return
-    engine = replace(scorer, build=FIRST_BUILD + build).engine(scorer.quantize(candidate))
-    timed = scorer.clock().latency(engine)
+    anew = replace(scorer, build=FIRST_BUILD + build)
+    timed = anew.clock().latency(anew.engine(anew.quantize(candidate)))
     line = {
         "mask": candidate.mask.word,
         "int8": len(candidate.mask),
