@@ -7,7 +7,8 @@
 For the reference and random masks of a study file's space: the candidate is built and timed as a study does, which
 tells an interval; then it and the reference are built anew and timed in a new process, again and again. With `--front`
 the intervals are those that the study itself tells of its front, once that is confirmed. Each line of the record is one
-timing, kept as it comes: the same command goes on from there.
+timing, kept as it comes: the same command goes on from there. With `--one-build` the new timings are of one new build,
+so that two records show apart what processes and what builds change.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def _time_masks(spec: StudySpec, scorer: Scorer, options: argparse.Namespace) ->
         int8 = [name for name in space.searched if chance.random() < share]
         candidate = Candidate(space.calibrations[-1], LayerMask.from_names(space.layers, int8))
         for build in range(1 + options.again):
-            _add_timing(scorer, candidate, build, options.record)
+            _add_timing(scorer, candidate, build, options)
 
 
 def _time_front(spec: StudySpec, scorer: Scorer, options: argparse.Namespace) -> None:
@@ -64,7 +65,7 @@ def _time_front(spec: StudySpec, scorer: Scorer, options: argparse.Namespace) ->
             if not _has(options.record, candidate, 0):
                 _add({**_as_told(point), **_provenance(scorer)}, options.record)
             for build in range(1, 1 + options.again):
-                _add_timing(scorer, candidate, build, options.record)
+                _add_timing(scorer, candidate, build, options)
 
 
 def _as_told(point: Point) -> Line:
@@ -83,11 +84,11 @@ def _as_told(point: Point) -> Line:
     }
 
 
-def _add_timing(scorer: Scorer, candidate: Candidate, build: int, record: Path) -> None:
+def _add_timing(scorer: Scorer, candidate: Candidate, build: int, options: argparse.Namespace) -> None:
     """Build and time a candidate, unless the record has it."""
-    if _has(record, candidate, build):
+    if _has(options.record, candidate, build):
         return
-    anew = replace(scorer, build=FIRST_BUILD + build)
+    anew = replace(scorer, build=FIRST_BUILD if options.one_build else FIRST_BUILD + build)
     timed = anew.clock().latency(anew.engine(anew.quantize(candidate)))
     line = {
         "mask": candidate.mask.word,
@@ -100,7 +101,7 @@ def _add_timing(scorer: Scorer, candidate: Candidate, build: int, record: Path) 
         "flags": timed.flags,
         **_provenance(scorer),
     }
-    _add(line, record)
+    _add(line, options.record)
 
 
 def _provenance(scorer: Scorer) -> Line:
@@ -135,6 +136,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--front", action="store_true", help="the study's confirmed front instead of random masks")
     parser.add_argument("--masks", type=int, default=5)
     parser.add_argument("--again", type=int, default=5, help="new builds of each mask")
+    parser.add_argument("--one-build", action="store_true", help="new timings are of one new build, not of one each")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     return parser.parse_args()
