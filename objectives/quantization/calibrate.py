@@ -229,8 +229,10 @@ class CalibrationFeeds:
 
 
 def _quantize(source: Path, target: Path, feeds: CalibrationFeeds, *, method: str, cache: Path | None = None) -> None:
+    from modelopt.onnx import trt_utils
     from modelopt.onnx.quantization import quantize
 
+    trt_utils.TRT_PYTHON_AVAILABLE = False  # else it has TensorRT parse the model, to find plugins: 8.x refuses
     quantize(
         str(source),
         quantize_mode=INT8.name,
