@@ -117,6 +117,17 @@ def test_what_modelopt_cannot_take_fails_the_candidate_with_its_log(
     assert not list((tmp_path / "store" / "calibrated").iterdir())
 
 
+def test_no_tensorrt_parses_the_model_whatever_its_version(
+    network: DetectorModel, images: CalibrationSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ModelOpt would have one that is installed parse it, to look for plugins; 8.x refuses how it does that."""
+    (tmp_path / "tensorrt.py").write_text("")  # whatever it is asked for is an error
+    monkeypatch.syspath_prepend(tmp_path)
+    arguments = network, images.pixels, CalibrationChoice("max", 2), tmp_path
+    run_in_child(_calibrate, *arguments, timeout_s=120, log_path=tmp_path / "log")  # a process that has loaded nothing
+    assert (tmp_path / "calibrated.onnx").is_file()
+
+
 def test_feeds_come_in_batches_and_fill_the_last_with_its_last_image() -> None:
     pixels = np.arange(5, dtype=np.uint8).reshape(5, 1, 1, 1) * np.ones((1, 2, 2, 3), np.uint8)
     feeds = CalibrationFeeds(pixels, input_name="images", batch=2)
