@@ -4,11 +4,11 @@
     python benchmarks/coverage.py STUDY --front --again 4 --record confirmed.jsonl
     python benchmarks/results/coverage_table.py coverage.jsonl
 
-For the reference and random masks of a study file's space: the candidate is built and timed as a study does, which
-tells an interval; then it and the reference are built anew and timed in a new process, again and again. With `--front`
-the intervals are those that the study itself tells of its front, once that is confirmed. Each line of the record is one
-timing, kept as it comes: the same command goes on from there. With `--one-build` the new timings are of one new build,
-so that two records show apart what processes and what builds change.
+For random masks of a study file's space: the candidate is built and timed as a study does, which tells an interval;
+then it and the reference are built anew and timed in a new process, again and again. With `--front` the intervals are
+those that the study itself tells of its front, once that is confirmed. A candidate without INT8 layers is left out: it
+is the reference. Each line of the record is one timing, kept as it comes: the same command goes on from there. With
+`--one-build` the new timings are of one new build, so that two records show apart what processes and builds change.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ def main() -> None:
 
 
 def _time_masks(spec: StudySpec, scorer: Scorer, options: argparse.Namespace) -> None:
-    """Random masks, from none to all layers in INT8; each timing tells an interval."""
+    """Random masks, from a few to all layers in INT8; each timing tells an interval."""
     space, chance = space_of_spec(spec, scorer.layers), random.Random(options.seed)
     for number in range(options.masks):
-        share = number / max(options.masks - 1, 1)
+        share = (1 + number) / options.masks
         int8 = [name for name in space.searched if chance.random() < share]
         candidate = Candidate(space.calibrations[-1], LayerMask.from_names(space.layers, int8))
         for build in range(1 + options.again):
@@ -60,8 +60,9 @@ def _time_front(spec: StudySpec, scorer: Scorer, options: argparse.Namespace) ->
     """The study's front, those of it that were measured again: what it tells first, then new timings."""
     names = [layer.name for layer in scorer.layers]
     for point in results(spec).front:
-        if point.is_measured_again and point.measurement.engine.float_type == spec.engine.float_type:
-            candidate = point.measurement.engine.candidate(names)
+        engine = point.measurement.engine
+        if point.is_measured_again and engine.int8_layers and engine.float_type == spec.engine.float_type:
+            candidate = engine.candidate(names)
             if not _has(options.record, candidate, 0):
                 _add({**_as_told(point), **_provenance(scorer)}, options.record)
             for build in range(1, 1 + options.again):
