@@ -22,6 +22,7 @@ from optuna.samplers import BaseSampler, RandomSampler
 from optuna.search_space import intersection_search_space
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial
+from threadpoolctl import threadpool_limits
 
 from ..front import front_of
 from .beliefs import beliefs_from_trials
@@ -99,7 +100,8 @@ class ParetoSampler(BaseSampler):
         encoding = Encoding(search_space, self._graph)
         chosen: dict[str, Any] = {}
         if encoding.names:
-            with _one_at_a_time:
+            # matrices of some hundred rows: threads of BLAS cost more than they save, the more cores the more
+            with _one_at_a_time, threadpool_limits(limits=1, user_api="blas"):
                 chosen = self._proposal(study, encoding, trial.number)
                 self._proposed[study.study_name, trial.number] = chosen
         return chosen | {
