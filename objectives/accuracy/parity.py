@@ -49,6 +49,7 @@ from .data.images import LetterboxedImages
 from .heads import Detections, Head
 from .heads.boxes import iou
 from .heads.nms import unsuppressed
+from .tasks import Task
 
 PARITY = "parity.json"  # in an engine's folder
 IMAGES = 8  # or the next whole number of batches; of a graph of a smaller batch, still so few different ones
@@ -107,6 +108,13 @@ class Parity:
             return cls(**json.loads((folder / PARITY).read_text(encoding="utf-8")))
         except FileNotFoundError:
             return None
+
+    def words(self, task: Task) -> str:
+        """Such as `boxes are off by 0.012 of their size, masks by 0.020, scores by 0.051`."""
+        if task.iou_type is None:
+            return f"scores are off by {self.score_error:.3f}"
+        shapes = "" if self.shape_error is None else f"{task.finds} by {self.shape_error:.3f}, "
+        return f"boxes are off by {self.box_error:.3f} of their size, {shapes}scores by {self.score_error:.3f}"
 
     def check(self) -> None:
         """Refuse an engine that does not compute its graph.

@@ -68,11 +68,7 @@ class CheckedPackage:
         self._device.run("parity", steps.check_parity, self._engine, onnx_path, out, images=pixels, head=self._head)
         found = Parity.load(out)
         assert found is not None  # the step leaves it
-        shapes = "" if found.shape_error is None else f"masks or key points by {found.shape_error:.3f}, "
-        return (
-            f"on {found.images} images boxes are off by {found.box_error:.3f} of their size, {shapes}scores by "
-            f"{found.score_error:.3f}"
-        )
+        return f"on {found.images} images {found.words(self._head.task)}"
 
     def accuracy(self) -> str:
         """The figure on the same images, the change's interval as its own: the reference is evaluated too."""

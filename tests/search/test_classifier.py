@@ -94,6 +94,7 @@ def test_the_export_tells_top_1_is_verified_and_holds_no_map(exported: Path) -> 
     assert {name: check["outcome"] for name, check in checks.items() if name != "latency"} == dict.fromkeys(
         ("manifest", "files", "device", "versions", "parity", "accuracy"), "passed"
     )
+    assert re.fullmatch(r"on 8 images scores are off by 0\.\d{3}", checks["parity"]["detail"])
     assert checks["accuracy"]["detail"] == f"top-1 {TOP1:.4f} on {3 * EACH} images, {TOP1:.4f} in the manifest"
 
 

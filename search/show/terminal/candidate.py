@@ -8,6 +8,7 @@ from typing import Any
 from rich import box
 from rich.table import Table as RichTable
 
+from ....objectives.accuracy.metrics import TOP1, Metric
 from ....objectives.accuracy.parity import Parity
 from ....objectives.engines.profile import LayerTime, reformat_share
 from ....objectives.interval import Interval
@@ -36,7 +37,7 @@ def show_measurement(measurement: Measurement) -> None:
         "engine": f"{mebibytes(engine.bytes)}, {engine.kind} {engine.float_type}, {engine.run_by}",
         "INT8 layers": f"{len(engine.int8_layers)}, calibration {engine.calibration or 'none'}",
         "what really ran": _what_ran(engine),
-        "against its graph": _parity(engine.parity),
+        "against its graph": _parity(engine.parity, scored.metric),
         "energy of a run": "-" if timed.energy_mj is None else f"{timed.energy_mj:.1f} mJ",
         "device while timing": ", ".join(f"{name} {value}" for name, value in timed.readings.items()) or "-",
         "mask": engine.mask,
@@ -55,9 +56,11 @@ def _what_ran(engine: MeasuredEngine) -> str:
     return f"{engine.int8_ran} of {len(engine.int8_layers)} in INT8; {engine.reformats} reformats{share}"
 
 
-def _parity(found: Parity | None) -> str:
+def _parity(found: Parity | None, metric: Metric) -> str:
     if found is None:
         return "-"
+    if metric is TOP1:  # nothing has a place
+        return f"scores off by {found.score_error:.4f} ({found.images} images)"
     shapes = "" if found.shape_error is None else f"masks or key points by {found.shape_error:.4f}; "
     return (
         f"boxes off by {found.box_error:.4f} of their size, shifted by {found.box_shift:.4f}; {shapes}"
