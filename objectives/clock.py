@@ -15,7 +15,7 @@ from .device import Device
 from .engines.profile import LayerTime
 from .engines.ref import EngineRef
 from .latency.paired import LatencyBudget, PairedLatency
-from .latency.spread import BUILDS, PROCESSES, Spread
+from .latency.spread import Spread, timings_of_spread
 from .latency.telemetry import HostLoad
 from .store import content_key
 
@@ -97,7 +97,7 @@ class Clock:
         return timed.reference_ms
 
     def spread(self, built: Callable[[int], tuple[Clock, EngineRef]]) -> Spread:
-        """How far timings of one engine lie apart: one in each of `PROCESSES` processes, or of each of `BUILDS` builds.
+        """How far timings of one engine lie apart: one timing in a process each, or of a build each.
 
         Kept for later processes on this machine unless a timing was disturbed.
 
@@ -110,10 +110,9 @@ class Clock:
         """
         if (found := self._kept("spread")) is not None:
             return Spread(**json.loads(found))
-        if self.device.kind.chooses_kernels:
-            builds = [built(number) for number in range(BUILDS)]
-        else:  # each is the same
-            builds = [built(0)] * PROCESSES
+        differ = self.device.kind.chooses_kernels
+        count = timings_of_spread(chooses_kernels=differ)
+        builds = [built(number) for number in range(count)] if differ else [built(0)] * count
         timed = [clock.latency(engine) for clock, engine in builds]
         spread = Spread.of_ratios([each.ratio.value for each in timed])
         if not any(each.is_disturbed for each in timed):

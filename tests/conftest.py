@@ -53,7 +53,7 @@ def short_timings() -> Iterator[None]:
 
     Nothing counts as a disturbance: other tests run beside them, and what was disturbed is kept for no later test.
     """
-    from qpareto.objectives import clock
+    from qpareto.objectives.latency import spread
     from qpareto.objectives.latency.paired import LatencyBudget
     from qpareto.objectives.latency.telemetry import HostLoad
     from qpareto.search.run import prepare
@@ -61,7 +61,7 @@ def short_timings() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(prepare, "LatencyBudget", partial(LatencyBudget, min_pairs=20, warmup_seconds=0.1, repeats=0))
         patch.setattr(prepare, "HostLoad", partial(HostLoad, limit=1.0))
-        patch.setattr(clock, "PROCESSES", 3)  # of two, an interval would be twelve times its deviation
+        patch.setattr(spread, "PROCESSES", 3)  # of two, an interval would be twelve times its deviation
         yield
 
 

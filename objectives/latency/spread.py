@@ -36,8 +36,16 @@ from ..interval import Interval
 PROCESSES = 6  # that time one build
 BUILDS = 4  # that are timed once each, where they may differ: they take minutes
 FEWEST_REPEATS = 3  # engines that were timed again: the median of fewer is the one or the other of them
-
 Timed = tuple[float, int]  # a ratio, and of how many timings it is the geometric mean
+
+
+def timings_of_spread(*, chooses_kernels: bool) -> int:
+    """How many timings a spread is of, on whose number its certainty depends.
+
+    Args:
+        chooses_kernels: whether a build chooses kernels by timing them, so that builds differ.
+    """
+    return BUILDS if chooses_kernels else PROCESSES
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...errors import CandidateError
 from ...objectives.engines import engine_kind
-from ...objectives.latency.spread import BUILDS, PROCESSES, Spread
+from ...objectives.latency.spread import Spread, timings_of_spread
 from ...objectives.measurement import Measurement
 from ...objectives.objective import accuracy_on_images_of, values_of
 from .figures import Figures, figures_of
@@ -112,7 +112,8 @@ def spread_of(points: Iterable[Point]) -> Spread | None:
     for point in points:
         first, again = point.measurement.timing, point.again
         if point.measurement.engine.int8_layers and first.spread is not None and again is not None:
-            timings = BUILDS if engine_kind(point.measurement.engine.kind).chooses_kernels else PROCESSES
+            kind = engine_kind(point.measurement.engine.kind)
+            timings = timings_of_spread(chooses_kernels=kind.chooses_kernels)
             spreads.append(Spread(deviation=first.spread, timings=timings))
             repeats.append(((first.ratio.value, first.timings), (again.timing.ratio.value, again.timing.timings)))
     if not repeats:

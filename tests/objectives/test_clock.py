@@ -12,6 +12,7 @@ from qpareto.objectives import clock, steps
 from qpareto.objectives.clock import Clock
 from qpareto.objectives.engines.openvino.kind import OpenVinoKind
 from qpareto.objectives.engines.ref import EngineRef
+from qpareto.objectives.latency import spread
 from qpareto.objectives.latency.paired import PairedLatency
 from qpareto.objectives.latency.spread import BUILDS
 from qpareto.objectives.score import Scorer
@@ -55,7 +56,7 @@ def test_the_spread_is_of_as_many_builds_as_may_differ_in_processes_of_their_own
     chooses_kernels: bool, scorer: Scorer, timed: list[EngineRef], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(OpenVinoKind, "chooses_kernels", chooses_kernels)  # as TensorRT does
-    monkeypatch.setattr(clock, "PROCESSES", 4)
+    monkeypatch.setattr(spread, "PROCESSES", 4)
     monkeypatch.setattr(clock, "SPREAD", 101 + chooses_kernels)  # as if none had been found yet
     against: list[EngineRef] = []
     latency = Clock.latency
