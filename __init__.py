@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .errors import QParetoError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from .search.api import OpenedStudy
+
 __all__ = ["QParetoError", "__version__", "open"]
 __version__ = "0.1.0"
 
 
-def open(study: str | Path, *overrides: str, device: str | None = None) -> Any:  # noqa: A001 - read as `qpareto.open`
-    """Look at the study of a study file: an `OpenedStudy` with `measurements()`, `plots()` and `results`.
+def open(study: str | Path, *overrides: str, device: str | None = None) -> OpenedStudy:  # noqa: A001 - read as `qpareto.open`
+    """Look at the study of a study file: its `measurements()`, `plots()` and `results`.
 
     Args:
         overrides: `KEY=VALUE` of the study file.

@@ -109,7 +109,7 @@ def _fields(part: str, kind: type[Any], values: Mapping[str, Any], names: Mappin
     return {name: values[key] for name, key in told.items() if key in values}
 
 
-def _told(name: str, value: Any) -> dict[str, Any]:
+def _told(name: str, value: object) -> dict[str, Any]:
     if isinstance(value, Interval):
         return {name: value.value, f"{name}_ci": list(value.ends)}
     if isinstance(value, Percentile):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from ..interval import Interval
 from .coco import CocoScore
@@ -53,7 +52,9 @@ class ScoredClasses(TopScore, ScoredAccuracy):
 SCORED: tuple[type[ScoredAccuracy], ...] = (ScoredBoxes, ScoredClasses)
 
 
-def scored_accuracy(score: Score, **facts: Any) -> ScoredAccuracy:
-    """What an engine scored, with what else is told of it: `ScoredAccuracy`'s own fields."""
+def scored_accuracy(
+    score: Score, *, change: Interval, images: int, dataset_hash: str, key: str | None = None
+) -> ScoredAccuracy:
+    """What an engine scored, with what else is told of it: see `ScoredAccuracy`."""
     kind = next(kind for kind in SCORED if kind.metric is score.metric)
-    return kind(**vars(score), **facts)
+    return kind(**vars(score), change=change, images=images, dataset_hash=dataset_hash, key=key)

@@ -6,10 +6,9 @@ import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 
-def content_key(*, made_by: int = 1, **inputs: Any) -> str:
+def content_key(*, made_by: int = 1, **inputs: object) -> str:
     """Hash of JSON-able inputs: 32 hex digits, the same on every machine and in every run.
 
     Args:

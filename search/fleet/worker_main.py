@@ -13,7 +13,7 @@ import pickle
 import signal
 import sys
 import threading
-from typing import Any
+from collections.abc import Callable
 
 
 def main() -> None:
@@ -31,7 +31,7 @@ def main() -> None:
     _do(work)
 
 
-def _do(work: Any) -> None:
+def _do(work: Callable[[], object]) -> None:
     from qpareto.errors import QParetoError
     from qpareto.search.fleet.place import REFUSED
 

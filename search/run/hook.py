@@ -14,7 +14,7 @@ import signal
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from ..study.outcome import Outcome
 from ..study.record import TrialRecord
@@ -117,7 +117,7 @@ def _last_line(said: IO[bytes]) -> str:
     return f": {told[:300]}" if told else ""
 
 
-def _finite(value: Any) -> Any:
+def _finite(value: object) -> object:
     """The same with null for NaN and infinities, which JSON has not."""
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}

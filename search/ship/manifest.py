@@ -44,7 +44,7 @@ def _known(head: str) -> str:
     return head
 
 
-def _measurement(found: Any) -> Measurement:
+def _measurement(found: Measurement | Mapping[str, Any]) -> Measurement:
     try:
         return found if isinstance(found, Measurement) else Measurement.from_json(found)
     except (KeyError, TypeError, AttributeError) as error:

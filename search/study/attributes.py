@@ -155,7 +155,7 @@ def _ending_of_format_1(reason: str) -> dict[str, str]:
     return {"outcome": outcome, "reason": why or reason} if outcome in _SAID_IN_FORMAT_1 else {}
 
 
-def _as_json(value: Any) -> Any:
+def _as_json(value: object) -> object:
     if isinstance(value, Measurement | Stopped):
         return value.as_json()
     if isinstance(value, Identity):

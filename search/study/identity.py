@@ -125,7 +125,7 @@ def _keys() -> Iterator[tuple[str, str]]:
             yield each.name.replace("_", " "), each.name
 
 
-def _default(identity: Identity, name: str) -> Any:
+def _default(identity: Identity, name: str) -> object:
     """Of an engine's option that is not told."""
     _, dot, option = name.partition("engine.")
     return getattr(engine_kind(identity._kind).options, option, None) if dot and identity._kind in KINDS else None

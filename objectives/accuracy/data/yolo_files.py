@@ -73,7 +73,7 @@ def read_yolo(data_yaml: Path, *, split: str) -> YoloFiles:
     return YoloFiles(_names(data, data_yaml), tuple(sorted(images)), _kpt_shape(data, data_yaml))
 
 
-def split_of(data: Any, split: str) -> Any:
+def split_of(data: object, split: str) -> object:
     """What a data.yaml's content names as a split; None if nothing. Ultralytics takes `validation` for `val` too."""
     if not isinstance(data, dict):
         return None
