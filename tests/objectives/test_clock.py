@@ -12,9 +12,8 @@ from qpareto.objectives import clock, steps
 from qpareto.objectives.clock import Clock
 from qpareto.objectives.engines.openvino.kind import OpenVinoKind
 from qpareto.objectives.engines.ref import EngineRef
-from qpareto.objectives.latency import spread
 from qpareto.objectives.latency.paired import PairedLatency
-from qpareto.objectives.latency.spread import BUILDS
+from qpareto.objectives.latency.spread import BUILDS, PROCESSES, timings_of_spread
 from qpareto.objectives.score import Scorer
 from qpareto.objectives.store import content_key
 from qpareto.search.run.prepare import scorer_of_spec
@@ -56,7 +55,7 @@ def test_the_spread_is_of_as_many_builds_as_may_differ_in_processes_of_their_own
     chooses_kernels: bool, scorer: Scorer, timed: list[EngineRef], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(OpenVinoKind, "chooses_kernels", chooses_kernels)  # as TensorRT does
-    monkeypatch.setattr(spread, "PROCESSES", 4)
+    monkeypatch.setattr(clock, "timings_of_spread", timings_of_spread)  # as outside the tests
     monkeypatch.setattr(clock, "SPREAD", 101 + chooses_kernels)  # as if none had been found yet
     against: list[EngineRef] = []
     latency = Clock.latency
@@ -67,7 +66,7 @@ def test_the_spread_is_of_as_many_builds_as_may_differ_in_processes_of_their_own
 
     monkeypatch.setattr(Clock, "latency", seen)
     first = scorer.spread()
-    assert len(timed) == first.timings == (BUILDS if chooses_kernels else 4)
+    assert len(timed) == first.timings == (BUILDS if chooses_kernels else PROCESSES)
     assert len(set(timed)) == len(set(against)) == (BUILDS if chooses_kernels else 1)
     assert {engine.name for engine in timed}.isdisjoint(engine.name for engine in against)
     assert 0 < first.deviation < 1
