@@ -89,7 +89,7 @@ def _add_timing(scorer: Scorer, candidate: Candidate, build: int, options: argpa
     """Build and time a candidate, unless the record has it."""
     if _has(options.record, candidate, build):
         return
-    anew = replace(scorer, build=FIRST_BUILD if options.one_build else FIRST_BUILD + build)
+    anew = replace(scorer, build=FIRST_BUILD + (0 if options.one_build else build))
     timed = anew.clock().latency(anew.engine(anew.quantize(candidate)))
     line = {
         "mask": candidate.mask.word,

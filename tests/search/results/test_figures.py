@@ -8,7 +8,7 @@ import pytest
 
 from made_up_trials import measured, results_of, trial
 from qpareto.errors import CandidateError
-from qpareto.objectives.latency.spread import Spread, timings_of_spread
+from qpareto.objectives.latency.spread import Spread
 from qpareto.objectives.measurement import Measurement
 from qpareto.search.results.figures import NO_LOSS, expected_luck, figures_of, is_as_accurate
 from qpareto.search.results.points import Point
@@ -62,7 +62,7 @@ def test_the_interval_of_a_latency_counts_what_the_studys_points_showed_when_the
         confirmations={number: timed((0.55 + number / 100) * 1.04, 3) for number in (0, 1, 2)},
     )
     timing = np.log(1.04) * np.sqrt(3 / 4) / 0.67449  # from the difference of one and the mean of three
-    spread = Spread(deviation=float(timing), timings=timings_of_spread(chooses_kernels=False))
+    spread = Spread(deviation=float(timing), timings=6)
     for point, timings in zip(after.points, (3, 3, 3, 1), strict=True):
         found = point.decisive
         expected = spread.around(found.timing.own, timings=timings)
