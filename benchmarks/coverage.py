@@ -39,6 +39,7 @@ def main() -> None:
     options = _arguments()
     spec = load_study_file(options.study, options.set)
     scorer = scorer_of_spec(spec)
+    scorer.spread()  # before any mask: it also learns which layers have no INT8 kernel here
     if options.front:
         _time_front(spec, scorer, options)
     else:
@@ -90,10 +91,11 @@ def _add_timing(scorer: Scorer, candidate: Candidate, build: int, options: argpa
     if _has(options.record, candidate, build):
         return
     anew = replace(scorer, build=FIRST_BUILD + (0 if options.one_build else build))
-    timed = anew.clock().latency(anew.engine(anew.quantize(candidate)))
+    quantized = anew.quantize(candidate)
+    timed = anew.clock().latency(anew.engine(quantized))
     line = {
         "mask": candidate.mask.word,
-        "int8": len(candidate.mask),
+        "int8": len(quantized.mask),
         "build": build,
         "ratio": timed.ratio.value,
         "own": timed.ratio.ends,

@@ -38,7 +38,7 @@ from qpareto.search.study_file.loading import load_study_file
 FORMAT = 1
 RECORDED = Path(__file__).resolve().parent / "recorded"
 CONFIRMED = "confirmed:"  # how the names of a study's confirmations begin
-LEFT_OUT = frozenset({"worker", "beat", "token"})  # of a trial's attributes: hosts, process ids, tokens
+LEFT_OUT = frozenset({"worker", "kept_worker", "beat", "token"})  # of a trial's attributes: hosts, process ids, tokens
 _LOG = re.compile(r" Its log: \S+")
 
 Document = dict[str, Any]
@@ -143,7 +143,7 @@ def _fill(document: Document, storage: str | BaseStorage) -> None:
 def _kept_trial(
     trial: FrozenTrial, space: Mapping[str, BaseDistribution], layers: Sequence[str | None], workers: dict[str, int]
 ) -> Document:
-    signature = json.dumps(trial.user_attrs.get("worker"), sort_keys=True)
+    signature = json.dumps([trial.user_attrs.get(name) for name in ("worker", "kept_worker")], sort_keys=True)
     attributes = {name: told for name, told in trial.user_attrs.items() if name not in LEFT_OUT}
     if not trial.state.is_finished():
         attributes |= {"outcome": Outcome.INTERRUPTED, "reason": "It was running when the study was kept."}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -51,11 +50,13 @@ def test_a_kept_study_is_shown_as_the_one_that_it_was(study: SearchStudy, kept: 
     assert [trial.system_attrs for trial in shown.trials] == [trial.system_attrs for trial in was.trials]
 
 
-def test_a_restored_study_is_kept_as_the_same_trials(kept: Path, tmp_path: Path) -> None:
-    again = kept_study(open_study(load_study_file(restored_study(kept, tmp_path))))
-    for trial in again["trials"]:
-        del trial["attributes"]["kept_worker"]
-    assert again == json.loads(kept.read_text())
+def test_a_restored_study_is_kept_as_the_same_trials_by_the_same_workers(kept: Path, tmp_path: Path) -> None:
+    document = read_document(kept)
+    for number, trial in enumerate(document["trials"]):
+        trial["worker"] = number % 2
+    write_document(document, tmp_path / "two-workers.json")
+    again = kept_study(open_study(load_study_file(restored_study(tmp_path / "two-workers.json", tmp_path))))
+    assert again == document
 
 
 def test_nothing_of_the_machine_is_kept(study: SearchStudy, tmp_path: Path) -> None:
