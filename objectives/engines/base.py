@@ -142,6 +142,14 @@ class EngineKind(ABC):
         """The same, but built as soon as the library can: for a test, to which it is no matter how fast engines are."""
         return options
 
+    def timing_cache(self, options: EngineOptions) -> Path | None:
+        """The file in `options.shared_dir` by which builds choose the kernels that earlier ones chose.
+
+        It need not be there yet. None of kinds that keep none, and without a `shared_dir`.
+        """
+        del options
+        return None
+
     @abstractmethod
     def build(self, onnx_path: Path, engine_dir: Path, options: EngineOptions) -> None:
         """Build an engine from a Q/DQ graph into an existing, empty folder. Called in a child process.

@@ -125,6 +125,7 @@ class EngineFacts(Part):
     reference_options: StoredOptions
     reference_graph_hash: str  # of the quantized ONNX without its Q/DQ pairs
     files: tuple[EngineFile, ...]
+    timing_cache: InnerPath | None = None  # by which `verify` builds a reference of the same kernels
 
 
 class TimingFacts(Part):

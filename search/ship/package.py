@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import platform
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -41,6 +42,7 @@ from .manifest import (
 )
 from .readme import CHANGED, readme
 
+TIMING_CACHE = "timing.cache"
 _LIBRARIES = ("numpy", "onnx", "opencv-python-headless", "pycocotools", "optuna")
 
 
@@ -107,8 +109,9 @@ def write_package(package: Package, measurement: Measurement, story: Story) -> M
     )
     with made_aside(package.folder) as folder:
         files = lay_out(package.chosen_layout, built, folder)
+        facts = _engine_facts(scorer, built, files, timing_cache=_copied_timing_cache(scorer, folder))
         (folder / "quantized.onnx").write_bytes(built.graph.SerializeToString())
-        manifest = _manifest(package, built, files, measurement, story=story)
+        manifest = _manifest(package, built, facts, measurement, story=story)
         if manifest.drift is not None and manifest.drift.images:
             _pair(scorer, built).draw(manifest.drift, folder / CHANGED)
         (folder / "README.md").write_text(readme(manifest), encoding="utf-8")
@@ -128,7 +131,7 @@ def _refuse_another(package: Package, quantized: QuantizedModel, measurement: Me
 
 
 def _manifest(
-    package: Package, built: BuiltEngine, files: tuple[EngineFile, ...], measurement: Measurement, *, story: Story
+    package: Package, built: BuiltEngine, engine: EngineFacts, measurement: Measurement, *, story: Story
 ) -> Manifest:
     scorer, mask = package.scorer, package.candidate.mask
     return Manifest(
@@ -143,13 +146,7 @@ def _manifest(
         ),
         calibration=_calibration_facts(package, built) if mask else None,
         data=_data_facts(package),
-        engine=EngineFacts(
-            recipe=scorer.kind.recipe,
-            options=built.options,
-            reference_options=_portable(scorer.build_options()),
-            reference_graph_hash=graph_hash(scorer.built_graph(scorer.reference_graph())),
-            files=files,
-        ),
+        engine=engine,
         timing=TimingFacts(
             ci_width=scorer.budget.ci_width, max_seconds=scorer.budget.max_seconds, max_wait_s=scorer.load.max_wait_s
         ),
@@ -160,6 +157,28 @@ def _manifest(
         drift=_pair(scorer, built).drift(),
         files={},
     )
+
+
+def _engine_facts(
+    scorer: Scorer, built: BuiltEngine, files: tuple[EngineFile, ...], *, timing_cache: str | None
+) -> EngineFacts:
+    return EngineFacts(
+        recipe=scorer.kind.recipe,
+        options=built.options,
+        reference_options=_portable(scorer.build_options()),
+        reference_graph_hash=graph_hash(scorer.built_graph(scorer.reference_graph())),
+        files=files,
+        timing_cache=timing_cache,
+    )
+
+
+def _copied_timing_cache(scorer: Scorer, folder: Path) -> str | None:
+    """Its name in the folder; None where the engine was built without one."""
+    cache = scorer.kind.timing_cache(scorer.options)
+    if cache is None or not cache.is_file():
+        return None
+    shutil.copyfile(cache, folder / TIMING_CACHE)
+    return TIMING_CACHE
 
 
 def _model_facts(scorer: Scorer) -> ModelFacts:

@@ -140,8 +140,15 @@ def _contents(manifest: Manifest) -> str:
         f"- {engine}: the engine{' that was measured' if manifest.afresh else ''}.\n"
         f"{_picture(manifest)}"
         "- `quantized.onnx`: what it was built from. Without its Q/DQ pairs it is the reference.\n"
+        f"{_timing_cache(manifest)}"
         "- `manifest.json`: every figure, version and hash (SHA-256, as `sha256sum` prints it)."
     )
+
+
+def _timing_cache(manifest: Manifest) -> str:
+    if manifest.engine.timing_cache is None:
+        return ""
+    return f"- `{manifest.engine.timing_cache}`: what kernels took; `verify` builds the reference by it.\n"
 
 
 def _picture(manifest: Manifest) -> str:

@@ -1,13 +1,14 @@
 """An exported folder whose files are what was exported, loaded and measured again.
 
 The reference is not in the folder, nor need it be: it is `quantized.onnx` without its Q/DQ pairs, proven by its graph's
-hash, and is built here.
+hash, and is built here; by TensorRT from the timing cache that the folder has, so that it is of the same kernels.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from ...objectives.accuracy.heads.head_kinds import head_named
 from ...objectives.accuracy.parity import IMAGES, Parity
 from ...objectives.accuracy.tasks import Task
 from ...objectives.device import Device
-from ...objectives.engines import EngineOptions
+from ...objectives.engines import EngineOptions, engine_kind
 from ...objectives.engines.build import engine_from_onnx
 from ...objectives.engines.ref import EngineRef
 from ...objectives.evaluator import Evaluator
@@ -163,7 +164,18 @@ class CheckedPackage:
         onnx_path = self.scratch / "reference.onnx"
         onnx_path.write_bytes(graph.model.SerializeToString())
         with self._device.beside_timing():
-            return engine_from_onnx(onnx_path, graph.graph_hash, facts.reference_options, self._store)
+            return engine_from_onnx(onnx_path, graph.graph_hash, self._reference_options(), self._store)
+
+    def _reference_options(self) -> EngineOptions:
+        """With the timing cache of the study's builds, so that the reference's kernels are those of then."""
+        facts = self.manifest.engine
+        if facts.timing_cache is None:
+            return facts.reference_options
+        options = replace(facts.reference_options, shared_dir=self.scratch / "engine-caches")
+        if cache := engine_kind(options.kind).timing_cache(options):
+            cache.parent.mkdir()
+            shutil.copyfile(self.folder / facts.timing_cache, cache)
+        return options
 
     @cached_property
     def _evaluator(self) -> Evaluator:

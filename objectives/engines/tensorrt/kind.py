@@ -91,6 +91,10 @@ class TensorRtKind(EngineKind):
         levels = hasattr(self._trt().IBuilderConfig, "builder_optimization_level")  # not so in 8.5
         return replace(self._own(options), optimization_level=0) if levels else options
 
+    def timing_cache(self, options: EngineOptions) -> Path | None:
+        cache = self._timing_cache(options)
+        return None if cache is None else cache.path
+
     def build(self, onnx_path: Path, engine_dir: Path, options: EngineOptions) -> None:
         options = self._own(options)
         trt = self._trt()

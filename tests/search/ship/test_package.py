@@ -15,6 +15,8 @@ from made_up_trials import changed, measured
 from qpareto.errors import StudyError
 from qpareto.objectives.accuracy.data.dataset import Dataset
 from qpareto.objectives.accuracy.tasks import Task
+from qpareto.objectives.engines import EngineKind, EngineOptions
+from qpareto.objectives.engines.openvino.kind import OpenVinoKind
 from qpareto.objectives.measurement import Measurement
 from qpareto.objectives.quantization.apply_mask import float_graph
 from qpareto.objectives.score import Scorer
@@ -23,6 +25,7 @@ from qpareto.search.run.prepare import dataset_of_spec, scorer_of_spec
 from qpareto.search.ship.layouts import Layout
 from qpareto.search.ship.manifest import DataFacts, Manifest, read_manifest, sha256_of
 from qpareto.search.ship.package import Package, Story, write_package
+from qpareto.search.ship.recheck import CheckedPackage
 from qpareto.search.ship.verify import verify_package
 from qpareto.search.study_file.loading import load_study_file
 from qpareto.search.study_file.spec import StudySpec
@@ -162,6 +165,37 @@ def test_a_manifest_is_valid_by_its_json_schema(package: Package) -> None:
     write_package(package, measurement_of(package), STORY)
     schema = Manifest.model_json_schema(mode="serialization")
     jsonschema.validate(json.loads((package.folder / "manifest.json").read_text()), schema)
+
+
+def test_a_timing_cache_goes_along_for_a_reference_of_the_same_kernels(
+    package: Package, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(OpenVinoKind, "timing_cache", kernels_of_shared_dir)  # it keeps none of its own
+    kernels = kernels_of_shared_dir(package.scorer.kind, package.scorer.options)
+    kernels.parent.mkdir(parents=True, exist_ok=True)
+    kernels.write_bytes(b"what kernels took")
+    manifest = write_package(package, measurement_of(package), STORY)
+    assert manifest.files["timing.cache"] == sha256_of(kernels)
+    assert "`timing.cache`" in (package.folder / "README.md").read_text()
+    built = CheckedPackage(folder=package.folder, manifest=manifest, scratch=tmp_path, find_images=no_images)._reference
+    assert built.options.shared_dir is not None
+    assert (built.options.shared_dir / "kernels").read_bytes() == b"what kernels took"
+
+
+def test_an_engine_that_was_built_without_a_timing_cache_brings_none(package: Package) -> None:
+    manifest = write_package(package, measurement_of(package), STORY)
+    assert manifest.engine.timing_cache is None
+    assert "timing.cache" not in manifest.files
+
+
+def no_images(*_: object) -> Dataset:
+    raise AssertionError("the reference is built without images")
+
+
+def kernels_of_shared_dir(kind: EngineKind, options: EngineOptions) -> Path:
+    del kind
+    assert options.shared_dir is not None
+    return options.shared_dir / "kernels"
 
 
 def test_the_readme_says_what_was_chosen_why_and_how_it_was_measured(package: Package) -> None:

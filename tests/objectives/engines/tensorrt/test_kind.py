@@ -164,6 +164,7 @@ def test_a_later_build_finds_the_timings_of_an_earlier_one(tmp_path: Path) -> No
     for _ in range(2):
         KIND.build(path, tmp_path, options)
         (cache,) = (tmp_path / "shared").glob("timing-*.cache")
+        assert KIND.timing_cache(options) == cache
         sizes.append(cache.stat().st_size)
     assert sizes[0] > 1000  # an empty one of version 8.6 has 203 bytes
     assert sizes[1] == sizes[0]
