@@ -173,7 +173,7 @@ class CheckedPackage:
             return facts.reference_options
         options = replace(facts.reference_options, shared_dir=self.scratch / "engine-caches")
         if cache := engine_kind(options.kind).timing_cache(options):
-            cache.parent.mkdir()
+            cache.parent.mkdir(exist_ok=True)  # asked for again where the reference did not build
             shutil.copyfile(self.folder / facts.timing_cache, cache)
         return options
 
