@@ -39,7 +39,7 @@ class Callee:
 
     def __init__(self, log_path: Path) -> None:
         self._process = started(_SCRIPT, log_path, answers=True)
-        self._end = weakref.finalize(self, _ended, self._process)
+        self._end = weakref.finalize(self, _ended, self._process, os.getpid())
 
     @property
     def is_alive(self) -> bool:
@@ -93,9 +93,11 @@ class Callee:
         return bytes(content[_LENGTH.size :])
 
 
-def _ended(process: subprocess.Popen[bytes]) -> None:
-    kill_group(process)
-    process.communicate()
+def _ended(process: subprocess.Popen[bytes], owner: int) -> None:
+    """End a child of this process. A fork of it, as some library makes, has its objects, and not its children."""
+    if os.getpid() == owner:
+        kill_group(process)
+        process.communicate()
 
 
 @contextmanager

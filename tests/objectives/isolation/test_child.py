@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import ctypes
+import gc
 import importlib
 import json
 import os
@@ -270,6 +271,22 @@ def test_a_kept_process_that_died_meanwhile_is_replaced(log: Path) -> None:
     os.kill(died, signal.SIGKILL)
     _expect_gone(died)
     assert run_in_child(os.getpid, timeout_s=60, log_path=log, kept="t") != died
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")  # Python 3.12 on fork
+def test_a_kept_process_outlives_a_fork_of_the_one_that_keeps_it(log: Path) -> None:
+    """OpenVINO's telemetry forks in a thread: the fork has no other thread, and what those kept is thrown away."""
+
+    def fork() -> int:
+        if (pid := os.fork()) == 0:
+            gc.collect()
+            os._exit(0)
+        return os.waitpid(pid, 0)[1]
+
+    kept = run_in_child(os.getpid, timeout_s=60, log_path=log, kept="t")
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(fork).result() == 0
+    assert run_in_child(os.getpid, timeout_s=60, log_path=log, kept="t") == kept
 
 
 def test_a_kept_process_dies_with_the_one_that_keeps_it(tmp_path: Path) -> None:
