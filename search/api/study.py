@@ -102,6 +102,7 @@ def _work(
     if (remarks := data_remarks(scorer.images.dataset)) and study.stored.data != remarks:
         study.keep(StudyAttributes(data=remarks))
     scorer = replace(scorer, unit_ms=study.reference_ms)
+    _refuse_other_kernels(study, scorer)
     objective = Pipeline(scorer=scorer, search=search, objectives=study.objectives, known=known)
     told = listener or Silence()
     if spec.on_trial is not None:
@@ -109,6 +110,12 @@ def _work(
     worker = Worker(spec=spec, study=study, objective=objective, space=space, listener=told)
     worker.run(trials=trials or search.trials, timeout_s=search.limit_s(timeout_s))
     return study
+
+
+def _refuse_other_kernels(study: SearchStudy, scorer: Scorer) -> None:
+    """Builds that choose kernels by timing them must choose here as they did where the study was begun."""
+    if scorer.kind.chooses_kernels:
+        study.hold_to_builds(scorer.spread())
 
 
 def results(spec: StudySpec, *, device: str | None = None) -> Results:
@@ -134,5 +141,6 @@ def confirm_study(spec: StudySpec) -> Results:
     scorer = _checked_scorer(spec)
     study = study_of_this_device(spec)
     study.hold_to(identity_of_study(spec, scorer, space_of_spec(spec, scorer.layers)))
+    _refuse_other_kernels(study, scorer)
     confirm_front(spec, study, scorer)
     return results_of_study(study)

@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from ...errors import CandidateError
 from ...objectives.accuracy.race import Stopped
+from ...objectives.latency.spread import Spread
 from ...objectives.measurement import Measurement
 from .identity import Identity
 from .outcome import Outcome
@@ -105,6 +106,8 @@ class StudyAttributes:
         identity: what it was made with. Last: without it a study is nobody's.
         expected: kept so that whoever looks at the study sees it; None if its workers never asked.
         data: what must be known of the images that it measures on, a sentence each.
+        builds: how the engine with all layers in INT8 was timed where the study was begun, of kinds whose builds choose
+            kernels by timing them.
         confirmed: trial -> what its candidate scored when it was measured once more, or why it could not be.
         exported: trial -> what its candidate scored as it was measured anew for an export; the last one counts.
     """
@@ -114,6 +117,7 @@ class StudyAttributes:
     identity: Identity | None = None
     expected: Expected | None = None
     data: tuple[str, ...] | None = None
+    builds: Spread | None = None
     confirmed: Mapping[int, Measurement | CandidateError] = field(default_factory=dict)
     exported: Mapping[int, Measurement] = field(default_factory=dict)
 
@@ -125,6 +129,7 @@ class StudyAttributes:
             "identity": self.identity,
             "expected": self.expected,
             "data": self.data,
+            "builds": self.builds,
             **{f"{_CONFIRMED}{number}": found for number, found in self.confirmed.items()},
             **{f"{_EXPORTED}{number}": found for number, found in self.exported.items()},
         }
@@ -133,13 +138,14 @@ class StudyAttributes:
     @classmethod
     def from_stored(cls, told: Mapping[str, Any]) -> Self:
         """Read a study's attributes, whoever wrote them."""
-        identity, expected = told.get("identity"), told.get("expected")
+        identity, expected, builds = (told.get(name) for name in ("identity", "expected", "builds"))
         return cls(
             maker=told.get("maker"),
             reference_ms=told.get("reference_ms"),
             identity=None if identity is None else Identity.from_stored(identity),
             expected=None if expected is None else Expected(**expected),
             data=tuple(told["data"]) if "data" in told else None,
+            builds=None if builds is None else Spread(**builds),
             confirmed={number: _confirmation(found) for number, found in _numbered(told, _CONFIRMED)},
             exported={number: Measurement.from_json(found) for number, found in _numbered(told, _EXPORTED)},
         )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import StudyError
 from ...objectives.accuracy.race import Stopped
+from ...objectives.latency.spread import Spread
 from ...objectives.measurement import Measurement
 from ...objectives.objective import values_of
 from ...spaces.candidate import Candidate
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.study import StudyDirection
     from optuna.trial import FrozenTrial
+
+# Of the ratio, beyond doubt: builds from one timing cache on four H200s were up to 0.4 % apart, those from two caches
+# 2 to 4 % (YOLO11n at batch 8 and 32).
+OTHER_KERNELS = 0.01
 
 
 @dataclass(frozen=True)
@@ -103,6 +108,26 @@ class SearchStudy:
             raise StudyError(
                 f"The study '{self.study.study_name}' was made otherwise ({'; '.join(found)}): its figures would not "
                 "compare, so undo the change, or give the changed study another `name`."
+            )
+
+    def hold_to_builds(self, here: Spread) -> None:
+        """Refuse to go on where builds choose other kernels than where the study was begun; the first one tells those.
+
+        Args:
+            here: how the engine with all layers in INT8 was timed, each time of a new build of it and the reference.
+
+        Raises:
+            StudyError: its ratio to the reference is another beyond doubt, by more than `OTHER_KERNELS`.
+        """
+        begun = self.stored.builds
+        if begun is None:
+            self.keep(StudyAttributes(builds=here))
+        elif here.surely_apart(begun) > OTHER_KERNELS:
+            raise StudyError(
+                f"The study '{self.study.study_name}' was begun where the engine with all layers in INT8 takes "
+                f"{begun.ratio:.3f} of the reference, and here it takes {here.ratio:.3f}: builds choose other kernels "
+                "here, so figures would not compare; copy `engine-caches` out of the cache folder there into the one "
+                "here, or give the study another `name`, with this one's file in `search.start_from`."
             )
 
     def look(self) -> Snapshot:

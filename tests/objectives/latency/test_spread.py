@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import median_abs_deviation
+from scipy.stats import gmean, median_abs_deviation, sem, t
 
 from qpareto.objectives.interval import Interval
 from qpareto.objectives.latency.spread import FEWEST_REPEATS, Spread
@@ -99,3 +100,35 @@ def test_one_engine_that_was_rebuilt_into_a_slow_one_is_no_spread_of_all() -> No
 def test_what_is_no_spread_is_refused(deviation: float, timings: int) -> None:
     with pytest.raises(ValueError, match="a spread needs 2 timings"):
         Spread(deviation=deviation, timings=timings)
+
+
+@pytest.mark.parametrize("deviations", [(0.01, 0.01), (0.002, 0.02)])
+def test_two_machines_of_one_ratio_are_seldom_told_apart_and_two_ratios_by_no_more_than_they_are(
+    deviations: tuple[float, float],
+) -> None:
+    rng, rounds, between = np.random.default_rng(0), 4000, 0.05
+    apart, beyond = 0, 0
+    for _ in range(rounds):
+        one, other = (Spread.of_ratios(np.exp(rng.normal(0, each, 4)).tolist()) for each in deviations)
+        assert other.ratio is not None
+        apart += one.surely_apart(other) > 0
+        beyond += one.surely_apart(replace(other, ratio=other.ratio * math.exp(between))) > between
+    assert apart / rounds < 0.05
+    assert beyond / rounds < 0.025
+
+
+@given(ratios=st.lists(RATIOS, min_size=2, max_size=6), others=st.lists(RATIOS, min_size=2, max_size=6))
+def test_it_is_the_nearer_end_of_the_interval_for_the_difference_of_two_means(
+    ratios: list[float], others: list[float]
+) -> None:
+    one, other, logs = Spread.of_ratios(ratios), Spread.of_ratios(others), [np.log(ratios), np.log(others)]
+    assert one.ratio == pytest.approx(gmean(ratios))
+    means, error = [each.mean() for each in logs], math.hypot(*(sem(each) for each in logs))
+    low, high = t(min(map(len, logs)) - 1, loc=means[0] - means[1], scale=error or 1e-300).interval(0.95)
+    expected = 0 if low <= 0 <= high else min(abs(low), abs(high))
+    assert one.surely_apart(other) == pytest.approx(expected, abs=1e-9) == other.surely_apart(one)
+
+
+def test_where_only_the_deviation_is_known_nothing_is_told_apart() -> None:
+    with pytest.raises(ValueError, match="does not tell its ratio"):
+        QUIET.surely_apart(Spread.of_ratios([0.5, 0.6]))

@@ -16,6 +16,7 @@ import qpareto
 from copied_study import copied_study
 from made_up_trials import measured, stopped
 from qpareto.errors import CandidateError
+from qpareto.objectives.latency.spread import Spread
 from qpareto.search.api import export_from_study, run_study
 from qpareto.search.ship.choice import Choice
 from qpareto.search.show.report.page import report
@@ -63,6 +64,7 @@ def test_what_is_stored_of_a_study_is_read_as_it_was_written() -> None:
         reference_ms=12.5,
         identity=IDENTITY,
         expected=Expected(layers={}, harm={"000": 0.1}, saved_ms={}),
+        builds=Spread(deviation=0.01, timings=4, ratio=0.9),
         confirmed={3: measured(0.4, 0.6)},
         exported={12: measured(0.4, 0.7)},
     )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -8,6 +9,8 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 
 from made_up_trials import measured, stopped
+from qpareto.errors import StudyError
+from qpareto.objectives.latency.spread import Spread
 from qpareto.search.study.attributes import TrialAttributes
 from qpareto.search.study.identity import Identity
 from qpareto.search.study.opening import open_study
@@ -51,6 +54,21 @@ def test_a_trial_is_begun_and_finished_with_its_measurement(study: SearchStudy, 
     assert complete.outcome == "complete"
     assert complete.measurement == measured(0.4, 0.6)
     assert space.candidate(complete.params) == CANDIDATE
+
+
+def test_a_study_is_held_to_the_kernels_of_who_begins_it(study: SearchStudy) -> None:
+    begun = Spread(deviation=0.0005, timings=4, ratio=0.928)
+    for here in (begun, replace(begun, ratio=0.932), replace(begun, ratio=0.953, deviation=0.02)):
+        study.hold_to_builds(here)
+    assert study.stored.builds == begun
+    with pytest.raises(StudyError) as caught:
+        study.hold_to_builds(replace(begun, ratio=0.95))
+    assert str(caught.value) == (
+        "The study 'small' was begun where the engine with all layers in INT8 takes 0.928 of the reference, and here "
+        "it takes 0.950: builds choose other kernels here, so figures would not compare; copy `engine-caches` out of "
+        "the cache folder there into the one here, or give the study another `name`, with this one's file in "
+        "`search.start_from`."
+    )
 
 
 def test_values_that_another_tool_told_have_no_measurement(study: SearchStudy) -> None:
