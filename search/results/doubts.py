@@ -37,7 +37,7 @@ def unsteady(points: Sequence[Point], spread: Spread | None) -> list[str]:
     """One sentence if timings lie so far apart that the machine has to be blamed; else none.
 
     Args:
-        spread: as the points that were timed again show it; None before that.
+        spread: where the study knows it better than each measurement did; see `spread_of`.
     """
     if spread is None or spread.deviation < UNSTEADY:
         return []

@@ -101,21 +101,23 @@ class Point:
 
 
 def spread_of(points: Iterable[Point]) -> Spread | None:
-    """How far timings lie apart: what the device showed at first, or what points show that were confirmed, if more.
+    """How far timings lie apart: what the study's machines found, or what points show that were confirmed, if more.
 
-    Engines without INT8 layers do not count: timed against their like they lie closer together.
+    Of these points, engines without INT8 layers do not count: timed against their like they lie closer together.
 
     Returns:
-        None as long as no point was confirmed whose first timing had a spread.
+        None where each measurement knows as much by itself: one machine found it, and no point was confirmed.
     """
-    spreads, repeats = [], []
+    spreads, repeats = {}, []
     for point in points:
         first, again = point.measurement.timing, point.again
+        for found in point.measurements:
+            if (deviation := found.timing.spread) is not None:
+                kind = engine_kind(found.engine.kind)
+                timings = timings_of_spread(chooses_kernels=kind.chooses_kernels)
+                spreads[deviation] = Spread(deviation=deviation, timings=timings)
         if point.measurement.engine.int8_layers and first.spread is not None and again is not None:
-            kind = engine_kind(point.measurement.engine.kind)
-            timings = timings_of_spread(chooses_kernels=kind.chooses_kernels)
-            spreads.append(Spread(deviation=first.spread, timings=timings))
             repeats.append(((first.ratio.value, first.timings), (again.timing.ratio.value, again.timing.timings)))
-    if not repeats:
+    if len(spreads) < 2 and not repeats:
         return None
-    return spreads[0].with_repeats(repeats)
+    return Spread.pooled(list(spreads.values())).with_repeats(repeats)

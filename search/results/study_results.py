@@ -34,7 +34,7 @@ class Results:
         fresh: by trial number, see `Point.fresh`.
         data: what must be known of the images that were measured on, a sentence each.
 
-    `spread` is how far timings lie apart, as the points that were timed again show it; None before that.
+    `spread` is how far timings lie apart, where the study knows it better than each measurement did; see `spread_of`.
     """
 
     def __init__(

@@ -74,6 +74,18 @@ def test_the_interval_of_a_latency_counts_what_the_studys_points_showed_when_the
     assert not any("not steady" in remark for remark in before.remarks())
 
 
+def test_a_machine_whose_builds_were_alike_by_chance_does_not_narrow_what_others_found() -> None:
+    def timed(number: int, deviation: float | None) -> Measurement:
+        return measured(0.395, 0.5 + number / 100, latency_own_ci=(0.49, 0.56), latency_spread=deviation)
+
+    deviations = [0.008, 0.022, 0.0003]
+    points = results_of(*[trial(number, timed(number, each)) for number, each in enumerate([*deviations, None])]).points
+    pooled = Spread(deviation=float(np.sqrt(np.mean(np.square(deviations)))), timings=6)
+    for point in points[:3]:
+        assert point.decisive.timing.ratio == pytest.approx(pooled.around(point.measurement.timing.own))
+    assert points[3].decisive == points[3].measurement, "older studies do not tell theirs"
+
+
 def test_a_second_measurement_that_failed_is_none() -> None:
     failed = Point(trial=0, measurement=SEARCHED, baseline=None, confirmed=CandidateError("The engine crashed."))
     assert (failed.again, failed.refuted) == (None, "The engine crashed.")
