@@ -8,7 +8,8 @@ of differently scaled inputs with a step of 1.0 instead of their own scale (Open
 fell from 0.95 to 0.22, silently. After OpenVINO's common transformations ("MOC", which `openvino.convert_model`
 applies, and with it everybody who ships an IR) it agrees with ONNX Runtime to within rounding, is a little faster,
 and its weights take a quarter of the space. `convert_model` itself sends usage data over the network, so `build`
-calls the two transformations directly; the engine contract's Concat test guards the result.
+calls the two transformations directly; the engine contract's Concat test guards the result. The package does so too as
+it is imported: `library.py` loads it without.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from ..inspection import Inspection
 from ..options import EngineOptions, option
 from ..profile import LayerTime, profile_of_runs
 from .layers import layers_of_compiled, mark_layers, mean_times_ms, name_layers
+from .library import library
 from .processor import FAST_BF16, cpu_info, instruction_sets, int8_verdict
 from .splits import graph_that_splits_bytes
 
@@ -67,9 +69,7 @@ class OpenVinoKind(EngineKind):
 
     def availability(self) -> Availability:
         try:
-            import openvino
-
-            devices = openvino.Core().available_devices
+            devices = library().Core().available_devices
         except (ImportError, RuntimeError) as error:
             reason = f"OpenVINO does not load ({error}): install it with 'pip install openvino'."
             return Availability(can_build=False, can_run=False, reason=reason)
@@ -90,7 +90,7 @@ class OpenVinoKind(EngineKind):
         return "bf16" if options.float_type == "fp32" and FAST_BF16 & instruction_sets() else None
 
     def build(self, onnx_path: Path, engine_dir: Path, options: EngineOptions) -> None:
-        import openvino
+        openvino = library()
         from openvino._offline_transformations import (
             apply_moc_transformations,
             compress_quantize_weights_transformation,
@@ -127,8 +127,6 @@ class OpenVinoKind(EngineKind):
 
     def _compiled(self, engine_dir: Path, options: EngineOptions, *, profiled: bool = False) -> tuple[Any, Any]:
         """The model that `build` left, and what OpenVINO compiles it to: openvino.Model, openvino.CompiledModel."""
-        import openvino
-
         _check_float_type(options)
         path = engine_dir / "engine.xml"
         if not path.is_file():
@@ -140,7 +138,7 @@ class OpenVinoKind(EngineKind):
             "PERFORMANCE_HINT": "LATENCY",
             "PERF_COUNT": profiled,
         }
-        core = openvino.Core()
+        core = library().Core()
         with _one_sentence(f"OpenVINO cannot load {path}"):
             model = core.read_model(path)
             compiled = core.compile_model(model, "CPU", config)
@@ -177,14 +175,12 @@ class OpenVinoEngine(Engine):
         return tuple(np.array(tensor.data, dtype=np.float32) for tensor in self._request.output_tensors)
 
     def load_inputs(self, batches: Iterable[NDArray[np.float32]]) -> None:
-        import openvino
-
         self._refuse_if_closed()
         self._loaded = []
         for images in batches:
             self.refuse_other_shape(images)
             kept = np.array(images, dtype=np.float32, order="C")
-            self._loaded.append((kept, openvino.Tensor(kept, shared_memory=True)))
+            self._loaded.append((kept, library().Tensor(kept, shared_memory=True)))
 
     def run_once_ms(self, turn: int = 0) -> float:
         self._refuse_if_closed()
@@ -228,9 +224,8 @@ def _check_float_type(options: EngineOptions) -> None:
             f"OpenVINO runs float layers in {known}, not in '{options.float_type}': set engine.float_type."
         )
     if options.float_type == "bf16":
-        import openvino
-
-        if "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        capabilities = library().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        if "BF16" not in capabilities:
             raise EngineError("This CPU has no BF16 arithmetic: set engine.float_type=fp32.")
 
 
@@ -260,10 +255,8 @@ def _save(model: Any, engine_dir: Path, size_bytes: int) -> None:
         OSError: the folder cannot be written.
         EngineError: OpenVINO fails for another reason.
     """
-    import openvino
-
     try:
-        openvino.save_model(model, engine_dir / "engine.xml", compress_to_fp16=False)
+        library().save_model(model, engine_dir / "engine.xml", compress_to_fp16=False)
     except RuntimeError as error:
         # OpenVINO does not say why a file cannot be written; a write of our own does.
         (engine_dir / "engine.bin").write_bytes(bytes(size_bytes))

@@ -11,6 +11,7 @@ from typing import Any
 
 from ....spaces.precision import FLOAT, INT8
 from ..inspection import EngineLayer
+from .library import library
 
 _QUANTIZE = "FakeQuantize"  # what a Q/DQ pair is in OpenVINO's graphs
 _COMPUTING = {
@@ -84,7 +85,6 @@ def layers_of_compiled(compiled: Any, model: Any) -> tuple[EngineLayer, ...]:
 
 def mean_times_ms(request: Any) -> dict[str, float]:
     """Mean milliseconds of each layer that took any, over all runs since compilation with PERF_COUNT."""
-    from openvino import ProfilingInfo
-
-    infos = (info for info in request.get_profiling_info() if info.status == ProfilingInfo.Status.EXECUTED)
+    executed = library().ProfilingInfo.Status.EXECUTED
+    infos = (info for info in request.get_profiling_info() if info.status == executed)
     return {info.node_name: info.real_time.total_seconds() * 1e3 for info in infos}
