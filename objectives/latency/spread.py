@@ -19,8 +19,9 @@ the prediction interval for a normal sample (Hahn & Meeker, 'Statistical Interva
 interval is added to that in quadrature, so that a disturbed one is told wider.
 
 Six timings within two minutes do not see what an hour does to a machine, and four builds may be alike by chance (of
-YOLO11n at batch 1 on five H200s: 0.03 to 2.2 %). So a study's intervals go by what all of its machines found
-(`pooled`), or by what its own points show that were timed again by a confirmation, where that is more (`with_repeats`).
+YOLO11n at batch 1 on H200s, found five times: 0.03 to 2.2 %). So a study's intervals go by what all of its machines
+found (`pooled`), or by what its own points show that were timed again by a confirmation, where that is more
+(`with_repeats`).
 
 None of this holds between builds from different timing caches: of YOLO11n at batch 32 on H200s all layers in INT8 took
 0.917 to 0.928 of the reference by one, 0.950 to 0.955 by another, where rebuilds from one lie within 0.4 %. Since the
