@@ -17,6 +17,8 @@ from ..results.study_results import Results
 from ..wording import change, faster, interval, percent, ratio, speedup, with_interval
 from .view import StudyView
 
+_NOTHING_YET = "No candidate has been measured in full yet, so there is no answer."
+
 SMALL_LOSS = 0.01  # of accuracy, absolute: 'one point', what a product usually may lose
 
 
@@ -40,7 +42,7 @@ def headline(view: StudyView) -> Headline:
     may put it a hair behind a point that ties with it.
     """
     if not view.feasible_front:
-        return Headline(best=None, sentences=tuple(answer(view)[:1]))
+        return Headline(best=None, sentences=(_NOTHING_YET,))
     reference, drop = view.results.reference, _drop(view)
     without = view.infeasible | ({reference.trial} if reference else set())
     if {point.trial for point in view.results.points} <= without:
@@ -142,10 +144,16 @@ def _nothing_gained(found: Answer, drop: float, label: str) -> list[str]:
 
 
 def answer(view: StudyView) -> list[str]:
-    """Sentences for somebody who reads nothing else, the most important first."""
+    """Paragraphs for somebody who reads nothing else: the headline, then what else is worth to be known."""
+    sentences = headline(view).sentences
+    return [" ".join(sentences), *(line for line in comparisons(view) if line not in sentences)]
+
+
+def comparisons(view: StudyView) -> list[str]:
+    """What is gained over the float engine and over each recipe, a sentence each, then remarks."""
     results, front = view.results, view.feasible_front
     if not front:
-        return ["No candidate has been measured in full yet, so there is no answer."]
+        return [_NOTHING_YET]
     told = results.verdict()
     if not told:
         told = [*_over_the_reference(front, results), *[_over_a_recipe(point, front) for point in _recipes(view)]]

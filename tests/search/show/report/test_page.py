@@ -28,6 +28,13 @@ def test_it_says_when_there_is_no_answer_yet(view: StudyView) -> None:
     assert "No candidate has been measured" in report([replace(view, results=results_of())])
 
 
+def test_it_ships_what_front_ships(tmp_path: Path) -> None:
+    study = recorded_study(tmp_path)
+    (shipped,) = re.findall(r"Ship trial \d+: [\d.]+x faster", " ".join(qpareto("front", study).out.split()))
+    qpareto("report", study, "-o", tmp_path / "report.html")
+    assert f"<ul class='answer'><li>{shipped}" in (tmp_path / "report.html").read_text()
+
+
 def test_it_is_one_file_below_5_mb_that_names_no_other_place(view: StudyView) -> None:
     page = report([view])
     assert len(page.encode()) < 5_000_000
