@@ -17,6 +17,8 @@ from ..view import StudyView
 from .console import is_watched, on_terminal, say, terminal
 from .scatter import plot_of_results
 
+EXPORTED = "Exported, and no other surely beats it"
+
 
 def show_study(view: StudyView, study: Sequence[str], *, trials: int, wide: bool = False) -> None:
     """The answer in two sentences, the front in six columns, what must be known of it, and what to type next.
@@ -33,9 +35,9 @@ def show_study(view: StudyView, study: Sequence[str], *, trials: int, wide: bool
     console.print()
     if wide:
         console.width = max(width, 200)  # no row of all figures is folded then: a narrower window wraps them itself
-    _show_wide(console, results, width) if wide else _show_narrow(console, results, head.best)
+    _show_wide(console, results, head.best, width) if wide else _show_narrow(console, results, head.best)
     console.width = width
-    remarks = [*results.remarks(doubts=False), *_doubts(results), _counts(results)]
+    remarks = [*results.remarks(doubts=False), *_doubts(results, head.best), _counts(results)]
     for remark in remarks:
         if remark not in head.sentences:
             say(console, remark)
@@ -46,10 +48,12 @@ def show_study(view: StudyView, study: Sequence[str], *, trials: int, wide: bool
 
 
 def _show_narrow(console: Console, results: Results, best: Point | None) -> None:
-    """The front, then the recipes off it."""
+    """The front, the answer and then the recipes where they are off it."""
     _print_points(console, _front_title(results), results.front, best)
     for note in _notes(results):
         console.print(note)
+    if exported := _off_tables(results, best):
+        _print_points(console, EXPORTED, exported, best)
     if off := _off_front(results):
         _print_points(console, "Baselines off the front", off, best)
 
@@ -59,16 +63,19 @@ def _print_points(console: Console, title: str, points: Sequence[Point], best: P
     console.print(on_terminal(points_table(points, NARROW), title=title, edge=False, bold=row))
 
 
-def _show_wide(console: Console, results: Results, width: int) -> None:
+def _show_wide(console: Console, results: Results, best: Point | None, width: int) -> None:
     """All figures, and what became of those of the search.
 
     Args:
+        best: the answer.
         width: columns of the window, for the plot.
     """
     tables = {_front_title(results): points_table(results.front, WIDE, ties=results.ties)}
     if any(point.confirmed is not None for point in results.points):
         again = _images(results.points)
         tables[f"Measured once more,{again}" if again else "Measured once more"] = confirmed_table(results)
+    if exported := _off_tables(results, best):
+        tables[EXPORTED] = points_table(exported, WIDE)
     if off := _off_front(results):
         tables["Baselines off the front"] = points_table(off, WIDE)
     for title, table in tables.items():
@@ -101,9 +108,10 @@ def _notes(results: Results) -> Iterator[str]:
             yield f"{what}: trial {', '.join(str(point.trial) for point in points)}."
 
 
-def _doubts(results: Results) -> list[str]:
+def _doubts(results: Results, best: Point | None) -> list[str]:
     """Of the timings that are shown."""
-    return doubts_of({point.trial: point.decisive for point in (*results.front, *_off_front(results))})
+    shown = (*results.front, *_off_tables(results, best), *_off_front(results))
+    return doubts_of({point.trial: point.decisive for point in shown})
 
 
 def _counts(results: Results) -> str:
@@ -113,6 +121,11 @@ def _counts(results: Results) -> str:
         f"{counts[Outcome.COMPLETE]} trials complete, {counts[Outcome.PRUNED]} stopped early, {failed} failed; "
         f"hypervolume {results.hypervolume():.4f}."
     )
+
+
+def _off_tables(results: Results, best: Point | None) -> list[Point]:
+    """The answer, if no other table shows it: an engine that was exported stays it while nothing surely beats it."""
+    return [best] if best and best not in (*results.front, *results.baselines) else []
 
 
 def _off_front(results: Results) -> list[Point]:

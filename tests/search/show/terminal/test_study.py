@@ -60,6 +60,30 @@ def test_the_answer_comes_first_and_what_to_type_last(capsys: pytest.CaptureFixt
     ]
 
 
+@pytest.mark.parametrize("wide", [False, True])
+def test_an_exported_engine_that_stays_the_answer_is_shown_though_another_is_a_hair_ahead(
+    wide: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = {"latency_own_ci": (0.49, 0.53), "latency_ratio_ci": (0.48, 0.54)}
+    records = [
+        trial(0, measured(0.4, 1.0, mask="0", int8_layers=()), baseline="float"),
+        trial(1, measured(0.395, 0.5, mask="6", **own)),
+        trial(2, measured(0.396, 0.505, mask="7", **own)),
+    ]
+    fresh = {1: measured(0.395, 0.51, mask="6", flags=("foreign_load",), **own)}
+    again = {2: measured(0.396, 0.505, mask="7", **own)}
+    objectives = ("map50_95", "latency_ms")
+    found = Results(records, objectives=objectives, float_type="fp32", confirmations=again, fresh=fresh)
+    out = shown(capsys, found, wide=wide, trials=3)
+    assert out.startswith("Ship trial 1: ")
+    front, _, off = out.partition("Exported, and no other surely beats it")
+    before, behind = ([line.split()[0] for line in of.splitlines() if line[1:2].isdigit()] for of in (front, off))
+    assert before[:2] == ["2", "0"]
+    assert "1" not in before
+    assert behind == ["1"]
+    assert "* Doubtful timing of trial 1: other programs used the CPU meanwhile." in out
+
+
 def test_a_study_that_is_not_done_is_gone_on_with(capsys: pytest.CaptureFixture[str]) -> None:
     first, *others = commands(shown(capsys, typical_results(), trials=40))
     assert first == "qpareto run 'my study.yaml'"
