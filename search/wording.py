@@ -33,8 +33,8 @@ def speedup(of_reference: float) -> str:
 
 
 def faster(of_reference: float) -> str:
-    """A latency ratio, above 0, as a speedup: `2.14x faster`, `1.10x slower`."""
-    return f"{speedup(of_reference)} faster" if of_reference <= 1 else f"{of_reference:.2f}x slower"
+    """A latency ratio, above 0, as a speedup: `2.14x faster`, `1.10x slower`; `1.00x faster` on either side of 1."""
+    return f"{of_reference:.2f}x slower" if round(of_reference, 2) > 1 else f"{speedup(of_reference)} faster"
 
 
 def interval(found: Interval, write: Callable[[float], str], *, between: str = " to ") -> str:

@@ -9,7 +9,7 @@ from .fleet import Fleet, launch_study
 from .layers import labelled_sensitivity_of_study, layers_of_study_or_model, sensitivity_of_study
 from .machine import engines_here, self_test_of_engines
 from .seeing import OpenedStudy, answer_of_view, dashboard_of_study, open_for_reading, view_of_spec, write_report
-from .shipping import choice_of_answer, export_from_study, verify_folder
+from .shipping import export_from_study, verify_folder
 from .storage import move_study, serve_proxy
 from .study import (
     confirm_study,
@@ -29,7 +29,6 @@ __all__ = [
     "WorkerSign",
     "answer_of_view",
     "build_candidate",
-    "choice_of_answer",
     "confirm_study",
     "dashboard_of_study",
     "devices_of_study",

@@ -17,7 +17,6 @@ from ...objectives.score import Scorer
 from ...objectives.store import Store
 from ...spaces.candidate import Candidate
 from ..results.points import Point
-from ..results.study_results import results_of_study
 from ..run.confirm import confirm_points
 from ..run.prepare import check_runs, dataset_of_spec, identity_of_study, scorer_of_spec, space_of_spec
 from ..ship.choice import Choice, chosen, settled
@@ -26,20 +25,22 @@ from ..ship.manifest import DataFacts, Manifest, StudyFacts, figures_facts
 from ..ship.package import Package, Story, write_package
 from ..ship.verify import Check, verify_package
 from ..show.answer import headline
+from ..show.view import StudyView, view_of_study
 from ..study.attributes import StudyAttributes
 from ..study.search_study import SearchStudy
 from ..study_file.spec import EvaluationSpec, StudySpec
-from .study import study_of_this_device, view_of_this_device
+from .study import study_of_this_device
 
 _log = logging.getLogger(__name__)
 
 
 def export_from_study(
-    spec: StudySpec, choice: Choice, folder: Path, *, layout: Layout | None = None, confirm: bool = True
+    spec: StudySpec, choice: Choice | None, folder: Path, *, layout: Layout | None = None, confirm: bool = True
 ) -> Manifest:
     """Write the chosen trial's engine, quantized ONNX and manifest to a folder that is not there yet.
 
     Args:
+        choice: the engine that the study's answer names if None.
         layout: Ultralytics' where it reads such an engine, else the raw one, if None.
         confirm: build the engine anew and measure it in full first; a winner that its new figures refute gives way to
             the next one. Else the study's figures stand.
@@ -50,15 +51,19 @@ def export_from_study(
         EngineError: the winner cannot be built or measured any more.
     """
     study = study_of_this_device(spec)
-    found = results_of_study(study)
-    winner, why = chosen(found, choice)
+    view = view_of_study(study)
+    found, wish = view.results, choice or _choice_of_answer(view)
+    if choice is None:
+        _log.info("no engine is named, so it is the answer's: %s", headline(view).sentences[0])
+    winner, why = chosen(found, wish)
     scorer = scorer_of_spec(spec)
     study.hold_to(identity_of_study(spec, scorer, space_of_spec(spec, scorer.layers)))
     export = Export(spec=spec, study=study, scorer=scorer, folder=folder, layout=layout)
     package = export.package(winner, scorer)
     if confirm:
         check_runs(scorer)
-        _, winner, why = settled(found, choice, export.measured_anew)
+        anew = None if choice else lambda now: _choice_of_answer(replace(view, results=now))
+        _, winner, why = settled(found, wish, export.measured_anew, chosen_anew=anew)
         package = export.packages[winner.trial]
     story = Story(
         chosen=why,
@@ -70,22 +75,6 @@ def export_from_study(
     )
     measurement = winner.fresh if confirm and winner.fresh is not None else winner.measurement
     return write_package(package, measurement, story)
-
-
-def choice_of_answer(spec: StudySpec) -> Choice:
-    """The engine that the study's answer names: what to export where nobody says.
-
-    Raises:
-        StudyError: nothing is measured yet.
-    """
-    view = view_of_this_device(spec)
-    head = headline(view)
-    _log.info("no engine is named, so it is the answer's: %s", head.sentences[0])
-    if head.best is not None:
-        return Choice(trial=head.best.trial)
-    if view.results.reference is None:
-        raise StudyError("The study has measured no engine that could be named: say which one, such as --trial N.")
-    return Choice(reference=True)
 
 
 def verify_folder(folder: Path, *, source: EvaluationSpec | None = None, quick: bool = False) -> Iterator[Check]:
@@ -165,6 +154,19 @@ class Export:
 
     def _candidate(self, point: Point) -> Candidate:
         return point.measurement.engine.candidate([layer.name for layer in self.scorer.layers])
+
+
+def _choice_of_answer(view: StudyView) -> Choice:
+    """The engine that the study's answer names: what to export where nobody says.
+
+    Raises:
+        StudyError: nothing is measured yet.
+    """
+    if (best := headline(view).best) is not None:
+        return Choice(trial=best.trial, by_answer=True)
+    if view.results.reference is None:
+        raise StudyError("The study has measured no engine that could be named: say which one, such as --trial N.")
+    return Choice(reference=True, by_answer=True)
 
 
 def _study_facts(spec: StudySpec, winner: Point) -> StudyFacts:

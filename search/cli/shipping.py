@@ -52,11 +52,12 @@ def export(
 
     It is built anew and measured in full first. Without a choice it is the engine that `front` says to ship.
     """
-    from ..api import choice_of_answer, export_from_study
+    from ..api import export_from_study
     from ..ship.choice import Choice
 
     spec = spec_of(study, overrides)
     asked = knee or reference or any(limit is not None for limit in (trial, max_map_drop, max_latency_ms, below))
+    choice = None
     if asked:
         choice = Choice(
             trial=trial,
@@ -66,8 +67,6 @@ def export(
             reference=reference,
             below=below,
         )
-    else:
-        choice = choice_of_answer(spec)
     written = export_from_study(spec, choice, output, layout=layout, confirm=not no_confirm)
     print(written.chosen, file=sys.stderr)
     if as_json:

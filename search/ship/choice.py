@@ -27,6 +27,7 @@ class Choice:
         knee: the best bargain of the front.
         reference: the engine without INT8.
         below: name of the baseline that `max_map_drop` counts from; the reference if None.
+        by_answer: whether the study's answer names the trial or the reference, and not the user.
     """
 
     trial: int | None = None
@@ -35,6 +36,7 @@ class Choice:
     knee: bool = False
     reference: bool = False
     below: str | None = None
+    by_answer: bool = False
 
     def __post_init__(self) -> None:
         limits = [self.trial, self.max_map_drop, self.max_latency_ms]
@@ -44,6 +46,11 @@ class Choice:
             )
         if self.below is not None and self.max_map_drop is None:
             raise StudyError("--below names the baseline that --max-map-drop counts from: add that, or leave it out.")
+
+    @property
+    def named_by(self) -> str:
+        """Who names the engine, as it follows its name."""
+        return "the study's answer" if self.by_answer else "as asked"
 
     def refusal(self, point: Point, results: Results) -> str | None:
         """Why an engine is beyond doubt not what was asked for; None if it may be.
@@ -104,9 +111,9 @@ def chosen(results: Results, choice: Choice, *, holder: int | None = None) -> tu
         StudyError: the study has no complete trial, no such trial, or no point that satisfies the choice.
     """
     if choice.trial is not None:
-        return _named(_of_number(results, choice.trial), "as asked", results)
+        return _named(_of_number(results, choice.trial), choice.named_by, results)
     if choice.reference:
-        return _named(_reference(results), "the reference, as asked: no layer in INT8", results)
+        return _named(_reference(results), f"the reference, {choice.named_by}: no layer in INT8", results)
     if not results.points:
         raise StudyError("The study has no complete trial yet, so there is nothing to choose from.")
     standing = next((p for p in results.points if p.trial == holder and p.refuted is None), None)
@@ -118,13 +125,20 @@ def chosen(results: Results, choice: Choice, *, holder: int | None = None) -> tu
     return winner, " ".join([*told, *([] if winner.measurement.engine.int8_layers else results.verdict())])
 
 
-def settled(results: Results, choice: Choice, measure: Callable[[Point], Point]) -> tuple[Results, Point, str]:
+def settled(
+    results: Results,
+    choice: Choice,
+    measure: Callable[[Point], Point],
+    *,
+    chosen_anew: Callable[[Results], Choice] | None = None,
+) -> tuple[Results, Point, str]:
     """The winner once it has been measured anew, why it is the one, and the results that say so.
 
     A winner that its new figures refute gives way to the next one, which is measured in its turn.
 
     Args:
         measure: the same point with new `fresh` figures, and confirmed where it was not and can be.
+        chosen_anew: the choice by what has been measured since, where it hangs on that.
     """
     anew: list[int] = []
     while True:
@@ -133,6 +147,7 @@ def settled(results: Results, choice: Choice, measure: Callable[[Point], Point])
             return results, winner, why
         anew.append(winner.trial)
         results = results.with_point(measure(winner))
+        choice = chosen_anew(results) if chosen_anew else choice
 
 
 def _winner(results: Results, choice: Choice) -> Point:

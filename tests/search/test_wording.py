@@ -46,6 +46,7 @@ def test_an_interval_is_written_by_the_rule_of_its_figure() -> None:
 def test_a_ratio_is_a_speedup_the_other_way_round() -> None:
     assert speedup(0.582) == "1.72x"
     assert [faster(value) for value in (0.582, 1.0, 1.1)] == ["1.72x faster", "1.00x faster", "1.10x slower"]
+    assert [faster(value) for value in (0.998, 1.002, 1.006)] == ["1.00x faster", "1.00x faster", "1.01x slower"]
 
 
 @pytest.mark.parametrize(

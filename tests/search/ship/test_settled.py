@@ -117,6 +117,26 @@ def test_a_winner_that_its_new_figures_refute_gives_way_to_the_next_one() -> Non
     assert sentence.endswith("12.200 ms (0.610 of the reference), measured anew at export.")
 
 
+def test_where_the_choice_hangs_on_what_was_measured_it_is_made_anew_until_its_engine_was() -> None:
+    study = results_of(trial(0, measured(0.395, 0.5)), trial(1, measured(0.396, 0.6)), trial(2, measured(0.4, 1.0)))
+
+    def fastest(now: Results) -> Choice:
+        return Choice(trial=min(now.points, key=lambda p: p.decisive.timing.ms).trial, by_answer=True)
+
+    fresh, asked = {0: measured(0.395, 0.7), 1: measured(0.396, 0.61)}, []
+
+    def measure(point: Point) -> Point:
+        asked.append(point.trial)
+        return replace(point, fresh=fresh[point.trial])
+
+    _, winner, sentence = settled(study, fastest(study), measure, chosen_anew=fastest)
+    assert (winner.trial, asked) == (1, [0, 1])
+    assert sentence.startswith("Trial 1, the study's answer; mAP50-95 0.3960")
+    _, winner, sentence = settled(study, Choice(trial=0), measure)
+    assert winner.trial == 0
+    assert sentence.startswith("Trial 0, as asked; ")
+
+
 def test_a_winner_stays_that_is_slower_than_it_seemed_but_not_beyond_doubt_than_others() -> None:
     study = results_of(trial(0, measured(0.395, 0.5)), trial(1, measured(0.395, 0.51)))
     _, winner, _ = settled(study, Choice(max_map_drop=0.01), lambda p: replace(p, fresh=measured(0.395, 0.52)))
