@@ -65,14 +65,7 @@ def export_from_study(
         anew = None if choice else lambda now: _choice_of_answer(replace(view, results=now))
         _, winner, why = settled(found, wish, export.measured_anew, chosen_anew=anew)
         package = export.packages[winner.trial]
-    story = Story(
-        chosen=why,
-        afresh=confirm,
-        study=_study_facts(spec, winner),
-        searched=winner.measurement,
-        confirmed=winner.again,
-        figures=figures_facts(winner.figures),
-    )
+    story = _story(spec, winner, why, afresh=confirm)
     measurement = winner.fresh if confirm and winner.fresh is not None else winner.measurement
     return write_package(package, measurement, story)
 
@@ -169,14 +162,21 @@ def _choice_of_answer(view: StudyView) -> Choice:
     return Choice(reference=True, by_answer=True)
 
 
-def _study_facts(spec: StudySpec, winner: Point) -> StudyFacts:
-    return StudyFacts(
-        name=spec.name,
-        trial=winner.trial,
-        baseline=winner.baseline,
-        objectives=spec.objectives,
-        sampler=spec.search.sampler,
-        seed=spec.search.seed,
+def _story(spec: StudySpec, winner: Point, why: str, *, afresh: bool) -> Story:
+    return Story(
+        chosen=why,
+        afresh=afresh,
+        study=StudyFacts(
+            name=spec.name,
+            trial=winner.trial,
+            baseline=winner.baseline,
+            objectives=spec.objectives,
+            sampler=spec.search.sampler,
+            seed=spec.search.seed,
+        ),
+        searched=winner.measurement,
+        confirmed=winner.again,
+        figures=figures_facts(winner.figures),
     )
 
 
