@@ -17,6 +17,7 @@ from ...objectives.score import Scorer
 from ...objectives.store import Store
 from ...spaces.candidate import Candidate
 from ..results.points import Point
+from ..results.study_results import Results
 from ..run.confirm import confirm_points
 from ..run.prepare import check_runs, dataset_of_spec, identity_of_study, scorer_of_spec, space_of_spec
 from ..ship.choice import Choice, chosen, settled
@@ -52,18 +53,20 @@ def export_from_study(
     """
     study = study_of_this_device(spec)
     view = view_of_study(study)
-    found, wish = view.results, choice or _choice_of_answer(view)
+
+    def wish(now: Results) -> Choice:
+        return choice or _choice_of_answer(replace(view, results=now))
+
     if choice is None:
         _log.info("no engine is named, so it is the answer's: %s", headline(view).sentences[0])
-    winner, why = chosen(found, wish)
+    winner, why = chosen(view.results, wish(view.results))
     scorer = scorer_of_spec(spec)
     study.hold_to(identity_of_study(spec, scorer, space_of_spec(spec, scorer.layers)))
     export = Export(spec=spec, study=study, scorer=scorer, folder=folder, layout=layout)
     package = export.package(winner, scorer)
     if confirm:
         check_runs(scorer)
-        anew = None if choice else lambda now: _choice_of_answer(replace(view, results=now))
-        _, winner, why = settled(found, wish, export.measured_anew, chosen_anew=anew)
+        _, winner, why = settled(view.results, wish, export.measured_anew)
         package = export.packages[winner.trial]
     story = _story(spec, winner, why, afresh=confirm)
     measurement = winner.fresh if confirm and winner.fresh is not None else winner.measurement

@@ -126,28 +126,23 @@ def chosen(results: Results, choice: Choice, *, holder: int | None = None) -> tu
 
 
 def settled(
-    results: Results,
-    choice: Choice,
-    measure: Callable[[Point], Point],
-    *,
-    chosen_anew: Callable[[Results], Choice] | None = None,
+    results: Results, wish: Callable[[Results], Choice], measure: Callable[[Point], Point]
 ) -> tuple[Results, Point, str]:
     """The winner once it has been measured anew, why it is the one, and the results that say so.
 
     A winner that its new figures refute gives way to the next one, which is measured in its turn.
 
     Args:
+        wish: what is asked for, by what has been measured so far.
         measure: the same point with new `fresh` figures, and confirmed where it was not and can be.
-        chosen_anew: the choice by what has been measured since, where it hangs on that.
     """
     anew: list[int] = []
     while True:
-        winner, why = chosen(results, choice, holder=anew[-1] if anew else None)
+        winner, why = chosen(results, wish(results), holder=anew[-1] if anew else None)
         if winner.trial in anew:
             return results, winner, why
         anew.append(winner.trial)
         results = results.with_point(measure(winner))
-        choice = chosen_anew(results) if chosen_anew else choice
 
 
 def _winner(results: Results, choice: Choice) -> Point:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from rich.console import Console
 
@@ -16,8 +17,6 @@ from ..tables import NARROW, WIDE, confirmed_table, points_table
 from ..view import StudyView
 from .console import is_watched, on_terminal, say, terminal
 from .scatter import plot_of_results
-
-EXPORTED = "Exported, and no other surely beats it"
 
 
 def show_study(view: StudyView, study: Sequence[str], *, trials: int, wide: bool = False) -> None:
@@ -48,14 +47,12 @@ def show_study(view: StudyView, study: Sequence[str], *, trials: int, wide: bool
 
 
 def _show_narrow(console: Console, results: Results, best: Point | None) -> None:
-    """The front, the answer and then the recipes where they are off it."""
+    """The front, then what is shown though it is off it."""
     _print_points(console, _front_title(results), results.front, best)
     for note in _notes(results):
         console.print(note)
-    if exported := _off_tables(results, best):
-        _print_points(console, EXPORTED, exported, best)
-    if off := _off_front(results):
-        _print_points(console, "Baselines off the front", off, best)
+    for title, points in _off_front(results, best).items():
+        _print_points(console, title, points, best)
 
 
 def _print_points(console: Console, title: str, points: Sequence[Point], best: Point | None) -> None:
@@ -74,10 +71,7 @@ def _show_wide(console: Console, results: Results, best: Point | None, width: in
     if any(point.confirmed is not None for point in results.points):
         again = _images(results.points)
         tables[f"Measured once more,{again}" if again else "Measured once more"] = confirmed_table(results)
-    if exported := _off_tables(results, best):
-        tables[EXPORTED] = points_table(exported, WIDE)
-    if off := _off_front(results):
-        tables["Baselines off the front"] = points_table(off, WIDE)
+    tables |= {title: points_table(points, WIDE) for title, points in _off_front(results, best).items()}
     for title, table in tables.items():
         console.print(on_terminal(table, title=title, edge=False))
     if is_watched(console) and (plot := plot_of_results(results, width=width)):
@@ -110,7 +104,7 @@ def _notes(results: Results) -> Iterator[str]:
 
 def _doubts(results: Results, best: Point | None) -> list[str]:
     """Of the timings that are shown."""
-    shown = (*results.front, *_off_tables(results, best), *_off_front(results))
+    shown = chain(results.front, *_off_front(results, best).values())
     return doubts_of({point.trial: point.decisive for point in shown})
 
 
@@ -123,10 +117,12 @@ def _counts(results: Results) -> str:
     )
 
 
-def _off_tables(results: Results, best: Point | None) -> list[Point]:
-    """The answer, if no other table shows it: an engine that was exported stays it while nothing surely beats it."""
-    return [best] if best and best not in (*results.front, *results.baselines) else []
+def _off_front(results: Results, best: Point | None) -> dict[str, list[Point]]:
+    """The tables behind the front, by title: baselines, and the answer where neither shows it.
 
-
-def _off_front(results: Results) -> list[Point]:
-    return [point for point in results.baselines if point not in results.front]
+    An engine that was exported stays the answer while nothing surely beats it.
+    """
+    exported = [best] if best and best not in (*results.front, *results.baselines) else []
+    off = [point for point in results.baselines if point not in results.front]
+    tables = {"Exported, and no other surely beats it": exported, "Baselines off the front": off}
+    return {title: points for title, points in tables.items() if points}

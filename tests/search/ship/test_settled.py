@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -57,6 +57,11 @@ def studies(draw: st.DrawFn) -> Results:
     return Results(records, objectives=("map50_95", "latency_ms"), float_type="fp32", confirmations=again)
 
 
+def wished(choice: Choice) -> Callable[[Results], Choice]:
+    """The same wish, whatever has been measured."""
+    return lambda _: choice
+
+
 def is_beaten(winner: Point, results: Results) -> list[int]:
     """Trials that are as good as the winner on both axes and beyond both intervals better on one, by hand."""
     found = []
@@ -99,7 +104,7 @@ def test_nobody_is_exported_whom_anything_beats_once_it_was_measured_anew(
         return replace(point, fresh=data.draw(measurements(**kept)))
 
     try:
-        found, winner, sentence = settled(study, choice, measure)
+        found, winner, sentence = settled(study, wished(choice), measure)
     except StudyError:
         assume(False)
     assert winner.fresh is not None
@@ -112,7 +117,7 @@ def test_nobody_is_exported_whom_anything_beats_once_it_was_measured_anew(
 def test_a_winner_that_its_new_figures_refute_gives_way_to_the_next_one() -> None:
     study = results_of(trial(0, measured(0.395, 0.5)), trial(1, measured(0.396, 0.6)), trial(2, measured(0.4, 1.0)))
     fresh = {0: measured(0.38, 0.5), 1: measured(0.396, 0.61)}
-    _, winner, sentence = settled(study, Choice(max_map_drop=0.01), lambda p: replace(p, fresh=fresh[p.trial]))
+    _, winner, sentence = settled(study, wished(Choice(max_map_drop=0.01)), lambda p: replace(p, fresh=fresh[p.trial]))
     assert winner.trial == 1
     assert sentence.endswith("12.200 ms (0.610 of the reference), measured anew at export.")
 
@@ -129,17 +134,17 @@ def test_where_the_choice_hangs_on_what_was_measured_it_is_made_anew_until_its_e
         asked.append(point.trial)
         return replace(point, fresh=fresh[point.trial])
 
-    _, winner, sentence = settled(study, fastest(study), measure, chosen_anew=fastest)
+    _, winner, sentence = settled(study, fastest, measure)
     assert (winner.trial, asked) == (1, [0, 1])
     assert sentence.startswith("Trial 1, the study's answer; mAP50-95 0.3960")
-    _, winner, sentence = settled(study, Choice(trial=0), measure)
+    _, winner, sentence = settled(study, wished(Choice(trial=0)), measure)
     assert winner.trial == 0
     assert sentence.startswith("Trial 0, as asked; ")
 
 
 def test_a_winner_stays_that_is_slower_than_it_seemed_but_not_beyond_doubt_than_others() -> None:
     study = results_of(trial(0, measured(0.395, 0.5)), trial(1, measured(0.395, 0.51)))
-    _, winner, _ = settled(study, Choice(max_map_drop=0.01), lambda p: replace(p, fresh=measured(0.395, 0.52)))
+    _, winner, _ = settled(study, wished(Choice(max_map_drop=0.01)), lambda p: replace(p, fresh=measured(0.395, 0.52)))
     assert winner.trial == 0
 
 
@@ -147,7 +152,9 @@ def test_where_nothing_that_was_measured_anew_keeps_the_wish_the_nearest_are_nam
     study = results_of(trial(0, measured(0.395, 0.5)), trial(1, measured(0.391, 0.6)))
     with pytest.raises(StudyError, match=r"trial 0: .* \(0\.500 of the reference\), measured anew at export"):
         settled(
-            study, Choice(max_map_drop=0.01), lambda p: replace(p, fresh=measured(0.38, p.decisive.timing.ratio.value))
+            study,
+            wished(Choice(max_map_drop=0.01)),
+            lambda p: replace(p, fresh=measured(0.38, p.decisive.timing.ratio.value)),
         )
 
 
