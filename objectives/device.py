@@ -13,7 +13,7 @@ from typing import ParamSpec, TypeVar
 from ..errors import DeviceError
 from .engines import EngineKind, EngineOptions, availability, engine_kind
 from .isolation.child import run_in_child
-from .isolation.lock import device_lock
+from .isolation.lock import build_lock, device_lock
 from .store import Store, disk_errors
 
 P = ParamSpec("P")
@@ -102,8 +102,10 @@ class Device:
             yield
 
     def building(self) -> AbstractContextManager[None]:
-        """A build: alone where kernels are chosen by timing them, for what else uses the device spoils the choice."""
-        return self.alone() if self.kind.chooses_kernels else self.beside_timing()
+        """A build, and nothing beside it that spoils its choice of kernels, where it chooses them by timing them."""
+        if not self.kind.chooses_kernels:
+            return self.beside_timing()
+        return build_lock(self.kind.device_id()) if self.kind.times_kernels_alone() else self.alone()
 
     @contextmanager
     def beside_timing(self, *, on_host: bool = False) -> Iterator[None]:

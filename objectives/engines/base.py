@@ -142,6 +142,13 @@ class EngineKind(ABC):
         """The same, but built as soon as the library can: for a test, to which it is no matter how fast engines are."""
         return options
 
+    def times_kernels_alone(self) -> bool:
+        """Whether a build that chooses kernels keeps others off the device while it times them, and only then.
+
+        If not, it must have the device to itself from beginning to end.
+        """
+        return False
+
     def timing_cache(self, options: EngineOptions) -> Path | None:
         """The file in `options.shared_dir` by which builds choose the kernels that earlier ones chose.
 

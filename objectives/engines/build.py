@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ..isolation.child import run_in_child
+from ..isolation.lock import beside_kernels
 from ..store import Store, content_key, disk_errors
 from . import engine_kind
 from .base import Engine
@@ -69,7 +70,7 @@ def build_engine(onnx_path: Path, engine_dir: Path, options: EngineOptions, proo
     with disk_errors(engine_dir.parent):
         kind.build(onnx_path, engine_dir, options)
         if proof is not None and kind.availability().can_run:
-            with kind.load(engine_dir, options) as engine:
+            with beside_kernels(kind.device_id()), kind.load(engine_dir, options) as engine:
                 proof(engine, onnx_path, engine_dir)
 
 

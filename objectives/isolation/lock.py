@@ -1,4 +1,8 @@
-"""One timing at a time on one device, on the whole machine."""
+"""One timing at a time on one device, on the whole machine: of an engine, or of a kernel that a build chooses by it.
+
+While an engine is timed nothing else of ours uses the device. While a build times kernels nothing else runs on the
+device, but other builds go on with what they do on the CPU, which is most of a build.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from ...errors import DiskError
@@ -19,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 @contextmanager
 def device_lock(device: str, *, exclusive: bool) -> Iterator[None]:
-    """Hold a device: alone for timing, shared for work that would disturb a timing, such as builds and evaluations.
+    """Hold a device: alone for timing, shared for work that would disturb a timing, such as evaluations.
 
     Waits as long as it takes. The kernel frees the lock of a process that dies. Who waits to hold a device alone
     also keeps newcomers out, so that a stream of shared holders cannot keep it waiting for ever. Not reentrant:
@@ -34,6 +38,33 @@ def device_lock(device: str, *, exclusive: bool) -> Iterator[None]:
     Raises:
         DiskError: the folder cannot be written, or its file system has no locks.
     """
+    with _held(device, exclusive=exclusive), nullcontext() if exclusive else beside_kernels(device):
+        yield
+
+
+@contextmanager
+def build_lock(device: str) -> Iterator[None]:
+    """Hold a device, shared, for a build that uses it within `kernel_lock` and `beside_kernels`. Raises the same."""
+    with _held(device, exclusive=False):
+        yield
+
+
+@contextmanager
+def kernel_lock(device: str) -> Iterator[None]:
+    """While a build, within `build_lock`, times kernels: nothing else runs on the device. Raises the same."""
+    with _held(f"{device} kernels", exclusive=True):
+        yield
+
+
+@contextmanager
+def beside_kernels(device: str) -> Iterator[None]:
+    """While a build, within `build_lock`, runs what it built: never beside another that times kernels."""
+    with _held(f"{device} kernels", exclusive=False):
+        yield
+
+
+@contextmanager
+def _held(device: str, *, exclusive: bool) -> Iterator[None]:
     with disk_errors(_folder()):
         door, room = (_opened(lock_file(device, name)) for name in ("door", "room"))
     try:

@@ -1,7 +1,8 @@
-"""Whether the device is still there, as a fresh process sees it."""
+"""Whether the device is still there, as a fresh process sees it, and who may use it beside a build."""
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from qpareto.errors import CandidateError, DeviceError
 from qpareto.objectives.device import Device
 from qpareto.objectives.engines import EngineOptions, engine_kind
-from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
+from qpareto.objectives.engines.openvino.kind import OpenVinoKind, OpenVinoOptions
 from qpareto.objectives.store import Store
 
 
@@ -27,6 +28,27 @@ def test_a_gpu_that_is_not_there_stops_the_worker_with_the_reason(
 def test_the_processor_is_never_gone(tmp_path: Path) -> None:
     Device(OpenVinoOptions(), Store(tmp_path)).refuse_if_gone()
     assert not (tmp_path / "logs").exists()
+
+
+@pytest.mark.parametrize(
+    ("chooses", "times_alone", "side_by_side"), [(False, False, True), (True, True, True), (True, False, False)]
+)
+def test_builds_go_on_side_by_side_unless_they_choose_kernels_and_do_not_time_them_alone(
+    chooses: bool, times_alone: bool, side_by_side: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QPARETO_LOCK_DIR", str(tmp_path / "locks"))
+    monkeypatch.setattr(OpenVinoKind, "chooses_kernels", chooses)
+    monkeypatch.setattr(OpenVinoKind, "times_kernels_alone", lambda kind: times_alone)
+    device, other = Device(OpenVinoOptions(), Store(tmp_path)), threading.Event()
+
+    def build() -> None:
+        with device.building():
+            other.set()
+
+    with device.building():
+        threading.Thread(target=build, daemon=True).start()
+        assert other.wait(60 if side_by_side else 0.3) is side_by_side
+    assert other.wait(60)
 
 
 @pytest.mark.gpu

@@ -7,6 +7,7 @@ is told which precision each layer runs in is `typing.py`'s to know.
 from __future__ import annotations
 
 import platform
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
@@ -21,6 +22,7 @@ from ..base import Availability, Engine, EngineKind
 from ..gpu import NO_GPU, Gpu, NoGpu, announce_gpu, present_gpu
 from ..options import EngineOptions
 from .graph import graph_of_onnx, parser_reason
+from .kernel_timing import KernelTiming
 from .libraries import advice_of_failure
 from .log import TensorRtLog, library_log
 from .options import BuilderOptions, TensorRtOptions
@@ -91,6 +93,9 @@ class TensorRtKind(EngineKind):
         levels = hasattr(self._trt().IBuilderConfig, "builder_optimization_level")  # not so in 8.5
         return replace(self._own(options), optimization_level=0) if levels else options
 
+    def times_kernels_alone(self) -> bool:
+        return self._typing(self._trt()).tells_kernel_timing
+
     def timing_cache(self, options: EngineOptions) -> Path | None:
         cache = self._timing_cache(options)
         return None if cache is None else cache.path
@@ -112,7 +117,8 @@ class TensorRtKind(EngineKind):
         cache = self._timing_cache(options)
         if cache is not None:
             cache.lend(config)
-        plan = builder.build_serialized_network(network, config)
+        with KernelTiming(log, self.device_id()) if typing.tells_kernel_timing else nullcontext():
+            plan = builder.build_serialized_network(network, config)
         if plan is None:
             raise self._build_error(onnx_path, log)
         if cache is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections import Counter
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -22,6 +23,7 @@ class TensorRtLog:
 
     def __init__(self, trt: Any) -> None:
         self.errors: list[str] = []
+        self.listener: Callable[[str], None] | None = None  # is given what a build says of each step, in order
         self._said: Counter[str] = Counter()
         self.logger = _logger(trt, self)
 
@@ -32,6 +34,10 @@ class TensorRtLog:
 
     def hear(self, severity: str, message: str) -> None:
         """Called by the library, of any thread. A strongly typed INT8 network repeats one warning for every layer."""
+        if severity == "VERBOSE":
+            if self.listener is not None:
+                self.listener(message)
+            return
         if severity in ("ERROR", "INTERNAL_ERROR"):
             self.errors.append(message)
         elif severity != "WARNING":

@@ -23,7 +23,13 @@ _KNOWN_BAD = ("10.2.0",)  # told of in NVIDIA's issue threads
 
 
 class Typing(ABC):
-    """One way to say precisions."""
+    """One way to say precisions, and what else differs between versions.
+
+    Attributes:
+        tells_kernel_timing: whether the log says when kernels are timed, in the words that `KernelTiming` knows.
+    """
+
+    tells_kernel_timing: ClassVar[bool] = False
 
     @abstractmethod
     def unsupported(self, gpu: Gpu, title: str) -> str | None:
@@ -86,6 +92,8 @@ class WeaklyTyped(Typing):
     convolution and its activation: with 88 of 90 layers INT8, all float layers held took 0.813 ms, and convolutions
     alone 0.777 ms.
     """
+
+    tells_kernel_timing: ClassVar[bool] = True
 
     OPSET: ClassVar[int] = 17
     # With INT8 kernels, of NVIDIA's support matrices of 8.5.3 and 8.6.1; 7.2 and 8.7 are Jetsons.

@@ -1,4 +1,4 @@
-"""One process at a time holds a device alone; many may share it; nobody is kept out for ever."""
+"""One process at a time holds a device alone; many may share it; nobody is kept out for ever; builds take turns."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 
 from qpareto.errors import DiskError
-from qpareto.objectives.isolation.lock import device_lock
+from qpareto.objectives.isolation.lock import beside_kernels, build_lock, device_lock, kernel_lock
 
 HOLDER = (
     "import sys; sys.path[:] = {path!r}\n"
@@ -51,10 +51,14 @@ def held_by_another(device: str, *, exclusive: bool, within: tuple[str, ...] = (
 
 def _try(device: str, *, exclusive: bool) -> threading.Event:
     """Set once the lock was had, in a thread of its own."""
+    return _had(device_lock(device, exclusive=exclusive))
+
+
+def _had(lock: AbstractContextManager[None]) -> threading.Event:
     had = threading.Event()
 
     def take() -> None:
-        with device_lock(device, exclusive=exclusive):
+        with lock:
             had.set()
 
     threading.Thread(target=take, daemon=True).start()
@@ -165,3 +169,44 @@ def test_a_folder_that_cannot_be_made_is_a_disk_error(tmp_path: Path, monkeypatc
     monkeypatch.setenv("QPARETO_LOCK_DIR", str(tmp_path / "file" / "locks"))
     with pytest.raises(DiskError), device_lock("CPU", exclusive=True):
         pass
+
+
+def test_builds_go_on_side_by_side_and_beside_evaluations() -> None:
+    with held_by_another("GPU 0", exclusive=False), build_lock("GPU 0"):
+        assert _had(build_lock("GPU 0")).wait(60)
+
+
+def test_an_engine_is_timed_beside_no_build_and_builds_wait_for_it() -> None:
+    with build_lock("GPU 0"):
+        timing = _try("GPU 0", exclusive=True)
+        assert not timing.wait(0.3)
+    assert timing.wait(60)
+    with device_lock("GPU 0", exclusive=True):
+        build = _had(build_lock("GPU 0"))
+        assert not build.wait(0.3)
+    assert build.wait(60)
+
+
+def test_a_build_times_kernels_beside_no_evaluation_no_proof_and_no_other_builds_timing() -> None:
+    with build_lock("GPU 0"), kernel_lock("GPU 0"):
+        waiting = [_try("GPU 0", exclusive=False), _had(beside_kernels("GPU 0")), _had(kernel_lock("GPU 0"))]
+        assert not any(had.wait(0.3) for had in waiting)
+    assert all(had.wait(60) for had in waiting)
+
+
+def test_an_evaluation_that_runs_ends_before_kernels_are_timed() -> None:
+    with build_lock("GPU 0"):
+        with held_by_another("GPU 0", exclusive=False):
+            had = _had(kernel_lock("GPU 0"))
+            assert not had.wait(0.3)
+        assert had.wait(60)
+
+
+def test_an_evaluation_that_waits_for_a_builds_kernels_keeps_no_timing_waiting_for_ever() -> None:
+    with build_lock("GPU 0"), kernel_lock("GPU 0"):
+        evaluation = _try("GPU 0", exclusive=False)
+        timing = _try("GPU 0", exclusive=True)
+        assert not evaluation.wait(0.3)
+        assert not timing.wait(0.3)
+    assert evaluation.wait(60)
+    assert timing.wait(60)

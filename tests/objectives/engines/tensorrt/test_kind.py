@@ -18,6 +18,7 @@ from qpareto.objectives.engines import EngineKind, EngineOptions, engine_kind
 from qpareto.objectives.engines.gpu import Gpu, present_gpu
 from qpareto.objectives.engines.tensorrt.options import TensorRtOptions
 from qpareto.objectives.isolation.child import run_in_child
+from qpareto.objectives.isolation.lock import lock_file
 from qpareto.objectives.quantization.calibrate import structure_of_model
 from qpareto.objectives.store import Store
 from qpareto.spaces.masks import LayerMask
@@ -33,6 +34,7 @@ IS_8_ON_HOPPER = (
     and isinstance(GPU, Gpu)
     and GPU.capability == (9, 0)
 )
+TELLS_KERNEL_TIMING = KIND.availability().can_run and KIND.times_kernels_alone()
 
 pytestmark = [
     pytest.mark.gpu,
@@ -155,6 +157,15 @@ def test_a_plan_that_was_cut_short_is_refused_in_one_sentence(tmp_path: Path) ->
     with pytest.raises(EngineError, match=r"cannot load .*: build it again on this machine") as failure:
         KIND.load(tmp_path, OPTIONS)
     assert "\n" not in str(failure.value)
+
+
+@pytest.mark.skipif(not TELLS_KERNEL_TIMING, reason="this version does not tell when it times kernels")
+def test_a_build_holds_the_gpu_while_it_times_kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock's file is made by who first holds it."""
+    monkeypatch.setenv("QPARETO_LOCK_DIR", str(tmp_path / "locks"))
+    path = SmallDetector(quantized=True).save(tmp_path / "g.onnx")
+    KIND.build(path, tmp_path, dataclasses.replace(OPTIONS, optimization_level=2))
+    assert lock_file(f"{KIND.device_id()} kernels", "room").is_file()
 
 
 def test_a_later_build_finds_the_timings_of_an_earlier_one(tmp_path: Path) -> None:

@@ -62,3 +62,17 @@ def test_errors_of_an_earlier_engine_are_forgotten(log: TensorRtLog) -> None:
     log.hear("ERROR", NO_KERNEL)
     assert log.start().nodes_without_kernel() == ()
     assert log.reason() == "TensorRT does not say why"
+
+
+def test_what_a_build_says_of_its_steps_is_heard_while_somebody_listens_and_printed_never(
+    log: TensorRtLog, capsys: pytest.CaptureFixture[str]
+) -> None:
+    heard: list[str] = []
+    log.hear("VERBOSE", "one")
+    log.listener = heard.append
+    log.hear("VERBOSE", "two")
+    log.hear("WARNING", "three")
+    log.listener = None
+    log.hear("VERBOSE", "four")
+    assert heard == ["two"]
+    assert capsys.readouterr().err == "WARNING: three\n"

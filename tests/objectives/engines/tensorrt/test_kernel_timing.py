@@ -1,0 +1,188 @@
+"""A build has the GPU to itself while it times kernels, by what version 8.6.1 says of its steps, and only then."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qpareto.errors import DiskError
+from qpareto.objectives.engines.tensorrt import kernel_timing
+from qpareto.objectives.engines.tensorrt.kernel_timing import KernelTiming
+from qpareto.objectives.engines.tensorrt.log import TensorRtLog
+from qpareto.objectives.isolation.lock import beside_kernels, kernel_lock
+
+GPU = "GPU-0"
+TUNING = "*************** Autotuning format combination: Half(12800,6400,80,1) -> Half(12800,6400,80,1) ***************"
+BEGINS = "--------------- Timing Runner: /model.0/conv/Conv (CaskConvolution[0x80000009])"
+TIMED = "Tactic: 0x0000000000000002 Time: 0.0174344"
+NO_TACTICS = "CaskConvolution has no valid tactics for this config, skipping"
+CHOSEN = ">>>>>>>>>>>>>>> Chose Runner Type: CaskConvolution Tactic: 0x733ba2a91a48d431"
+NEXT_LAYER = "=============== Computing costs for "
+
+# Of a build of YOLO11n, batch 32, 53 layers INT8, on an H200, from a timing cache that knew most kernels: seconds since
+# its beginning and the first 64 characters of each message, from the first layer on.
+BUILD_LOG = Path(__file__).with_name("build-log-8.6.1.txt.gz")
+
+
+@pytest.fixture(autouse=True)
+def lock_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("QPARETO_LOCK_DIR", str(tmp_path / "locks"))
+    return tmp_path / "locks"
+
+
+def log_of_a_library() -> TensorRtLog:
+    class Bindings:
+        class ILogger:
+            pass
+
+    bindings: Any = Bindings
+    return TensorRtLog(bindings)
+
+
+@pytest.fixture
+def log() -> TensorRtLog:
+    return log_of_a_library()
+
+
+def another_may_time() -> bool:
+    """Whether another build could time kernels now."""
+    return _had(kernel_lock)
+
+
+def another_may_run() -> bool:
+    """Whether an evaluation, or a proof, could run now."""
+    return _had(beside_kernels)
+
+
+def _had(lock: Any) -> bool:
+    had = threading.Event()
+
+    def take() -> None:
+        with lock(GPU):
+            had.set()
+
+    waiting = threading.Thread(target=take, daemon=True)
+    waiting.start()
+    return had.wait(0.3)
+
+
+def test_while_kernels_are_timed_the_gpu_is_this_builds(log: TensorRtLog) -> None:
+    with KernelTiming(log, GPU):
+        for message in (TUNING, BEGINS, TIMED, TIMED):
+            log.hear("VERBOSE", message)
+        assert not another_may_time()
+        assert not another_may_run()
+        log.hear("VERBOSE", CHOSEN)
+        assert another_may_time()
+
+
+@pytest.mark.parametrize("message", [CHOSEN, NEXT_LAYER, TUNING, NO_TACTICS])
+def test_what_follows_a_layers_timing_frees_the_gpu(log: TensorRtLog, message: str) -> None:
+    with KernelTiming(log, GPU):
+        log.hear("VERBOSE", BEGINS)
+        log.hear("VERBOSE", message)
+        assert another_may_time()
+
+
+def test_kernels_that_the_timing_cache_knows_keep_nobody_waiting(log: TensorRtLog) -> None:
+    with KernelTiming(log, GPU):
+        for message in (NEXT_LAYER, TUNING, TUNING, TUNING):
+            log.hear("VERBOSE", message)
+        assert another_may_time()
+
+
+def test_another_library_of_kernels_for_the_same_layer_is_timed_without_a_pause(log: TensorRtLog) -> None:
+    with KernelTiming(log, GPU):
+        for message in (BEGINS, TIMED, BEGINS, TIMED):
+            log.hear("VERBOSE", message)
+        assert not another_may_time()
+
+
+def test_a_build_that_fails_as_it_times_kernels_frees_the_gpu(log: TensorRtLog) -> None:
+    def build() -> None:
+        with KernelTiming(log, GPU):
+            log.hear("VERBOSE", BEGINS)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        build()
+    assert another_may_time()
+
+
+def test_what_is_said_after_a_build_holds_nothing(log: TensorRtLog) -> None:
+    with KernelTiming(log, GPU):
+        log.hear("VERBOSE", BEGINS)
+    log.hear("VERBOSE", BEGINS)
+    assert another_may_time()
+
+
+def test_a_gpu_that_cannot_be_held_is_told_once_the_build_is_over(log: TensorRtLog, lock_dir: Path) -> None:
+    steps = []
+
+    def build() -> None:
+        with KernelTiming(log, GPU):
+            for message in (BEGINS, TIMED, BEGINS):
+                log.hear("VERBOSE", message)
+                steps.append(message)
+
+    lock_dir.write_text("no folder")
+    with pytest.raises(DiskError, match="locks"):
+        build()
+    assert len(steps) == 3
+
+
+def test_every_kernel_of_a_real_build_is_timed_alone_and_nine_tenths_of_its_time_are_others(
+    log: TensorRtLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[bool] = []
+    held_s, since_s, at_s = 0.0, 0.0, 0.0
+
+    class Watched:
+        """The lock, as the build sees it."""
+
+        def __init__(self, device: str) -> None:
+            assert device == GPU
+
+        def __enter__(self) -> None:
+            nonlocal since_s
+            assert not held
+            held.append(True)
+            since_s = at_s
+
+        def __exit__(self, *error: object) -> None:
+            nonlocal held_s
+            held.pop()
+            held_s += at_s - since_s
+
+    monkeypatch.setattr(kernel_timing, "kernel_lock", Watched)
+    lines = gzip.decompress(BUILD_LOG.read_bytes()).decode().splitlines()
+    begun_s, timed = float(lines[0].split()[0]), 0
+    with KernelTiming(log, GPU):
+        for line in lines:
+            seconds, _, message = line.partition(" ")
+            at_s = float(seconds)
+            if re.match(r"Tactic: 0x\w+ Time: ", message):
+                assert held, f"{message} at {at_s}"
+                timed += 1
+            log.hear("VERBOSE", message)
+        assert not held
+    assert timed > 500
+    assert held_s / (at_s - begun_s) < 0.15
+
+
+@given(st.lists(st.sampled_from([BEGINS, TIMED, NO_TACTICS, CHOSEN, NEXT_LAYER, TUNING, "Layer: /model.0 Scratch: 0"])))
+def test_the_gpu_is_held_from_a_timings_begin_to_its_end_whatever_comes_between(messages: list[str]) -> None:
+    log = log_of_a_library()
+    ends = {NO_TACTICS, CHOSEN, NEXT_LAYER, TUNING}
+    expected = [message for message in messages if message in {BEGINS} | ends][-1:] == [BEGINS]
+    with KernelTiming(log, GPU):
+        for message in messages:
+            log.hear("VERBOSE", message)
+        assert another_may_time() is not expected
