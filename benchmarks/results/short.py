@@ -69,7 +69,9 @@ def _of_the_search(kept: Kept) -> str:
     points = [*_baselines(kept), *_front(kept, best)]
     names = [_title(p, None) for p in points if not isinstance(p.confirmed, Measurement)]
     names += [peer.title for peer in best_peers(kept.peers) if peer.confirmed is None]
-    return f" (but not those of {', '.join(names)}, which are the search's)" if names else ""
+    if not names:
+        return ""
+    return f" (but not those of {', '.join(names)}, which are the search's): compare changes, not mAP50-95"
 
 
 def _baselines(kept: Kept) -> list[Point]:

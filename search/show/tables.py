@@ -75,6 +75,24 @@ def confirmed_table(results: Results) -> Table:
     return Table([*figures(*columns), *words("on the front")], rows)
 
 
+def mixed_images(points: Sequence[Point]) -> str | None:
+    """What to know of a table whose accuracies are not all of the same images; None where they are.
+
+    Points that were not confirmed stand among others that were, as after a `confirm` that was stopped.
+    """
+    trials: dict[str, list[int]] = {}
+    images: dict[str, int] = {}
+    for point in points:
+        scored = point.decisive.accuracy
+        trials.setdefault(scored.dataset_hash, []).append(point.trial)
+        images[scored.dataset_hash] = scored.images
+    if len(trials) < 2:
+        return None
+    told = [f"trial {', '.join(map(str, sorted(trials[key])))} on {images[key]}" for key in trials]
+    label = points[0].decisive.accuracy.label
+    return f"{label} is of different images ({'; '.join(told)}): compare changes, not {label}."
+
+
 def facts(view: StudyView) -> dict[str, str]:
     """What all measurements of a study share: device, engine, images, versions."""
     counts = Counter(record.outcome for record in view.results.records)

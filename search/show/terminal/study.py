@@ -13,7 +13,7 @@ from ...results.points import Point
 from ...results.study_results import Results
 from ...study.outcome import Outcome
 from ..answer import headline, next_commands
-from ..tables import NARROW, WIDE, confirmed_table, points_table
+from ..tables import NARROW, WIDE, confirmed_table, mixed_images, points_table
 from ..view import StudyView
 from .console import is_watched, on_terminal, say, terminal
 from .scatter import plot_of_results
@@ -36,9 +36,9 @@ def show_study(view: StudyView, study: Sequence[str], *, trials: int, wide: bool
         console.width = max(width, 200)  # no row of all figures is folded then: a narrower window wraps them itself
     _show_wide(console, results, head.best, width) if wide else _show_narrow(console, results, head.best)
     console.width = width
-    remarks = [*results.remarks(doubts=False), *_doubts(results, head.best), _counts(results)]
-    for remark in remarks:
-        if remark not in head.sentences:
+    shown = [*results.front, *chain(*_off_front(results, head.best).values())]
+    for remark in (mixed_images(shown), *results.remarks(doubts=False), *_doubts(shown), _counts(results)):
+        if remark and remark not in head.sentences:
             say(console, remark)
     if commands := next_commands(view, head, study, trials=trials):
         console.print("\nNext:")
@@ -102,9 +102,8 @@ def _notes(results: Results) -> Iterator[str]:
             yield f"{what}: trial {', '.join(str(point.trial) for point in points)}."
 
 
-def _doubts(results: Results, best: Point | None) -> list[str]:
+def _doubts(shown: Sequence[Point]) -> list[str]:
     """Of the timings that are shown."""
-    shown = chain(results.front, *_off_front(results, best).values())
     return doubts_of({point.trial: point.decisive for point in shown})
 
 

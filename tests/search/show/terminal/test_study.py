@@ -99,6 +99,7 @@ def test_a_confirmed_study_is_told_by_its_second_figures_and_ends_with_verify(
     out = shown(capsys, confirmed_results(again))
     assert "Front, confirmed on 250 images" in out
     assert "Not confirmed yet: trial 3." in out
+    assert "mAP50-95 is of different images (trial 0, 4 on 250; trial 1, 2, 3 on 328): compare changes, not" in out
     front, *_ = out.partition("Baselines off the front")
     assert [line.split()[0] for line in front.splitlines() if line[1:2].isdigit()] == ["4", "3", "0"]  # not 5
     assert "0.4050" in out
