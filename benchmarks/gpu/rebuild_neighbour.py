@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import multiprocessing
+import os
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -17,12 +18,14 @@ from qpareto.errors import EngineError
 from qpareto.objectives.engines import EngineOptions
 from qpareto.objectives.engines.build import build_engine
 
+LOCK_DIR = "QPARETO_LOCK_DIR"
+
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 @contextmanager
 def neighbour(onnx_path: Path, options: EngineOptions) -> Iterator[None]:
-    """Another process that builds without a cache, again and again, during the block.
+    """Another process that builds without a cache and without taking turns, again and again, during the block.
 
     Raises:
         EngineError: it ended by itself.
@@ -55,9 +58,18 @@ def held(path: Path) -> Iterator[bool]:
         yield True  # the kernel frees it, whatever becomes of this process
 
 
+def build_locked(onnx_path: Path, engine_dir: Path, options: EngineOptions, lock_dir: str | None) -> None:
+    """Build, in a child process, with locks in this folder; those in another folder are others."""
+    os.environ.pop(LOCK_DIR, None)
+    if lock_dir is not None:
+        os.environ[LOCK_DIR] = lock_dir
+    build_engine(onnx_path, engine_dir, options)
+
+
 def _build_on(onnx_path: Path, options: EngineOptions, ready: Any) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # it ends with the process that started it
     ready.set()
-    while True:
-        with tempfile.TemporaryDirectory() as folder:
-            build_engine(onnx_path, Path(folder), options)
+    with tempfile.TemporaryDirectory() as locks:
+        while True:
+            with tempfile.TemporaryDirectory() as folder:
+                build_locked(onnx_path, Path(folder), options, locks)
