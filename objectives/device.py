@@ -111,6 +111,8 @@ class Device:
     def beside_timing(self, *, on_host: bool = False) -> Iterator[None]:
         """Work that may run beside its like, and not beside another process's timing on the same device.
 
+        Never around a build, which would wait for its turn to time kernels until this ends: that is `building`.
+
         Args:
             on_host: it uses this machine's CPU only: a device beside it is not disturbed.
         """

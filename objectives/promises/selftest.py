@@ -8,7 +8,6 @@ from functools import partial
 from ...spaces.model import DetectorModel
 from ..engines import engine_kind
 from ..isolation.child import run_in_child
-from ..isolation.lock import device_lock
 from ..store import Store
 from . import measuring
 from .building import BUILDING, OF_KIND
@@ -52,13 +51,18 @@ def self_test(kind_name: str, model: DetectorModel, *, store: Store) -> Iterator
         yield check_of_step(kind_name, name, partial(step, subject))
 
 
-def in_child(promise: Promise, engine: str) -> Step:
-    """A promise about one of the built engines, tried in a process of its own that shares the device."""
+def in_child(promise: Promise, engine: str, *, builds: bool = False) -> Step:
+    """A promise about one of the built engines, tried in a process of its own beside others on the device.
+
+    Args:
+        builds: whether the promise is one of building: builds hold the device otherwise than what runs.
+    """
 
     def step(subject: Subject) -> str:
         built = subject.built(engine)
         log_path = subject.store.root / "logs" / f"{subject.kind.name}-{engine}-{promise.__name__}.log"
-        with device_lock(subject.kind.device_id(), exclusive=False):
+        device = subject.scorer.device
+        with device.building() if builds else device.beside_timing():
             return run_in_child(promise, built, timeout_s=STEP_TIMEOUT_S, log_path=log_path)
 
     return step
@@ -72,7 +76,7 @@ FOR_BUILDING: Mapping[str, Step] = {
     **{name: partial(_of_kind, promise) for name, promise in OF_KIND.items()},
     "calibrates and quantizes the model": quantizes,
     **{f"builds the {name} engine": partial(builds, name=name) for name in ENGINES},
-    **{name: in_child(promise, "float") for name, promise in BUILDING.items()},
+    **{name: in_child(promise, "float", builds=True) for name, promise in BUILDING.items()},
 }
 FOR_RUNNING: Mapping[str, Step] = {
     **{name: in_child(promise, "INT8") for name, promise in RUNNING.items()},

@@ -163,7 +163,7 @@ class CheckedPackage:
             )
         onnx_path = self.scratch / "reference.onnx"
         onnx_path.write_bytes(graph.model.SerializeToString())
-        with self._device.beside_timing():
+        with self._device.building():
             return engine_from_onnx(onnx_path, graph.graph_hash, self._reference_options(), self._store)
 
     def _reference_options(self) -> EngineOptions:

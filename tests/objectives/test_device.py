@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 import pytest
 
+from lock_turns import had
 from qpareto.errors import CandidateError, DeviceError
 from qpareto.objectives.device import Device
 from qpareto.objectives.engines import EngineOptions, engine_kind
@@ -39,16 +39,11 @@ def test_builds_go_on_side_by_side_unless_they_choose_kernels_and_do_not_time_th
     monkeypatch.setenv("QPARETO_LOCK_DIR", str(tmp_path / "locks"))
     monkeypatch.setattr(OpenVinoKind, "chooses_kernels", chooses)
     monkeypatch.setattr(OpenVinoKind, "times_kernels_alone", lambda kind: times_alone)
-    device, other = Device(OpenVinoOptions(), Store(tmp_path)), threading.Event()
-
-    def build() -> None:
-        with device.building():
-            other.set()
-
+    device = Device(OpenVinoOptions(), Store(tmp_path))
     with device.building():
-        threading.Thread(target=build, daemon=True).start()
-        assert other.wait(60 if side_by_side else 0.3) is side_by_side
-    assert other.wait(60)
+        another = had(device.building())
+        assert another.wait(60 if side_by_side else 0.3) is side_by_side
+    assert another.wait(60)
 
 
 @pytest.mark.gpu

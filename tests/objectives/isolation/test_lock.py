@@ -12,11 +12,12 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from lock_turns import had
 from qpareto.errors import DiskError
 from qpareto.objectives.isolation.lock import beside_kernels, build_lock, device_lock, kernel_lock
 
@@ -50,27 +51,15 @@ def held_by_another(device: str, *, exclusive: bool, within: tuple[str, ...] = (
 
 
 def _try(device: str, *, exclusive: bool) -> threading.Event:
-    """Set once the lock was had, in a thread of its own."""
-    return _had(device_lock(device, exclusive=exclusive))
-
-
-def _had(lock: AbstractContextManager[None]) -> threading.Event:
-    had = threading.Event()
-
-    def take() -> None:
-        with lock:
-            had.set()
-
-    threading.Thread(target=take, daemon=True).start()
-    return had
+    return had(device_lock(device, exclusive=exclusive))
 
 
 @pytest.mark.parametrize(("theirs", "ours"), [(True, True), (True, False), (False, True)])
 def test_who_holds_a_device_alone_holds_it_alone(theirs: bool, ours: bool) -> None:
     with held_by_another("CPU", exclusive=theirs):
-        had = _try("CPU", exclusive=ours)
-        assert not had.wait(0.3)
-    assert had.wait(60)  # the kernel frees what a killed process held
+        lock = _try("CPU", exclusive=ours)
+        assert not lock.wait(0.3)
+    assert lock.wait(60)  # the kernel frees what a killed process held
 
 
 def test_a_container_that_shares_the_folder_is_kept_out_too(lock_dir: Path, tmp_path: Path) -> None:
@@ -83,10 +72,10 @@ def test_a_container_that_shares_the_folder_is_kept_out_too(lock_dir: Path, tmp_
     elsewhere.mkdir()
     enter = f"mount --bind {lock_dir} {elsewhere} && hostname other && QPARETO_LOCK_DIR={elsewhere} exec "
     with held_by_another("CPU", exclusive=True, within=(*unshare, "sh", "-c", enter + '"$@"', "sh")) as other:
-        had = _try("CPU", exclusive=True)
-        assert not had.wait(0.3)
+        lock = _try("CPU", exclusive=True)
+        assert not lock.wait(0.3)
         other.communicate("")
-        assert had.wait(60)
+        assert lock.wait(60)
 
 
 def test_a_folder_without_locks_is_told_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,13 +125,13 @@ def test_a_child_process_does_not_inherit_the_lock() -> None:
 def test_waiting_says_what_for(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     with held_by_another("AMD EPYC", exclusive=True):
-        had = _try("AMD EPYC", exclusive=True)
+        lock = _try("AMD EPYC", exclusive=True)
         for _ in range(3000):
             if caplog.messages:
                 break
             time.sleep(0.02)
         assert caplog.messages == ["Waiting for another process that uses AMD EPYC."]
-    assert had.wait(60)
+    assert lock.wait(60)
 
 
 def test_every_user_can_lock_here_whatever_the_umask(lock_dir: Path) -> None:
@@ -173,7 +162,7 @@ def test_a_folder_that_cannot_be_made_is_a_disk_error(tmp_path: Path, monkeypatc
 
 def test_builds_go_on_side_by_side_and_beside_evaluations() -> None:
     with held_by_another("GPU 0", exclusive=False), build_lock("GPU 0"):
-        assert _had(build_lock("GPU 0")).wait(60)
+        assert had(build_lock("GPU 0")).wait(60)
 
 
 def test_an_engine_is_timed_beside_no_build_and_builds_wait_for_it() -> None:
@@ -182,24 +171,24 @@ def test_an_engine_is_timed_beside_no_build_and_builds_wait_for_it() -> None:
         assert not timing.wait(0.3)
     assert timing.wait(60)
     with device_lock("GPU 0", exclusive=True):
-        build = _had(build_lock("GPU 0"))
+        build = had(build_lock("GPU 0"))
         assert not build.wait(0.3)
     assert build.wait(60)
 
 
 def test_a_build_times_kernels_beside_no_evaluation_no_proof_and_no_other_builds_timing() -> None:
     with build_lock("GPU 0"), kernel_lock("GPU 0"):
-        waiting = [_try("GPU 0", exclusive=False), _had(beside_kernels("GPU 0")), _had(kernel_lock("GPU 0"))]
-        assert not any(had.wait(0.3) for had in waiting)
-    assert all(had.wait(60) for had in waiting)
+        waiting = [_try("GPU 0", exclusive=False), had(beside_kernels("GPU 0")), had(kernel_lock("GPU 0"))]
+        assert not any(lock.wait(0.3) for lock in waiting)
+    assert all(lock.wait(60) for lock in waiting)
 
 
 def test_an_evaluation_that_runs_ends_before_kernels_are_timed() -> None:
     with build_lock("GPU 0"):
         with held_by_another("GPU 0", exclusive=False):
-            had = _had(kernel_lock("GPU 0"))
-            assert not had.wait(0.3)
-        assert had.wait(60)
+            lock = had(kernel_lock("GPU 0"))
+            assert not lock.wait(0.3)
+        assert lock.wait(60)
 
 
 def test_an_evaluation_that_waits_for_a_builds_kernels_keeps_no_timing_waiting_for_ever() -> None:

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from lock_turns import is_free
 from networks import small_network
 from qpareto.errors import EngineError, ModelError
 from qpareto.objectives.engines import engine_kind
-from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
+from qpareto.objectives.engines.openvino.kind import OpenVinoKind, OpenVinoOptions
 from qpareto.objectives.isolation.child import BugInChildError
+from qpareto.objectives.isolation.lock import kernel_lock
 from qpareto.objectives.latency.paired import LatencyBudget
-from qpareto.objectives.promises import running
+from qpareto.objectives.promises import running, selftest
 from qpareto.objectives.promises.built import Built
 from qpareto.objectives.promises.check import Check, Untried, check_of_step
 from qpareto.objectives.promises.selftest import FOR_BUILDING, FOR_RUNNING, in_child, self_test
@@ -100,6 +103,20 @@ def test_a_broken_engine_fails_its_check_and_an_unbuilt_one_skips_it(model: Dete
     assert (tmp_path / "logs" / "openvino-INT8-loads.log").is_file()
     missing = check_of_step("openvino", "loads", lambda: in_child(running.loads, "float")(subject))
     assert (missing.outcome, missing.detail) == ("skipped", "the float engine did not build")
+
+
+def test_a_promise_of_building_leaves_the_turn_at_the_kernels_to_its_build(
+    model: DetectorModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As TensorRT builds: held from outside, that turn would never come."""
+    monkeypatch.setattr(OpenVinoKind, "chooses_kernels", True)
+    monkeypatch.setattr(OpenVinoKind, "times_kernels_alone", lambda _: True)
+    device = OpenVinoKind().device_id()
+    monkeypatch.setattr(selftest, "run_in_child", lambda *_, **__: str(is_free(kernel_lock(device))))
+    subject = Subject(model=model, kind=engine_kind("openvino"), store=Store(tmp_path))
+    subject.engines["INT8"] = cast("Built", object())
+    assert in_child(running.loads, "INT8", builds=True)(subject) == "True"
+    assert in_child(running.loads, "INT8")(subject) == "False"
 
 
 def test_only_what_breaks_a_candidate_or_its_child_process_is_a_check_that_fails() -> None:

@@ -12,12 +12,16 @@ from typing import Any
 import pytest
 
 from command_line import qpareto
+from lock_turns import is_free
 from qpareto.errors import DatasetError, VerificationError
 from qpareto.objectives.accuracy.data.dataset import Dataset
 from qpareto.objectives.accuracy.data.reading import dataset_from_coco
 from qpareto.objectives.accuracy.scored import ScoredBoxes
 from qpareto.objectives.accuracy.tasks import Task
+from qpareto.objectives.engines.build import engine_from_onnx
 from qpareto.objectives.engines.openvino.kind import OpenVinoKind
+from qpareto.objectives.engines.ref import EngineRef
+from qpareto.objectives.isolation.lock import kernel_lock
 from qpareto.objectives.store import Store
 from qpareto.search.api import verify_folder
 from qpareto.search.ship import recheck
@@ -45,6 +49,12 @@ def last_check(folder: Path, *, quick: bool = False) -> Check:
     assert {check.outcome for check in passed} <= {"passed"}
     assert failed.outcome == "failed"
     return failed
+
+
+def build_that_times_kernels(*arguments: Any) -> EngineRef:
+    """As TensorRT builds: it takes its turn at the kernels, which nobody may hold around it."""
+    assert is_free(kernel_lock(OpenVinoKind().device_id()))
+    return engine_from_onnx(*arguments)
 
 
 @pytest.fixture
@@ -169,6 +179,9 @@ def test_verify_passes_on_a_fresh_export_wherever_its_images_lie(
     exported: Path, shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
 ) -> None:
     monkeypatch.setattr(recheck, "HALF_WIDTHS", 20.0)  # the machine of the tests is not quiet
+    monkeypatch.setattr(OpenVinoKind, "chooses_kernels", True)
+    monkeypatch.setattr(OpenVinoKind, "times_kernels_alone", lambda _: True)
+    monkeypatch.setattr(recheck, "engine_from_onnx", build_that_times_kernels)
     moved = tmp_path / "elsewhere"
     shutil.copytree(shapes / "eval", moved)
     named = ("--images", moved / "images", "--annotations", moved / "instances.json")

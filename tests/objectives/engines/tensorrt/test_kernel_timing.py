@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import re
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lock_turns import is_free
 from qpareto.errors import DiskError
 from qpareto.objectives.engines.tensorrt import kernel_timing
 from qpareto.objectives.engines.tensorrt.kernel_timing import KernelTiming
@@ -53,24 +53,12 @@ def log() -> TensorRtLog:
 
 def another_may_time() -> bool:
     """Whether another build could time kernels now."""
-    return _had(kernel_lock)
+    return is_free(kernel_lock(GPU))
 
 
 def another_may_run() -> bool:
     """Whether an evaluation, or a proof, could run now."""
-    return _had(beside_kernels)
-
-
-def _had(lock: Any) -> bool:
-    had = threading.Event()
-
-    def take() -> None:
-        with lock(GPU):
-            had.set()
-
-    waiting = threading.Thread(target=take, daemon=True)
-    waiting.start()
-    return had.wait(0.3)
+    return is_free(beside_kernels(GPU))
 
 
 def test_while_kernels_are_timed_the_gpu_is_this_builds(log: TensorRtLog) -> None:

@@ -1,0 +1,23 @@
+"""Whether a lock can be had while others are held."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import AbstractContextManager
+
+
+def had(lock: AbstractContextManager[None]) -> threading.Event:
+    """Set once the lock was had, in a thread of its own, and let go again."""
+    event = threading.Event()
+
+    def take() -> None:
+        with lock:
+            event.set()
+
+    threading.Thread(target=take, daemon=True).start()
+    return event
+
+
+def is_free(lock: AbstractContextManager[None]) -> bool:
+    """Whether it could be had now."""
+    return had(lock).wait(0.3)
