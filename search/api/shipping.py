@@ -21,8 +21,9 @@ from ..results.study_results import Results
 from ..run.confirm import confirm_points
 from ..run.prepare import check_runs, dataset_of_spec, identity_of_study, scorer_of_spec, space_of_spec
 from ..ship.choice import Choice, chosen, settled
+from ..ship.facts import DataFacts, StudyFacts, figures_facts
 from ..ship.layouts import Layout
-from ..ship.manifest import DataFacts, Manifest, StudyFacts, figures_facts
+from ..ship.manifest import Manifest
 from ..ship.package import Package, Story, write_package
 from ..ship.verify import Check, verify_package
 from ..show.answer import headline

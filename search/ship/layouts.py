@@ -15,7 +15,7 @@ from ...objectives.accuracy.heads import Head
 from ...objectives.engines import EngineOptions
 from ...objectives.store.seal import seal
 from ...spaces.model import DetectorModel
-from .manifest import EngineFile
+from .facts import EngineFile
 from .triton import MODEL_FILES, triton_config, why_not_triton
 from .ultralytics import ultralytics_header, ultralytics_metadata, why_not_ultralytics
 

@@ -25,21 +25,20 @@ from ...objectives.store import made_aside
 from ...spaces.candidate import Candidate
 from ..study_file.spec import DataSpec
 from .drift import EnginePair
-from .layouts import BuiltEngine, Layout, lay_out, layout_for
-from .manifest import (
+from .facts import (
     CalibrationFacts,
     DataFacts,
     EngineFacts,
     EngineFile,
-    Manifest,
     MapFigures,
     MaskFacts,
     ModelFacts,
     StudyFacts,
     TimingFacts,
     TopFigures,
-    sha256_of,
 )
+from .layouts import BuiltEngine, Layout, lay_out, layout_for
+from .manifest import Manifest, sha256_of
 from .readme import CHANGED, readme
 
 TIMING_CACHE = "timing.cache"

@@ -34,8 +34,9 @@ from ...objectives.store import Store
 from ...spaces.model import read_model
 from ..wording import accuracy, change, ratio, with_interval
 from .agreement import agree, difference
+from .facts import DataFacts
 from .layouts import restore
-from .manifest import DataFacts, Manifest
+from .manifest import Manifest
 
 MAP_MARGIN = 0.001  # kernels that add up in another order
 HALF_WIDTHS = 1.0  # of the manifest's interval: a ratio has to be off by more on top, since one in 20 is outside of it

@@ -12,6 +12,7 @@ import onnx
 import pytest
 
 from made_up_trials import changed, measured
+from no_images import never
 from qpareto.errors import StudyError
 from qpareto.objectives.accuracy.data.dataset import Dataset
 from qpareto.objectives.accuracy.tasks import Task
@@ -22,8 +23,9 @@ from qpareto.objectives.quantization.apply_mask import float_graph
 from qpareto.objectives.score import Scorer
 from qpareto.objectives.store import Store
 from qpareto.search.run.prepare import dataset_of_spec, scorer_of_spec
+from qpareto.search.ship.facts import DataFacts
 from qpareto.search.ship.layouts import Layout
-from qpareto.search.ship.manifest import DataFacts, Manifest, read_manifest, sha256_of
+from qpareto.search.ship.manifest import Manifest, read_manifest, sha256_of
 from qpareto.search.ship.package import Package, Story, write_package
 from qpareto.search.ship.recheck import CheckedPackage
 from qpareto.search.ship.verify import verify_package
@@ -177,7 +179,7 @@ def test_a_timing_cache_goes_along_for_a_reference_of_the_same_kernels(
     manifest = write_package(package, measurement_of(package), STORY)
     assert manifest.files["timing.cache"] == sha256_of(kernels)
     assert "`timing.cache`" in (package.folder / "README.md").read_text()
-    built = CheckedPackage(folder=package.folder, manifest=manifest, scratch=tmp_path, find_images=no_images)._reference
+    built = CheckedPackage(folder=package.folder, manifest=manifest, scratch=tmp_path, find_images=never)._reference
     assert built.options.shared_dir is not None
     assert (built.options.shared_dir / "kernels").read_bytes() == b"what kernels took"
 
@@ -186,10 +188,6 @@ def test_an_engine_that_was_built_without_a_timing_cache_brings_none(package: Pa
     manifest = write_package(package, measurement_of(package), STORY)
     assert manifest.engine.timing_cache is None
     assert "timing.cache" not in manifest.files
-
-
-def no_images(*_: object) -> Dataset:
-    raise AssertionError("the reference is built without images")
 
 
 def kernels_of_shared_dir(kind: EngineKind, options: EngineOptions) -> Path:

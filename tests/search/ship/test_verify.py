@@ -13,6 +13,7 @@ import pytest
 
 from command_line import qpareto
 from lock_turns import is_free
+from no_images import never
 from qpareto.errors import DatasetError, VerificationError
 from qpareto.objectives.accuracy.data.dataset import Dataset
 from qpareto.objectives.accuracy.data.reading import dataset_from_coco
@@ -25,7 +26,8 @@ from qpareto.objectives.isolation.lock import kernel_lock
 from qpareto.objectives.store import Store
 from qpareto.search.api import verify_folder
 from qpareto.search.ship import recheck
-from qpareto.search.ship.manifest import DataFacts, Manifest, _seal, read_manifest
+from qpareto.search.ship.facts import DataFacts
+from qpareto.search.ship.manifest import Manifest, _seal, read_manifest
 from qpareto.search.ship.verify import Check, verify_package
 from qpareto.search.study_file.spec import EvaluationSpec
 
@@ -37,10 +39,6 @@ FILES = [
     "changed.jpg",
     "quantized.onnx",
 ]
-
-
-def never(*_: object) -> Dataset:
-    raise AssertionError("images were asked for, so something was about to be loaded")
 
 
 def last_check(folder: Path, *, quick: bool = False) -> Check:
