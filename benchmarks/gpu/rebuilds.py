@@ -30,12 +30,10 @@ from pathlib import Path
 from typing import Any
 
 from qpareto.errors import EngineError, NoKernelError, QParetoError
-from qpareto.objectives import steps
 from qpareto.objectives.accuracy.sample import IMAGES
 from qpareto.objectives.device import Device
 from qpareto.objectives.engines import EngineOptions
 from qpareto.objectives.engines.build import build_engine
-from qpareto.objectives.engines.ref import EngineRef
 from qpareto.objectives.isolation.child import run_in_child
 from qpareto.objectives.quantization.apply_mask import QuantizedModel
 from qpareto.objectives.score import Scorer
@@ -49,6 +47,7 @@ from qpareto.spaces.masks import LayerMask
 from rebuild_jobs import FLOAT, MASK, REFERENCE, Build, Progress, Task, Timing, tasks
 from rebuild_neighbour import held, neighbour
 from rebuild_record import BUILD, FAILED, NO_KERNEL, TIMING, Line, Record, table
+from timed_pair import timed_pair
 
 BUILT = "rebuild.json"  # in an engine's folder: how long it took, and what tells it from other builds of its case
 LOOK_S = 1.0  # between two looks at what other processes have done meanwhile
@@ -199,19 +198,9 @@ class Bench:
         assert engine is not None
         assert reference is not None
         options = replace(scorer.options, run_timeout_s=max(1.0, min(scorer.options.run_timeout_s, self.left_s)))
-        engines = EngineRef(reference, options), EngineRef(engine, options)
         with self.device.alone():
             start = time.monotonic()
-            found = Device(options, store).run(
-                f"time-{key}",
-                steps.time,
-                *engines,
-                pixels=scorer.images.pixels,
-                head=scorer.head,
-                sample=None,
-                budget=scorer.budget,
-                load=scorer.load,
-            )
+            found = timed_pair(scorer, Device(options, store), reference, engine)
         told = {"case": timing.case, "number": timing.number, "engine": key, "seconds": time.monotonic() - start}
         told |= {"reference": json.loads((reference / BUILT).read_text())["token"], "ratio": found.ratio.value}
         told |= {"ratio_ci": found.ratio.ends, "ms": found.median_ms, "reference_ms": found.reference_ms}

@@ -28,8 +28,6 @@ from typing import Any
 import numpy as np
 
 from qpareto.errors import QParetoError
-from qpareto.objectives import steps
-from qpareto.objectives.engines.ref import EngineRef
 from qpareto.objectives.isolation.child import run_in_child
 from qpareto.objectives.score import Scorer
 from qpareto.objectives.store import Store
@@ -40,6 +38,7 @@ from qpareto.spaces.candidate import Candidate
 from qpareto.spaces.masks import LayerMask
 from rebuild_neighbour import LOCK_DIR, build_locked
 from rebuild_record import Line, Record, half_width
+from timed_pair import timed_pair
 
 ALONE, IN_TURNS, AT_ONCE = "one after the other", "at once, in turns", "at once, without turns"
 INT8_SHARE = 0.6  # of a mask's layers
@@ -111,19 +110,8 @@ class Bench:
         return copy
 
     def timed(self, reference: Path, engine: Path) -> Line:
-        scorer = self.scorer
-        options = scorer.options
-        with scorer.device.alone():
-            found = scorer.device.run(
-                f"side-by-side-{engine.name}",
-                steps.time,
-                *(EngineRef(reference, options), EngineRef(engine, options)),
-                pixels=scorer.images.pixels,
-                head=scorer.head,
-                sample=None,
-                budget=scorer.budget,
-                load=scorer.load,
-            )
+        with self.scorer.device.alone():
+            found = timed_pair(self.scorer, self.scorer.device, reference, engine)
         return {"ratio": found.ratio.value, "ms": found.median_ms, "flags": found.flags}
 
 
