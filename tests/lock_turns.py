@@ -19,5 +19,10 @@ def had(lock: AbstractContextManager[None]) -> threading.Event:
 
 
 def is_free(lock: AbstractContextManager[None]) -> bool:
-    """Whether it could be had now."""
-    return had(lock).wait(0.3)
+    """Whether it could be had, by a thread that may be slow to start."""
+    return had(lock).wait(60)
+
+
+def is_held(lock: AbstractContextManager[None]) -> bool:
+    """Whether it could not be had at once."""
+    return not had(lock).wait(0.3)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lock_turns import is_free
+from lock_turns import is_free, is_held
 from qpareto.errors import DiskError
 from qpareto.objectives.engines.tensorrt import kernel_timing
 from qpareto.objectives.engines.tensorrt.kernel_timing import KernelTiming
@@ -51,24 +51,14 @@ def log() -> TensorRtLog:
     return log_of_a_library()
 
 
-def another_may_time() -> bool:
-    """Whether another build could time kernels now."""
-    return is_free(kernel_lock(GPU))
-
-
-def another_may_run() -> bool:
-    """Whether an evaluation, or a proof, could run now."""
-    return is_free(beside_kernels(GPU))
-
-
 def test_while_kernels_are_timed_the_gpu_is_this_builds(log: TensorRtLog) -> None:
     with KernelTiming(log, GPU):
         for message in (TUNING, BEGINS, TIMED, TIMED):
             log.hear("VERBOSE", message)
-        assert not another_may_time()
-        assert not another_may_run()
+        assert is_held(kernel_lock(GPU))
+        assert is_held(beside_kernels(GPU))
         log.hear("VERBOSE", CHOSEN)
-        assert another_may_time()
+        assert is_free(kernel_lock(GPU))
 
 
 @pytest.mark.parametrize("message", [CHOSEN, NEXT_LAYER, TUNING, NO_TACTICS])
@@ -76,21 +66,21 @@ def test_what_follows_a_layers_timing_frees_the_gpu(log: TensorRtLog, message: s
     with KernelTiming(log, GPU):
         log.hear("VERBOSE", BEGINS)
         log.hear("VERBOSE", message)
-        assert another_may_time()
+        assert is_free(kernel_lock(GPU))
 
 
 def test_kernels_that_the_timing_cache_knows_keep_nobody_waiting(log: TensorRtLog) -> None:
     with KernelTiming(log, GPU):
         for message in (NEXT_LAYER, TUNING, TUNING, TUNING):
             log.hear("VERBOSE", message)
-        assert another_may_time()
+        assert is_free(kernel_lock(GPU))
 
 
 def test_another_library_of_kernels_for_the_same_layer_is_timed_without_a_pause(log: TensorRtLog) -> None:
     with KernelTiming(log, GPU):
         for message in (BEGINS, TIMED, BEGINS, TIMED):
             log.hear("VERBOSE", message)
-        assert not another_may_time()
+        assert is_held(kernel_lock(GPU))
 
 
 def test_a_build_that_fails_as_it_times_kernels_frees_the_gpu(log: TensorRtLog) -> None:
@@ -101,14 +91,14 @@ def test_a_build_that_fails_as_it_times_kernels_frees_the_gpu(log: TensorRtLog) 
 
     with pytest.raises(RuntimeError):
         build()
-    assert another_may_time()
+    assert is_free(kernel_lock(GPU))
 
 
 def test_what_is_said_after_a_build_holds_nothing(log: TensorRtLog) -> None:
     with KernelTiming(log, GPU):
         log.hear("VERBOSE", BEGINS)
     log.hear("VERBOSE", BEGINS)
-    assert another_may_time()
+    assert is_free(kernel_lock(GPU))
 
 
 def test_a_gpu_that_cannot_be_held_is_told_once_the_build_is_over(log: TensorRtLog, lock_dir: Path) -> None:
@@ -173,4 +163,4 @@ def test_the_gpu_is_held_from_a_timings_begin_to_its_end_whatever_comes_between(
     with KernelTiming(log, GPU):
         for message in messages:
             log.hear("VERBOSE", message)
-        assert another_may_time() is not expected
+        assert is_held(kernel_lock(GPU)) if expected else is_free(kernel_lock(GPU))
