@@ -7,6 +7,7 @@ from kept import Kept
 from kept_peers import Scored, best_peers
 from provenance import in_words
 from qpareto.objectives.measurement import Measurement
+from qpareto.search.results.figures import figures_of
 from qpareto.search.results.points import Point
 from qpareto.search.show.answer import headline
 from qpareto.search.table import Table, markdown, words
@@ -35,13 +36,14 @@ def headline_sentence(kept: Kept) -> str:
 def short_table(kept: Kept) -> str:
     """By the figures that count: the reference, what one would do without a search, two points of the front.
 
-    Of ModelOpt's two methods, and of NNCF's ways with a preset, the most accurate one stands for all.
+    Of ModelOpt's two methods, and of NNCF's ways with a preset, the most accurate one stands for all. While the answer
+    is not confirmed, all figures are the search's: accuracies of other images would stand between them.
     """
-    view, best = kept.view, headline(kept.view).best
-    found: list[tuple[str, Scored]] = [(_title(point, best), Scored.of(point.decisive)) for point in _baselines(kept)]
-    found += [(peer.title, peer.decisive) for peer in best_peers(kept.peers)]
-    found += [(_title(point, best), Scored.of(point.decisive)) for point in _front(kept, best)]
-    return markdown(Table(words(*SHORT), [_row(title, scored, unit_ms(view)) for title, scored in found]))
+    view, best, searched = kept.view, headline(kept.view).best, _is_of_the_search(kept)
+    rows = [(_title(point, best), _scored(point, searched=searched)) for point in _baselines(kept)]
+    rows += [(peer.title, peer.searched if searched else peer.decisive) for peer in best_peers(kept.peers)]
+    rows += [(_title(point, best), _scored(point, searched=searched)) for point in _front(kept, best)]
+    return markdown(Table(words(*SHORT), [_row(title, scored, unit_ms(view)) for title, scored in rows]))
 
 
 def made_line(kept: Kept) -> str:
@@ -50,17 +52,30 @@ def made_line(kept: Kept) -> str:
     first = view.results.points[0].measurement
     again = [p.confirmed for p in view.results.points if isinstance(p.confirmed, Measurement)]
     told = f"searched on {first.accuracy.images} images{images_of(view.name)}"
-    if again:
+    if again and _is_of_the_search(kept):
+        told += ", and these figures are of those: they are not confirmed yet"
+    elif again:
         processes = f", timed in {again[0].timing.timings} processes" if again[0].timing.timings > 1 else ""
         scored = again[0].accuracy
         is_other = scored.dataset_hash != first.accuracy.dataset_hash
         where = f"{scored.images} other images" if is_other else "the same images"
-        told += f", figures confirmed on {where}{processes}"
-    told += _of_the_search(kept) if again else ""
+        told += f", figures confirmed on {where}{processes}{_of_the_search(kept)}"
     versions = ", ".join(f"{name} {number}" for name, number in first.provenance.versions.items())
     day = f"{in_words(kept.provenance.until)}; " if kept.provenance.until else ""
     star = " A star marks a doubtful timing." if "*" in short_table(kept).replace("**", "") else ""
     return f"{told[0].upper()}{told[1:]}. {day}{versions}.{star}"
+
+
+def _is_of_the_search(kept: Kept) -> bool:
+    """Whether the answer was found by the search, and not confirmed since."""
+    best = headline(kept.view).best
+    return best is not None and best.baseline is None and best.again is None
+
+
+def _scored(point: Point, *, searched: bool) -> Scored:
+    if not searched:
+        return Scored.of(point.decisive)
+    return Scored.of(figures_of(point.measurement, fresh=point.fresh, spread=point.spread).measurement)
 
 
 def _of_the_search(kept: Kept) -> str:

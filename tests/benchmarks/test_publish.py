@@ -165,6 +165,24 @@ def test_who_was_not_confirmed_is_said(kept: Kept) -> None:
     assert "mixed" not in told
 
 
+def test_while_the_answer_is_not_confirmed_the_short_table_is_of_the_images_of_the_search(
+    document: dict[str, Any], tmp_path: Path
+) -> None:
+    """As after a `confirm` that was stopped: accuracies of two sets of images would stand one below the other."""
+    told = {name: found for name, found in document["attributes"].items() if not name.startswith("confirmed:")}
+    told["confirmed:0"] = document["attributes"]["confirmed:0"]
+    write_document({**document, "attributes": told}, tmp_path / f"{NAME}.json")
+    partly = Kept.opened(tmp_path / f"{NAME}.json")
+    reference = next(point for point in partly.view.results.baselines if point.baseline == "float")
+    assert reference.again is not None
+    first, *_ = (line for line in short_table(partly).splitlines() if "float (FP32)" in line)
+    assert f"| {reference.measurement.accuracy.value:.4f} |" in first
+    assert f"| {reference.decisive.accuracy.value:.4f} |" not in first
+    assert "COCO val2017, and these figures are of those: they are not confirmed yet. " in made_line(partly)
+    peer = next(line for line in short_table(partly).splitlines() if "NNCF `mixed`" in line)
+    assert "| -0.0047 (-0.0100 to +0.0010) |" in peer
+
+
 def test_the_front_table_holds_nncfs_engines_searched_and_confirmed(kept: Kept) -> None:
     table = STUDY_KINDS["front"](kept)
     line = next(line for line in table.splitlines() if "NNCF `mixed`, head decoding in float" in line)
