@@ -39,7 +39,8 @@ def short_table(kept: Kept) -> str:
     Of ModelOpt's two methods, and of NNCF's ways with a preset, the most accurate one stands for all. While the answer
     is not confirmed, all figures are the search's: accuracies of other images would stand between them.
     """
-    view, best, searched = kept.view, headline(kept.view).best, _is_of_the_search(kept)
+    view, best = kept.view, headline(kept.view).best
+    searched = _is_of_the_search(best)
     rows = [(_title(point, best), _scored(point, searched=searched)) for point in _baselines(kept)]
     rows += [(peer.title, peer.searched if searched else peer.decisive) for peer in best_peers(kept.peers)]
     rows += [(_title(point, best), _scored(point, searched=searched)) for point in _front(kept, best)]
@@ -48,27 +49,26 @@ def short_table(kept: Kept) -> str:
 
 def made_line(kept: Kept) -> str:
     """On which images, how, when and with what these figures were measured."""
-    view = kept.view
+    view, best = kept.view, headline(kept.view).best
     first = view.results.points[0].measurement
     again = [p.confirmed for p in view.results.points if isinstance(p.confirmed, Measurement)]
     told = f"searched on {first.accuracy.images} images{images_of(view.name)}"
-    if again and _is_of_the_search(kept):
+    if again and _is_of_the_search(best):
         told += ", and these figures are of those: they are not confirmed yet"
     elif again:
         processes = f", timed in {again[0].timing.timings} processes" if again[0].timing.timings > 1 else ""
         scored = again[0].accuracy
         is_other = scored.dataset_hash != first.accuracy.dataset_hash
         where = f"{scored.images} other images" if is_other else "the same images"
-        told += f", figures confirmed on {where}{processes}{_of_the_search(kept)}"
+        told += f", figures confirmed on {where}{processes}{_of_the_search(kept, best)}"
     versions = ", ".join(f"{name} {number}" for name, number in first.provenance.versions.items())
     day = f"{in_words(kept.provenance.until)}; " if kept.provenance.until else ""
     star = " A star marks a doubtful timing." if "*" in short_table(kept).replace("**", "") else ""
     return f"{told[0].upper()}{told[1:]}. {day}{versions}.{star}"
 
 
-def _is_of_the_search(kept: Kept) -> bool:
+def _is_of_the_search(best: Point | None) -> bool:
     """Whether the answer was found by the search, and not confirmed since."""
-    best = headline(kept.view).best
     return best is not None and best.baseline is None and best.again is None
 
 
@@ -78,9 +78,8 @@ def _scored(point: Point, *, searched: bool) -> Scored:
     return Scored.of(figures_of(point.measurement, fresh=point.fresh, spread=point.spread).measurement)
 
 
-def _of_the_search(kept: Kept) -> str:
+def _of_the_search(kept: Kept, best: Point | None) -> str:
     """Which of the shown engines were not confirmed."""
-    best = headline(kept.view).best
     points = [*_baselines(kept), *_front(kept, best)]
     names = [_title(p, None) for p in points if not isinstance(p.confirmed, Measurement)]
     names += [peer.title for peer in best_peers(kept.peers) if peer.confirmed is None]

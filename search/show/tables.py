@@ -80,15 +80,13 @@ def mixed_images(points: Sequence[Point]) -> str | None:
 
     Points that were not confirmed stand among others that were, as after a `confirm` that was stopped.
     """
-    trials: dict[str, list[int]] = {}
-    images: dict[str, int] = {}
+    trials: dict[tuple[str, int], list[int]] = {}  # by the images: what tells them from others, and how many they are
     for point in points:
         scored = point.decisive.accuracy
-        trials.setdefault(scored.dataset_hash, []).append(point.trial)
-        images[scored.dataset_hash] = scored.images
+        trials.setdefault((scored.dataset_hash, scored.images), []).append(point.trial)
     if len(trials) < 2:
         return None
-    told = [f"trial {', '.join(map(str, sorted(trials[key])))} on {images[key]}" for key in trials]
+    told = [f"trial {', '.join(map(str, sorted(of)))} on {images}" for (_, images), of in trials.items()]
     label = points[0].decisive.accuracy.label
     return f"{label} is of different images ({'; '.join(told)}): compare changes, not {label}."
 

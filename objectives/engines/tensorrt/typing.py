@@ -1,4 +1,4 @@
-"""How a TensorRT is told which precision each layer runs in: the one thing in which its versions differ for us.
+"""How a TensorRT is told which precision each layer runs in, and what else its versions differ in for us.
 
 From version 10 on a network is strongly typed: every tensor has the type that the graph gives it. In 8.x precisions are
 flags of the build, and the builder chooses among those that are allowed by timing them.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 
 from rich.console import Console
@@ -34,9 +34,10 @@ def show_study(view: StudyView, study: Sequence[str], *, trials: int, wide: bool
     console.print()
     if wide:
         console.width = max(width, 200)  # no row of all figures is folded then: a narrower window wraps them itself
-    _show_wide(console, results, head.best, width) if wide else _show_narrow(console, results, head.best)
+    off = _off_front(results, head.best)
+    _show_wide(console, results, off, width) if wide else _show_narrow(console, results, off, head.best)
     console.width = width
-    shown = [*results.front, *chain(*_off_front(results, head.best).values())]
+    shown = [*results.front, *chain(*off.values())]
     for remark in (mixed_images(shown), *results.remarks(doubts=False), *_doubts(shown), _counts(results)):
         if remark and remark not in head.sentences:
             say(console, remark)
@@ -46,12 +47,12 @@ def show_study(view: StudyView, study: Sequence[str], *, trials: int, wide: bool
             console.print(f"  {command}", soft_wrap=True)  # to be copied
 
 
-def _show_narrow(console: Console, results: Results, best: Point | None) -> None:
+def _show_narrow(console: Console, results: Results, off: Mapping[str, list[Point]], best: Point | None) -> None:
     """The front, then what is shown though it is off it."""
     _print_points(console, _front_title(results), results.front, best)
     for note in _notes(results):
         console.print(note)
-    for title, points in _off_front(results, best).items():
+    for title, points in off.items():
         _print_points(console, title, points, best)
 
 
@@ -60,18 +61,18 @@ def _print_points(console: Console, title: str, points: Sequence[Point], best: P
     console.print(on_terminal(points_table(points, NARROW), title=title, edge=False, bold=row))
 
 
-def _show_wide(console: Console, results: Results, best: Point | None, width: int) -> None:
+def _show_wide(console: Console, results: Results, off: Mapping[str, list[Point]], width: int) -> None:
     """All figures, and what became of those of the search.
 
     Args:
-        best: the answer.
+        off: as `_off_front` has them.
         width: columns of the window, for the plot.
     """
     tables = {_front_title(results): points_table(results.front, WIDE, ties=results.ties)}
     if any(point.confirmed is not None for point in results.points):
         again = _images(results.points)
         tables[f"Measured once more,{again}" if again else "Measured once more"] = confirmed_table(results)
-    tables |= {title: points_table(points, WIDE) for title, points in _off_front(results, best).items()}
+    tables |= {title: points_table(points, WIDE) for title, points in off.items()}
     for title, table in tables.items():
         console.print(on_terminal(table, title=title, edge=False))
     if is_watched(console) and (plot := plot_of_results(results, width=width)):
