@@ -6,6 +6,7 @@ import contextlib
 import io
 import logging
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import patch
@@ -49,6 +50,15 @@ def qpareto(*arguments: str | Path) -> Outcome:
             code = stop.code or 0
     assert isinstance(code, int)
     return Outcome(code, out.getvalue(), err.getvalue())
+
+
+def printed(script: Callable[[], None], *arguments: str | Path) -> str:
+    """What the `main` of a benchmark's script prints."""
+    out = io.StringIO()
+    argv = [f"{script.__module__}.py", *map(str, arguments)]
+    with patch.object(sys, "argv", argv), contextlib.redirect_stdout(out):
+        script()
+    return out.getvalue()
 
 
 def refusal(study_file: Path, *overrides: str) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import subprocess
 import sys
@@ -13,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import rebuilds
+from command_line import printed
 from rebuild_jobs import FLOAT, MASK, REFERENCE, Build, Progress, Timing, tasks
 from rebuild_record import BUILD, TIMING, Line, Record, half_width, table
 from shapes_study import shapes_study
@@ -33,12 +32,8 @@ def record(shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _rebuilds(study: Path, record: Path) -> str:
     """The table that a run prints; it ends when nothing is left to be done."""
-    words = ("--record", str(record), "--repeats", "1", "--again", "2", "--calibration", "max:4", "--seconds", "3600")
-    printed = io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
-        patch.setattr(sys, "argv", ["rebuilds.py", str(study), *words])
-        rebuilds.main()
-    return printed.getvalue()
+    words = ("--record", record, "--repeats", "1", "--again", "2", "--calibration", "max:4", "--seconds", "3600")
+    return printed(rebuilds.main, study, *words)
 
 
 def test_each_case_is_built_and_timed_once(record: Path) -> None:

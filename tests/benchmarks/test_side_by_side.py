@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import sys
 from pathlib import Path
 
-import pytest
-
 import side_by_side
+from command_line import printed
 from rebuild_record import Line, Record
 from shapes_study import shapes_study
 from side_by_side import ALONE, AT_ONCE, IN_TURNS, rounds, table
 
 
 def _printed(study: Path, record: Path) -> str:
-    words = ["--record", str(record), "--at-once", "2", "--masks", "1", "--calibration", "max:4"]
-    printed = io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
-        patch.setattr(sys, "argv", ["side_by_side.py", str(study), *words])
-        side_by_side.main()
-    return printed.getvalue()
+    words = ("--record", record, "--at-once", "2", "--masks", "1", "--calibration", "max:4")
+    return printed(side_by_side.main, study, *words)
 
 
 def test_one_mask_is_built_in_every_way_and_a_run_that_was_cut_off_goes_on(shapes: Path, tmp_path: Path) -> None:
