@@ -59,14 +59,14 @@ def table(lines: Sequence[Line]) -> str:
         "| case | builds | median, s | lowest | highest | timings | ratio, median | lowest | highest |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     )
-    return "\n".join([_circumstances(builds), "", *head, *rows, "", *_spreads(timings), *_doubts(lines, timings)])
+    return "\n".join([circumstances(builds), "", *head, *rows, "", *_spreads(timings), *_doubts(lines, timings)])
 
 
-def _circumstances(builds: Sequence[Line]) -> str:
+def circumstances(lines: Sequence[Line]) -> str:
     """Of which model, mask and machine: every value that a line tells, since a record may be of several machines."""
     named = ("study", "device", "batch", "float_type", "options", "int8_layers", "calibration", "versions")
-    told = {name: list(dict.fromkeys(str(line[name]) for line in builds if name in line)) for name in named}
-    dates = sorted({str(line["at"])[:10] for line in builds})
+    told = {name: list(dict.fromkeys(str(line[name]) for line in lines if name in line)) for name in named}
+    dates = sorted({str(line["at"])[:10] for line in lines if "at" in line})
     return "; ".join([*(f"{name} {' or '.join(values)}" for name, values in told.items() if values), *dates])
 
 

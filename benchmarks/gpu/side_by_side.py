@@ -22,6 +22,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ from qpareto.spaces.calibration import CalibrationChoice
 from qpareto.spaces.candidate import Candidate
 from qpareto.spaces.masks import LayerMask
 from rebuild_neighbour import LOCK_DIR, build_locked
-from rebuild_record import Line, Record, half_width
+from rebuild_record import Line, Record, circumstances, half_width
 from timed_pair import timed_pair
 
 ALONE, IN_TURNS, AT_ONCE = "one after the other", "at once, in turns", "at once, without turns"
@@ -133,12 +134,14 @@ def run(bench: Bench, record: Record, masks: int) -> None:
         timings = [bench.timed(reference, folder) for folder in folders]
         told: dict[str, Any] = {"seed": seed, "way": way, "seconds": seconds, "wall_s": wall_s, "timings": timings}
         told |= {"device": bench.scorer.kind.device_name(), "versions": bench.scorer.versions}
-        record.add({"what": "round", **told, "batch": bench.scorer.options.batch})
+        told |= {"batch": bench.scorer.options.batch, "calibration": str(bench.calibration)}
+        record.add({"what": "round", "at": datetime.now(UTC).isoformat(timespec="seconds"), **told})
 
 
 def table(lines: Sequence[Line]) -> str:
-    """A row a mask and way, as Markdown; flagged timings are counted."""
-    rows = ["| mask | builds | | seconds a build | wall seconds for all | ratio | lowest | highest | half-width |"]
+    """On which machine, then a row a mask and way, as Markdown; flagged timings are counted."""
+    rows = [circumstances(lines), ""]
+    rows.append("| mask | builds | | seconds a build | wall seconds for all | ratio | lowest | highest | half-width |")
     rows.append("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     for line in lines:
         ratios = [timing["ratio"] for timing in line["timings"]]

@@ -42,6 +42,8 @@ def test_whole_masks_are_compared_before_the_next() -> None:
 def test_the_table_tells_seconds_ratios_and_what_was_flagged() -> None:
     timings = [{"ratio": ratio, "flags": flags} for ratio, flags in ((0.9, []), (0.91, ["throttled"]), (0.92, []))]
     line: Line = {"what": "round", "seed": 3, "way": IN_TURNS, "seconds": [10.0, 12.0, 14.0], "wall_s": 14.5}
+    line |= {"device": "NVIDIA H200", "batch": 8, "at": "2026-11-30T10:00:00+00:00"}
     told = table([line | {"timings": timings}])
+    assert told.splitlines()[0] == "device NVIDIA H200; batch 8; 2026-11-30"
     row = "| 3 | at once, in turns, 1 flagged | 3 | 12.0 | 14.5 | 0.9100 | 0.9000 | 0.9200 | 1.04% |"
     assert told.splitlines()[-1] == row
