@@ -70,7 +70,8 @@ def front_table(view: StudyView, peers: Sequence[Peer] = ()) -> str:
     rows += [_peer_row(peer, unit_ms(view)) for peer in peers]
     best = headline(view).best
     rows += [_row(p, "**front, the answer**" if p == best else "front") for p in front if not p.baseline]
-    rows += [_row(p, "beaten when confirmed") for p in results.beside_front() if not p.baseline]
+    beaten = [p for p in results.beside_front() if not p.baseline]
+    rows += [_row(p, "**the answer**, off the front" if p == best else "beaten when confirmed") for p in beaten]
     told = any(point.confirmed is not None for point in (*front, *results.baselines))
     columns = FRONT + (CONFIRMED if told else ())
     return markdown(Table(words(*columns), [row[: len(columns)] for row in rows]))
@@ -90,15 +91,15 @@ def growth_table(view: StudyView) -> str:
 
 
 def ran_table(view: StudyView) -> str:
-    """What the engines of the front really run in INT8, and what stands between precisions."""
-    rows = []
-    for point in view.feasible_front:
+    """What the engines of the front, and the answer's, really run in INT8, and what stands between precisions."""
+    rows, best = [], headline(view).best
+    for point in (*view.feasible_front, *([best] if best and best not in view.feasible_front else [])):
         found = point.measurement
         share = _reformat_share(point)
         energy = "-" if found.timing.energy_mj is None else f"{found.timing.energy_mj:.0f}"
         ran = "-" if found.engine.int8_ran is None else str(found.engine.int8_ran)
         reformats = "-" if found.engine.reformats is None else str(found.engine.reformats)
-        name = point.baseline or "front"
+        name = point.baseline or ("front" if point in view.feasible_front else "the answer")
         rows.append((name, str(point.trial), str(len(found.engine.int8_layers)), ran, reformats, share, energy))
     return markdown(Table(words(*RAN), rows)) if rows else ""
 

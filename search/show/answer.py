@@ -29,10 +29,12 @@ class Headline:
     Args:
         best: the point to ship; None where nothing is measured yet, or nothing is worth more than the float engine.
         sentences: at most two.
+        ahead: which engine is ahead of `best` by the figures, and why it is not the answer; None where none is.
     """
 
     best: Point | None
     sentences: tuple[str, ...]
+    ahead: str | None = None
 
 
 def headline(view: StudyView) -> Headline:
@@ -56,7 +58,7 @@ def headline(view: StudyView) -> Headline:
     if found.best is None:
         return Headline(best=None, sentences=tuple(_nothing_gained(found, drop, view.results.metric.label)))
     best = _exported(view, asked, without) or found.best
-    return Headline(best=best.point, sentences=(_gain_of(best), _how_sure(best, drop)))
+    return Headline(best=best.point, sentences=(_gain_of(best), _how_sure(best, drop)), ahead=_ahead(view, best, asked))
 
 
 def next_commands(view: StudyView, head: Headline, study: Sequence[str], *, trials: int) -> list[str]:
@@ -88,6 +90,23 @@ def _exported(view: StudyView, asked: Requirements, without: Collection[int]) ->
     kept = {p.trial for p in results.points if p.fresh and p.trial not in without and not results.beaten_by(p)}
     others = {point.trial for point in results.points} - kept
     return answer_to(results, asked, infeasible=others).best if kept else None
+
+
+def _ahead(view: StudyView, best: Compliance, asked: Requirements) -> str | None:
+    """Who surely keeps what is asked for goes before one whose figures are better: that one is named, and why not."""
+    results = view.results
+    ahead = next((p for p in view.feasible_front if results.front_among([p, best.point]) == (p,)), None)
+    if ahead is None:
+        return None
+    others = {point.trial for point in results.points} - {ahead.trial}
+    its = answer_to(results, asked, infeasible=others).best
+    if best.point.is_measured_again and not ahead.is_measured_again:
+        reason = "but is not confirmed yet"
+    elif its is None or percent(its.probability) == percent(best.probability):
+        reason = "but not beyond doubt"
+    else:
+        reason = f"but only {percent(its.probability)} sure to keep that limit"
+    return f"Trial {ahead.title} is ahead of trial {best.point.title} by these figures, {reason}."
 
 
 def _drop(view: StudyView) -> float:
@@ -145,8 +164,9 @@ def _nothing_gained(found: Answer, drop: float, label: str) -> list[str]:
 
 def answer(view: StudyView) -> list[str]:
     """Paragraphs for somebody who reads nothing else: the headline, then what else is worth to be known."""
-    sentences = headline(view).sentences
-    return [" ".join(sentences), *(line for line in comparisons(view) if line not in sentences)]
+    head = headline(view)
+    told = [" ".join(head.sentences), *([head.ahead] if head.ahead else [])]
+    return [*told, *(line for line in comparisons(view) if line not in head.sentences)]
 
 
 def comparisons(view: StudyView) -> list[str]:

@@ -31,6 +31,8 @@ def show_study(view: StudyView, study: Sequence[str], *, trials: int, wide: bool
     width = console.width
     for sentence in head.sentences:
         say(console, sentence, style="bold")
+    if head.ahead:
+        say(console, head.ahead)
     console.print()
     if wide:
         console.width = max(width, 200)  # no row of all figures is folded then: a narrower window wraps them itself
@@ -120,9 +122,9 @@ def _counts(results: Results) -> str:
 def _off_front(results: Results, best: Point | None) -> dict[str, list[Point]]:
     """The tables behind the front, by title: baselines, and the answer where neither shows it.
 
-    An engine that was exported stays the answer while nothing surely beats it.
+    Nothing surely beats the answer, but one that is less sure, or not confirmed, may be ahead of it: `Headline.ahead`.
     """
-    exported = [best] if best and best not in (*results.front, *results.baselines) else []
+    answer = [best] if best and best not in (*results.front, *results.baselines) else []
     off = [point for point in results.baselines if point not in results.front]
-    tables = {"Exported, and no other surely beats it": exported, "Baselines off the front": off}
+    tables = {"The answer, off the front": answer, "Baselines off the front": off}
     return {title: points for title, points in tables.items() if points}

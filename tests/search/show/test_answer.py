@@ -118,3 +118,36 @@ def test_what_was_exported_stays_the_answer_unless_another_surely_beats_it(ratio
     head = headline(view_of(found))
     assert head.best is not None
     assert head.best.trial == best
+
+
+def test_an_engine_that_is_ahead_of_the_answer_by_the_figures_is_named_and_why_it_is_not_the_answer() -> None:
+    timed = {"latency_own_ci": (0.49, 0.53), "latency_ratio_ci": (0.48, 0.54)}
+    sure = {"map50_95_change": -0.005, "map50_95_change_ci": (-0.009, -0.001), **timed}
+    unsure = {"map50_95_change": -0.004, "map50_95_change_ci": (-0.014, 0.006), **timed}
+    records = [
+        trial(0, measured(0.4, 1.0, mask="0", int8_layers=()), baseline="float"),
+        trial(1, measured(0.395, 0.51, mask="6", **sure)),
+        trial(2, measured(0.396, 0.5, mask="7", **unsure)),
+    ]
+    found = headline(view_of(results_of(*records)))
+    assert found.best is not None
+    assert found.best.trial == 1
+    # 0.006 to the limit are 1.18 standard deviations, of which 1.96 are 0.01
+    assert found.ahead == "Trial 2 is ahead of trial 1 by these figures, but only 88 % sure to keep that limit."
+    assert answer(view_of(results_of(*records)))[1] == found.ahead
+    assert headline(view_of(results_of(*records[:2]))).ahead is None
+
+
+def test_an_engine_that_is_ahead_but_not_confirmed_is_named_so() -> None:
+    records = [
+        trial(0, measured(0.4, 1.0, mask="0", int8_layers=()), baseline="float"),
+        trial(1, measured(0.397, 0.5, mask="6")),
+        trial(2, measured(0.3975, 0.49, mask="7")),
+    ]
+    objectives = ("map50_95", "latency_ms")
+    again = {1: measured(0.396, 0.5, mask="6", dataset_hash="other")}
+    found = Results(records, objectives=objectives, float_type="fp32", confirmations=again)
+    head = headline(view_of(found))
+    assert head.best is not None
+    assert head.best.trial == 1
+    assert head.ahead == "Trial 2 is ahead of trial 1 by these figures, but is not confirmed yet."

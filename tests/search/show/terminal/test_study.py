@@ -76,7 +76,8 @@ def test_an_exported_engine_that_stays_the_answer_is_shown_though_another_is_a_h
     found = Results(records, objectives=objectives, float_type="fp32", confirmations=again, fresh=fresh)
     out = shown(capsys, found, wide=wide, trials=3)
     assert out.startswith("Ship trial 1: ")
-    front, _, off = out.partition("Exported, and no other surely beats it")
+    assert "Trial 2 is ahead of trial 1 by these figures, but not beyond doubt." in out
+    front, _, off = out.partition("The answer, off the front")
     before, behind = ([line.split()[0] for line in of.splitlines() if line[1:2].isdigit()] for of in (front, off))
     assert before[:2] == ["2", "0"]
     assert "1" not in before
