@@ -2,10 +2,11 @@
 
 PYTHONPATH=tests:benchmarks python benchmarks/fleet/coordination.py trial|rate|large [--workers 1 8 32 64] [--trials N]
 
-All on a real PostgreSQL on this machine, masks of 90 layers, a stand-in objective.
+On a real PostgreSQL on this machine, masks of 90 layers, a stand-in objective.
 
 - trial: one worker; what begin, the looks, the graph and the end of a trial take, without its measurement.
-- rate: finished trials per second over so many seconds, directly and through Optuna's gRPC proxy.
+- rate: finished trials per second over so many seconds, on an SQLite file, on PostgreSQL, and through Optuna's gRPC
+  proxy (--storages), and how many workers had ended by then: a storage that stays locked ends its worker.
 - large: a study (--trials 10000) is opened, the next candidate suggested, its front found; each in a new process.
 """
 
@@ -39,6 +40,7 @@ from stand_in_fleet import Fleet
 from table import print_table
 
 LAYERS, WRITTEN = 90, 200
+STORAGES = ("sqlite", "postgresql", "grpc")
 COLUMNS = {
     "trial_params": "param_name, param_value, distribution_json",
     "trial_values": "objective, value, value_type",
@@ -51,6 +53,8 @@ def main() -> None:
     parser.add_argument("what", choices=["trial", "rate", "large", "look"])
     parser.add_argument("--trials", type=int, default=100)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 8, 32, 64])
+    parser.add_argument("--storages", nargs="+", choices=STORAGES, default=STORAGES, help="for rate")
+    parser.add_argument("--takes-s", type=float, default=0.05, help="of a trial, for rate (default: %(default)s)")
     parser.add_argument("--url", help="for look: the database of the large study")
     options = parser.parse_args()
     if options.what == "look":
@@ -62,7 +66,7 @@ def main() -> None:
             if options.what == "trial":
                 _trial(postgres, options.trials)
             elif options.what == "rate":
-                _rates(postgres, Path(folder), options.workers)
+                _rates(postgres, Path(folder), options)
             else:
                 _large(postgres, options.trials)
         finally:
@@ -107,29 +111,31 @@ def _time_storage(worker: Worker, total_s: list[float]) -> None:
         setattr(storage, name, timed(getattr(storage, name)))
 
 
-def _rates(postgres: Postgres, folder: Path, counts: list[int], *, seconds: float = 20.0) -> None:
-    print("| workers | storage | trials finished | seconds | trials per second |")
-    print("| ---: | --- | ---: | ---: | ---: |")
-    for workers in counts:
-        for kind in ("postgresql", "grpc"):
+def _rates(postgres: Postgres, folder: Path, options: argparse.Namespace, *, seconds: float = 20.0) -> None:
+    print("| workers | storage | trials finished | seconds | trials per second | workers that ended |")
+    print("| ---: | --- | ---: | ---: | ---: | ---: |")
+    for workers in options.workers:
+        for kind in options.storages:
             name = f"{kind}-{workers}"
             (folder / name).mkdir()
-            url = postgres.url(name)
+            url = f"sqlite:///{folder / name / 'study.db'}" if kind == "sqlite" else postgres.url(name)
             with proxy_of(url) if kind == "grpc" else nullcontext(url) as served:
-                fleet = Fleet(storage=served, name=name, workers=workers, trials=10**6, folder=folder / name)
-                finished, took_s = _rate(fleet, seconds)
-            print(f"| {workers} | {kind} | {finished} | {took_s:.1f} | {finished / took_s:.2f} |", flush=True)
+                each = ("--takes-s", str(options.takes_s))
+                named: dict[str, Any] = {"storage": served, "name": name, "folder": folder / name, "options": each}
+                finished, took_s, ended = _rate(Fleet(workers=workers, trials=10**6, **named), seconds)
+            print(f"| {workers} | {kind} | {finished} | {took_s:.1f} | {finished / took_s:.2f} | {ended} |", flush=True)
 
 
-def _rate(fleet: Fleet, seconds: float) -> tuple[int, float]:
-    """Finished trials from the moment on when every worker has measured something."""
+def _rate(fleet: Fleet, seconds: float) -> tuple[int, float, int]:
+    """Finished trials from the moment on when every worker has measured something, and how many workers gave up."""
     with fleet:
         deadline = time.monotonic() + 120
         while len(fleet.at_work()) < fleet.workers and time.monotonic() < deadline:
             time.sleep(0.2)
         before, start = fleet.look().finished, time.monotonic()
         time.sleep(seconds)
-        return fleet.look().finished - before, time.monotonic() - start
+        done, took_s = fleet.look().finished - before, time.monotonic() - start
+        return done, took_s, fleet.workers - len(fleet.at_work())
 
 
 def _large(postgres: Postgres, trials: int) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from cells import device_of, images_of, model_of
 from kept import Kept
 from kept_tables import costs, front_table, growth_table, head, ran_table
+from qpareto.search.show.answer import headline
 from qpareto.search.table import Table, markdown, words
 from short import headline_sentence, made_line, short_table
 
@@ -17,13 +18,14 @@ COVERAGE = "coverage"  # of a record of benchmarks/coverage.py, recorded/NAME.js
 def caption(kept: Kept) -> str:
     """What the picture of a front shows."""
     view = kept.view
-    first, trials = view.results.points[0].measurement, len(view.results.records)
+    first, trials = view.results.points[0].measurement, sum(r.outcome.counts for r in view.results.records)
+    ring = ", the answer in a ring" if headline(view).best else ""
     nncf = ", purple NNCF's" if kept.peers else ""
     images = f"{first.accuracy.images} images{images_of(view.name)}"
     return (
         f"*{model_of(view.name)} on {device_of(view)}, {images}, {trials} trials: "
-        f"green what qpareto found, red the baselines that one would use instead{nncf}. Bars are 95 % intervals; those "
-        "of mAP are of the change against the float model.*"
+        f"green what qpareto found{ring}, red the baselines that one would use instead{nncf}. Bars are 95 % intervals; "
+        "those of mAP are of the change against the float model.*"
     )
 
 

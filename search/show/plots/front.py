@@ -9,6 +9,7 @@ from typing import Any
 from ....objectives.interval import Interval
 from ...results.points import Point
 from ...results.study_results import Results
+from ..answer import headline
 from ..view import StudyView
 from .look import BLUE, GREEN, GREY, ORANGE, PURPLE, SERIES, VERMILION, axis, layout
 
@@ -25,6 +26,8 @@ HOVER = (
 def front_figure(view: StudyView) -> Any:
     """All that a study measured: the front with 95 % intervals, recipes, the reference, stopped and infeasible trials.
 
+    A ring is around the answer, on the front or not; none where the float engine is to be shipped.
+
     Returns:
         A `plotly.graph_objects.Figure`. Better is up and to the left.
     """
@@ -35,6 +38,7 @@ def front_figure(view: StudyView) -> Any:
     shown = {point.trial for point in (*front, *results.baselines)} | view.infeasible
     others = [point for point in results.points if point.trial not in shown][-MOST_OTHERS:]
     broken = [point for point in results.points if point.trial in view.infeasible]
+    answer = [point for point in results.points if point == headline(view).best]
     own = reference.measurement.engine.identity if reference else None
     recipes = [same for same in _by_engine(results.baselines) if same[0].measurement.engine.identity != own]
     figure = go.Figure(
@@ -57,6 +61,11 @@ def front_figure(view: StudyView) -> Any:
                 [reference] if reference else [],
                 name="reference (no INT8)",
                 marker={"color": ORANGE, "size": 15, "symbol": "star", "line": {"width": 1, "color": "#5c4000"}},
+            ),
+            _points(
+                answer,
+                name="the answer",
+                marker={"color": GREEN, "size": 20, "symbol": "circle-open", "line": {"width": 2.5}},
             ),
         ]
     )

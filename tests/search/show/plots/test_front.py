@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from made_up_trials import measured, results_of, trial, view_of
+from qpareto.search.show.answer import headline
 from qpareto.search.show.plots import front_figure, fronts_figure
 from qpareto.search.show.plots.files import write_html
 from qpareto.search.show.view import StudyView
@@ -27,8 +29,18 @@ def test_every_point_is_drawn_in_the_trace_that_it_belongs_to(view: StudyView) -
         *("modelopt-max", "modelopt-entropy", "ultralytics", "bf16")
     ]
     assert numbers(found["stopped early, about"]) == [40]
-    drawn = [number for name, trace in found.items() if name != "stopped early, about" for number in numbers(trace)]
+    again = ("stopped early, about", "the answer")
+    drawn = [number for name, trace in found.items() if name not in again for number in numbers(trace)]
     assert sorted(drawn) == list(range(40))
+
+
+def test_a_ring_is_around_the_answer(view: StudyView) -> None:
+    best = headline(view).best
+    assert best is not None
+    found = traces(front_figure(view))["the answer"]
+    assert (numbers(found), found.marker.symbol) == ([best.trial], "circle-open")
+    slow = results_of(trial(0, measured(0.4, 1.0, int8_layers=(), mask="0")), trial(1, measured(0.39, 1.1)))
+    assert traces(front_figure(view_of(slow)))["the answer"].visible is False
 
 
 def test_recipes_differ_by_their_symbol_not_by_their_colour_alone(view: StudyView) -> None:
