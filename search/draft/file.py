@@ -111,7 +111,7 @@ search:
   seed: {SearchSpec().seed}
   ## max_hours: 8 # no trial is begun later than this
 
-storage: {_scalar(f"sqlite:///{study.stem}.db")} # an ordinary Optuna study; PostgreSQL for more than 4 workers
+storage: {_scalar(f"sqlite:///{study.stem}.db")} # an ordinary Optuna study; PostgreSQL for several machines
 """
 
 

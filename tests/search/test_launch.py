@@ -139,7 +139,7 @@ def test_what_the_study_file_gets_wrong_is_one_sentence_before_any_worker_begins
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--workers", "5"], "SQLite serves up to 4 workers, and 5 were asked for: move the study to PostgreSQL"),
+        (["--workers", "17"], "SQLite serves up to 16 workers, and 17 were asked for: move the study to PostgreSQL"),
         (["--workers", "2", "--ray", "auto"], "SQLite serves one machine, and a Ray cluster may have several"),
         (["--workers", "2", "--cores", "1", "--set", "engine.threads=2"], "An engine of 2 threads needs as many"),
         (["--workers", "2", "--ray", "local", "--set", "devices=each"], "Ray may place workers on several device"),
