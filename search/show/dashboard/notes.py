@@ -26,7 +26,7 @@ def note_of_study(view: StudyView, *, study_file: str) -> str:
         "## Beside it: baselines, and what was confirmed and is beaten",
         markdown(points_table(view.results.beside_front())),
         "## Ship one",
-        "```\n" + "\n".join(_commands(view, study_file)) + "\n```",
+        "```\n" + "\n".join(_commands(study_file)) + "\n```",
         "## What is searched",
         "\n".join(f"- {name}: {value}" for name, value in facts(view).items()),
     ]
@@ -73,7 +73,6 @@ def _scored(found: Measurement) -> list[str]:
     return [*lines, *[f"Doubtful timing: {DOUBTS.get(flag, flag)}." for flag in timed.flags]]
 
 
-def _commands(view: StudyView, study_file: str) -> list[str]:
+def _commands(study_file: str) -> list[str]:
     export = f"qpareto export {study_file} -o engine"
-    chosen = [f"{export} --trial {point.trial}" for point in view.feasible_front[:1]]
-    return [f"{export} --max-map-drop 0.01", f"{export} --knee", *chosen]
+    return [f"{export}  # the answer", f"{export} --max-map-drop 0.01", f"{export} --knee"]

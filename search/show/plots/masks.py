@@ -1,4 +1,4 @@
-"""The front's masks over the layers in network order: what all good engines have in common."""
+"""The masks of the front and of the answer over the layers in network order: what all good engines have in common."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from itertools import groupby
 from typing import Any
 
 from ....spaces.masks import layers_of_word
+from ...results.points import Point
 from ...wording import speedup
+from ..answer import headline
 from ..view import StudyView
 from .look import BLUE, FAINT, axis, layout
 
@@ -15,16 +17,21 @@ MOST_TICKS = 22
 
 
 def masks_figure(view: StudyView) -> Any:
-    """A row for each point of the front, fastest at the top, a column for each layer: blue is INT8, grey is float."""
+    """A row for each point of the front, fastest at the top, a column for each layer: blue is INT8, grey is float.
+
+    The answer, which has a row off the front too, is marked by a ring.
+    """
     import plotly.graph_objects as go
 
-    names, front = view.layers(), view.feasible_front[:MOST_ROWS]
+    names, best = view.layers(), headline(view).best
+    shown = {point.trial: point for point in (*view.feasible_front[:MOST_ROWS], *([best] if best else []))}
+    front = sorted(shown.values(), key=lambda point: point.decisive.timing.ms)
     told = [name or f"layer {i}, never INT8" for i, name in enumerate(names)]
     chosen = [set(layers_of_word(point.measurement.engine.mask)) for point in front]
     figure = go.Figure(
         go.Heatmap(
             z=[[int(i in bits) for i in range(len(names))] for bits in chosen],
-            y=[f"{point.trial}: {speedup(point.decisive.timing.ratio.value)}" for point in front],
+            y=[_title(point, best) for point in front],
             customdata=[told] * len(front),
             colorscale=[(0, FAINT), (1, BLUE)],
             zmin=0,
@@ -46,6 +53,11 @@ def masks_figure(view: StudyView) -> Any:
         yaxis=axis("", autorange="reversed", type="category", showgrid=False),
     )
     return figure
+
+
+def _title(point: Point, best: Point | None) -> str:
+    ring = "\N{LARGE CIRCLE} " if point == best else ""
+    return f"{ring}{point.trial}: {speedup(point.decisive.timing.ratio.value)}"
 
 
 def _blocks(names: list[str | None]) -> dict[int, str]:

@@ -36,7 +36,8 @@ def worth_figure(view: StudyView) -> Any | None:
         return None
     names, changes, deviations = found
     objectives = view.results.objectives
-    titles = [f"change of<br>{OBJECTIVES[name].title}" for name in objectives]
+    told = [OBJECTIVES[name] for name in objectives]
+    titles = [f"change of<br>{each.label}<br>({each.unit})" for each in told]  # panels are low
     figure = make_subplots(rows=len(objectives), cols=1, shared_xaxes=True, vertical_spacing=0.08)
     for j, title in enumerate(titles):
         figure.add_trace(_bars(names, changes[:, j], deviations[:, j]), row=j + 1, col=1)

@@ -1,10 +1,10 @@
-"""What one figure of accuracy hides of a study's front: how the detections of its knee differ from the reference's."""
+"""What one figure of accuracy hides: how the detections of the engine to ship differ from the reference's."""
 
 from __future__ import annotations
 
 import base64
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from typing import Any
 
@@ -14,6 +14,7 @@ from ....objectives.accuracy.metrics import MAP, Metric
 from ...front import knee
 from ...ship.drift import drift_tables
 from ...table import html
+from ..answer import headline
 from ..plots.look import GREEN, ORANGE, layout
 from ..trial_cache import TrialCache
 from ..view import StudyView
@@ -34,37 +35,43 @@ class Changes:
 
     Args:
         trial: the engine's.
+        role: why it is this engine, as it follows its name.
         sheet: JPEG of the images that changed most; None where it cannot be drawn or nobody asked.
         remark: that it cannot be drawn, if so.
     """
 
     trial: int
+    role: str
     drift: Drift
     sheet: bytes | None = None
     remark: str = ""
 
 
 def changes_of_view(view: StudyView, cache: TrialCache, *, shown: bool) -> Changes | str:
-    """What the cache shows of the knee of those of the front's points that have INT8 layers; why not, if nothing.
+    """What the cache shows of the answer, or of the front's knee where the answer has no INT8; why not, if nothing.
 
     Args:
         shown: run its engine and the reference on a few images, to show what changed.
     """
-    front = [point for point in view.feasible_front if point.measurement.engine.int8_layers]
-    if not front:
+    best = headline(view).best
+    mixed = [point for point in view.feasible_front if point.measurement.engine.int8_layers]
+    if best is not None and best.measurement.engine.int8_layers:
+        chosen, role = best, "the answer"
+    elif mixed:
+        chosen, role = mixed[knee(view.results.losses(mixed))], "the knee of the front"
+    else:
         return NOTHING
-    chosen = front[knee(view.results.losses(front))]
     pair = cache.pair(chosen.measurement)
-    drift = pair.drift() if pair else None
-    if drift is None:
+    if pair is None or (drift := pair.drift()) is None:
         return NOT_HERE
+    told = Changes(trial=chosen.trial, role=role, drift=drift)
     if not shown:
-        return Changes(trial=chosen.trial, drift=drift)
+        return told
     try:
-        return Changes(trial=chosen.trial, drift=drift, sheet=cache.contact_sheet(chosen.measurement))
+        return replace(told, sheet=cache.contact_sheet(chosen.measurement))
     except CandidateError as error:
         _log.warning("The report shows no images: %s", error)
-        return Changes(trial=chosen.trial, drift=drift, remark=NOT_DRAWN)
+        return replace(told, remark=NOT_DRAWN)
 
 
 def confidence_figure(shift: ConfidenceShift, *, name: str) -> Any:
@@ -95,7 +102,7 @@ def html_of_changes(changes: Changes, metric: Metric = MAP) -> str:
     """What stands below the figure: a sentence, tables, the picture."""
     drift, shift = changes.drift, changes.drift.confidence
     told = (
-        f"Trial {changes.trial}, the knee of the front: its F1 is best from confidence {shift.best:.2f} on "
+        f"Trial {changes.trial}, {changes.role}: its F1 is best from confidence {shift.best:.2f} on "
         f"({shift.best_f1:.3f}), the reference's from {shift.reference_best:.2f} ({shift.reference_best_f1:.3f}). Left "
         f"there, this engine's F1 is {shift.f1_kept:.3f}. Of {drift.images_seen} images {drift.images_changed} changed."
     )

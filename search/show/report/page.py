@@ -22,8 +22,9 @@ from .changes import Changes, confidence_figure, html_of_changes
 CAPTIONS = {
     "front": "Better is up and to the left. Bars are 95 % intervals: of the latency ratio, and of accuracy's change "
     "against the reference by a paired bootstrap over images. What was confirmed on other images is drawn at its "
-    "change there.",
-    "masks": "A row for each point of the front, the fastest at the top. Blue is INT8, grey is float.",
+    "change there. A ring is around the answer.",
+    "masks": "A row for each point of the front, the fastest at the top, and for the answer, which has a ring. Blue is "
+    "INT8, grey is float.",
     "worth": "What turning a layer INT8 does, as a linear model learns it from this study's trials; coloured where its "
     "95 % interval excludes 0 (blue lowers, vermilion raises), grey where it may be nothing.",
     "bargains": "What a layer saves, by profiles, against what it harms, by the outputs on a few calibration images: "

@@ -34,6 +34,7 @@ def test_the_study_has_a_note_with_its_answer_tables_and_commands(spec: StudySpe
         "As accurate as the float engine within 0.005 mAP50-95, trial ",
         "## The front",
         "ultralytics",
+        "qpareto export mine.yaml -o engine  # the answer",
         "qpareto export mine.yaml -o engine --knee",
         "90 switches",
     ):

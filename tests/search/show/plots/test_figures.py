@@ -7,8 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from made_up_trials import measured, results_of, trial, view_of
 from qpareto.objectives.objective import OBJECTIVES, Objective
 from qpareto.search.results.study_results import Results
+from qpareto.search.show.answer import headline
 from qpareto.search.show.dashboard.board import MOST_FIGURE_BYTES
 from qpareto.search.show.plots import bargains_figure, figures_of_view, growth_figure, masks_figure
 from qpareto.search.show.plots.worth import worth_figure, worth_of_switches
@@ -28,6 +30,24 @@ def test_the_heat_map_has_a_row_a_front_point_and_says_which_layers_are_int8(vie
     for row, names, point in zip(heat.z, heat.customdata, view.results.front, strict=True):
         on = [name for name, cell in zip(names, row, strict=True) if cell]
         assert tuple(on) == point.measurement.engine.int8_layers
+    best = headline(view).best
+    assert best is not None
+    assert [row for row in heat.y if row.startswith("\N{LARGE CIRCLE}")] == [f"\N{LARGE CIRCLE} {best.trial}: 2.24x"]
+
+
+def test_the_heat_map_has_the_answer_though_it_is_off_the_front() -> None:
+    timed = {"latency_own_ci": (0.49, 0.53), "latency_ratio_ci": (0.48, 0.54)}
+    sure = {"map50_95_change": -0.005, "map50_95_change_ci": (-0.009, -0.001), **timed}
+    unsure = {"map50_95_change": -0.004, "map50_95_change_ci": (-0.014, 0.006), **timed}
+    records = [
+        trial(0, measured(0.4, 1.0, mask="0", int8_layers=()), baseline="float"),
+        trial(1, measured(0.395, 0.51, mask="6", int8_layers=("a", "b"), **sure)),
+        trial(2, measured(0.396, 0.5, mask="7", int8_layers=("a", "b", "c"), **unsure)),
+    ]
+    found = view_of(results_of(*records))
+    assert [point.trial for point in found.feasible_front] == [2, 0]
+    (heat,) = masks_figure(found).data
+    assert list(heat.y) == ["2: 2.00x", "\N{LARGE CIRCLE} 1: 1.96x", "0: 1.00x"]
 
 
 def test_sensitivity_against_gain_tells_how_much_of_the_front_has_a_switch_in_int8(view: StudyView) -> None:
@@ -78,4 +98,4 @@ def test_an_objective_that_somebody_added_is_shown_with_its_unit(
     results = Results(view.results.records, objectives=objectives, float_type=view.results.float_type)
     figure = worth_figure(replace(view, results=results))
     assert figure is not None
-    assert figure.layout.yaxis.title.text == "change of<br>AP of small objects (0 to 1)"
+    assert figure.layout.yaxis.title.text == "change of<br>AP of small objects<br>(0 to 1)"

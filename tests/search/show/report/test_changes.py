@@ -16,6 +16,7 @@ from command_line import qpareto
 from made_up_trials import measured, results_of, trial
 from qpareto.search.api import view_of_spec
 from qpareto.search.run.prepare import scorer_of_spec
+from qpareto.search.show.answer import headline
 from qpareto.search.show.report.changes import NOT_HERE, NOTHING, Changes, changes_of_view, confidence_figure
 from qpareto.search.show.report.page import report
 from qpareto.search.show.trial_cache import TrialCache
@@ -44,8 +45,10 @@ def changes(shapes_view: StudyView, cache: TrialCache) -> Changes:
     return found
 
 
-def test_the_knee_is_told_with_the_images_that_it_changed_most(changes: Changes, shapes_view: StudyView) -> None:
+def test_the_answer_is_told_with_the_images_that_it_changed_most(changes: Changes, shapes_view: StudyView) -> None:
     assert changes.trial == 1  # the only one with INT8 layers
+    best = headline(shapes_view).best
+    assert changes.role == ("the answer" if best and best.trial == 1 else "the knee of the front")
     assert changes.drift.images_seen == shapes_view.results.points[0].measurement.accuracy.images == 40
     assert changes.sheet is not None
     sheet = cv2.imdecode(np.frombuffer(changes.sheet, np.uint8), cv2.IMREAD_COLOR)
@@ -57,6 +60,7 @@ def test_the_knee_is_told_with_the_images_that_it_changed_most(changes: Changes,
 def test_the_report_shows_it_and_stays_below_5_mb(changes: Changes, shapes_view: StudyView) -> None:
     page = report([shapes_view], [changes])
     assert len(page.encode()) < 5_000_000
+    assert f"Trial 1, {changes.role}: its F1 is best from confidence" in page
     assert "What mAP hides" in page
     assert f"Left there, this engine's F1 is {changes.drift.confidence.f1_kept:.3f}" in re.sub(r"\s+", " ", page)
     for told in ("object size", changes.drift.classes[0].name, "src='data:image/jpeg;base64,"):
