@@ -153,17 +153,18 @@ def answer(results: Results, requirements: Requirements, *, infeasible: Collecti
     nearest = sorted(found, key=lambda each: (each.violations, -each.probability, each.point.trial))
     return Answer(
         requirements=requirements,
-        best=min(_unbeaten(meeting, results), key=_merit, default=None),
+        best=_best(meeting, results),
         nearest=() if meeting else tuple(nearest[:NEAREST]),
         measured=len(found),
         meeting=len(meeting),
     )
 
 
-def _unbeaten(found: Sequence[Compliance], results: Results) -> list[Compliance]:
-    """Those that none of the others beats beyond doubt."""
+def _best(found: Sequence[Compliance], results: Results) -> Compliance | None:
+    """The first in order whom none of the others beats beyond doubt; None if there is none."""
     trials = {each.point.trial for each in found}
-    return [each for each in found if trials.isdisjoint(point.trial for point in results.beaten_by(each.point))]
+    ordered = sorted(found, key=_merit)
+    return next((each for each in ordered if trials.isdisjoint(p.trial for p in results.beaten_by(each.point))), None)
 
 
 def _merit(compliance: Compliance) -> tuple[float, ...]:
