@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from made_up_trials import measured, results_of, stopped, trial, typical_results, view_of
+from made_up_trials import measured, results_of, results_with_a_surer_answer, stopped, trial, typical_results, view_of
 from qpareto.search.results.study_results import Results
 from qpareto.search.show.answer import answer, comparisons, headline
 from qpareto.search.show.view import StudyView
@@ -121,21 +121,14 @@ def test_what_was_exported_stays_the_answer_unless_another_surely_beats_it(ratio
 
 
 def test_an_engine_that_is_ahead_of_the_answer_by_the_figures_is_named_and_why_it_is_not_the_answer() -> None:
-    timed = {"latency_own_ci": (0.49, 0.53), "latency_ratio_ci": (0.48, 0.54)}
-    sure = {"map50_95_change": -0.005, "map50_95_change_ci": (-0.009, -0.001), **timed}
-    unsure = {"map50_95_change": -0.004, "map50_95_change_ci": (-0.014, 0.006), **timed}
-    records = [
-        trial(0, measured(0.4, 1.0, mask="0", int8_layers=()), baseline="float"),
-        trial(1, measured(0.395, 0.51, mask="6", **sure)),
-        trial(2, measured(0.396, 0.5, mask="7", **unsure)),
-    ]
-    found = headline(view_of(results_of(*records)))
+    results = results_with_a_surer_answer()
+    found = headline(view_of(results))
     assert found.best is not None
     assert found.best.trial == 1
     # 0.006 to the limit are 1.18 standard deviations, of which 1.96 are 0.01
     assert found.ahead == "Trial 2 is ahead of trial 1 by these figures, but only 88 % sure to keep that limit."
-    assert answer(view_of(results_of(*records)))[1] == found.ahead
-    assert headline(view_of(results_of(*records[:2]))).ahead is None
+    assert answer(view_of(results))[1] == found.ahead
+    assert headline(view_of(results_of(*results.records[:2]))).ahead is None
 
 
 def test_an_engine_that_is_ahead_but_not_confirmed_is_named_so() -> None:

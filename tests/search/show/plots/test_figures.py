@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from made_up_trials import measured, results_of, trial, view_of
+from made_up_trials import results_with_a_surer_answer, view_of
 from qpareto.objectives.objective import OBJECTIVES, Objective
 from qpareto.search.results.study_results import Results
 from qpareto.search.show.answer import headline
@@ -36,15 +36,7 @@ def test_the_heat_map_has_a_row_a_front_point_and_says_which_layers_are_int8(vie
 
 
 def test_the_heat_map_has_the_answer_though_it_is_off_the_front() -> None:
-    timed = {"latency_own_ci": (0.49, 0.53), "latency_ratio_ci": (0.48, 0.54)}
-    sure = {"map50_95_change": -0.005, "map50_95_change_ci": (-0.009, -0.001), **timed}
-    unsure = {"map50_95_change": -0.004, "map50_95_change_ci": (-0.014, 0.006), **timed}
-    records = [
-        trial(0, measured(0.4, 1.0, mask="0", int8_layers=()), baseline="float"),
-        trial(1, measured(0.395, 0.51, mask="6", int8_layers=("a", "b"), **sure)),
-        trial(2, measured(0.396, 0.5, mask="7", int8_layers=("a", "b", "c"), **unsure)),
-    ]
-    found = view_of(results_of(*records))
+    found = view_of(results_with_a_surer_answer())
     assert [point.trial for point in found.feasible_front] == [2, 0]
     (heat,) = masks_figure(found).data
     assert list(heat.y) == ["2: 2.00x", "\N{LARGE CIRCLE} 1: 1.96x", "0: 1.00x"]
