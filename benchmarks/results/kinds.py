@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from cells import device_of, images_of, model_of
 from kept import Kept
 from kept_tables import costs, front_table, growth_table, head, ran_table
-from qpareto.search.show.answer import headline
+from qpareto.search.show.headline import headline
 from qpareto.search.table import Table, markdown, words
 from short import headline_sentence, made_line, short_table
 

@@ -9,7 +9,7 @@ from provenance import in_words
 from qpareto.objectives.measurement import Measurement
 from qpareto.search.results.figures import figures_of
 from qpareto.search.results.points import Point
-from qpareto.search.show.answer import headline
+from qpareto.search.show.headline import headline
 from qpareto.search.table import Table, markdown, words
 from qpareto.search.wording import faster
 

@@ -26,7 +26,7 @@ from ..ship.layouts import Layout
 from ..ship.manifest import Manifest
 from ..ship.package import Package, Story, write_package
 from ..ship.verify import Check, verify_package
-from ..show.answer import headline
+from ..show.headline import headline
 from ..show.view import StudyView, view_of_study
 from ..study.attributes import StudyAttributes
 from ..study.search_study import SearchStudy

@@ -19,7 +19,7 @@ from page_blocks import PageError
 from publish import Pages, changes
 from qpareto.errors import QParetoError
 from qpareto.objectives.engines import engine_kind
-from qpareto.search.show.answer import headline
+from qpareto.search.show.headline import headline
 from qpareto.search.show.view import view_of_study
 from qpareto.search.study.attributes import StudyAttributes
 from qpareto.search.study.opening import open_study

@@ -9,7 +9,7 @@ from typing import Any
 from ....objectives.interval import Interval
 from ...results.points import Point
 from ...results.study_results import Results
-from ..answer import headline
+from ..headline import headline
 from ..view import StudyView
 from .look import BLUE, GREEN, GREY, ORANGE, PURPLE, SERIES, VERMILION, axis, layout
 

@@ -8,7 +8,7 @@ from typing import Any
 from ....spaces.masks import layers_of_word
 from ...results.points import Point
 from ...wording import speedup
-from ..answer import headline
+from ..headline import headline
 from ..view import StudyView
 from .look import BLUE, FAINT, axis, layout
 

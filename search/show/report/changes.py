@@ -14,7 +14,7 @@ from ....objectives.accuracy.metrics import MAP, Metric
 from ...front import knee
 from ...ship.drift import drift_tables
 from ...table import html
-from ..answer import headline
+from ..headline import headline
 from ..plots.look import GREEN, ORANGE, layout
 from ..trial_cache import TrialCache
 from ..view import StudyView

@@ -12,7 +12,7 @@ from ...results.doubts import doubts_of
 from ...results.points import Point
 from ...results.study_results import Results
 from ...study.outcome import Outcome
-from ..answer import headline, next_commands
+from ..headline import headline, next_commands
 from ..tables import NARROW, WIDE, confirmed_table, mixed_images, points_table
 from ..view import StudyView
 from .console import is_watched, on_terminal, say, terminal

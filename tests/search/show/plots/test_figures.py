@@ -10,8 +10,8 @@ import pytest
 from made_up_trials import results_with_a_surer_answer, view_of
 from qpareto.objectives.objective import OBJECTIVES, Objective
 from qpareto.search.results.study_results import Results
-from qpareto.search.show.answer import headline
 from qpareto.search.show.dashboard.board import MOST_FIGURE_BYTES
+from qpareto.search.show.headline import headline
 from qpareto.search.show.plots import bargains_figure, figures_of_view, growth_figure, masks_figure
 from qpareto.search.show.plots.worth import worth_figure, worth_of_switches
 from qpareto.search.show.view import StudyView

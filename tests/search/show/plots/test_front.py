@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from made_up_trials import measured, results_of, trial, view_of
-from qpareto.search.show.answer import headline
+from qpareto.search.show.headline import headline
 from qpareto.search.show.plots import front_figure, fronts_figure
 from qpareto.search.show.plots.files import write_html
 from qpareto.search.show.view import StudyView

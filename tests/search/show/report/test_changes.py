@@ -16,7 +16,7 @@ from command_line import qpareto
 from made_up_trials import measured, results_of, trial
 from qpareto.search.api import view_of_spec
 from qpareto.search.run.prepare import scorer_of_spec
-from qpareto.search.show.answer import headline
+from qpareto.search.show.headline import headline
 from qpareto.search.show.report.changes import NOT_HERE, NOTHING, Changes, changes_of_view, confidence_figure
 from qpareto.search.show.report.page import report
 from qpareto.search.show.trial_cache import TrialCache
