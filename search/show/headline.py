@@ -100,10 +100,10 @@ def _ahead(view: StudyView, best: Compliance, asked: Requirements) -> str | None
     its = answer_to(results, asked, infeasible=others).best
     if best.point.is_measured_again and not ahead.is_measured_again:
         reason = "but is not confirmed yet"
-    elif its is None or percent(its.probability) == percent(best.probability):
-        reason = "but not beyond doubt"
-    else:
+    elif its is not None and best.probability - its.probability > 0.005:  # more than rounding hides
         reason = f"but only {percent(its.probability)} sure to keep that limit"
+    else:
+        reason = "but not beyond doubt"
     return f"Trial {ahead.title} is ahead of trial {best.point.title} by these figures, {reason}."
 
 

@@ -87,3 +87,21 @@ def test_an_engine_that_is_ahead_but_not_confirmed_is_named_so() -> None:
     assert head.best is not None
     assert head.best.trial == 1
     assert head.ahead == "Trial 2 is ahead of trial 1 by these figures, but is not confirmed yet."
+
+
+def test_an_exported_engine_that_is_less_sure_than_who_is_ahead_of_it_stays_the_answer_within_doubt() -> None:
+    timed = {"latency_own_ci": (0.49, 0.53), "latency_ratio_ci": (0.48, 0.54)}
+    unsure = measured(0.395, 0.51, mask="6", map50_95_change=-0.005, map50_95_change_ci=(-0.012, 0.002), **timed)
+    sure = measured(0.396, 0.5, mask="7", map50_95_change=-0.004, map50_95_change_ci=(-0.008, 0.0), **timed)
+    records = [
+        trial(0, measured(0.4, 1.0, mask="0", int8_layers=()), baseline="float"),
+        trial(1, unsure),
+        trial(2, sure),
+    ]
+    objectives = ("map50_95", "latency_ms")
+    again = {2: sure}
+    found = Results(records, objectives=objectives, float_type="fp32", confirmations=again, fresh={1: unsure})
+    head = headline(view_of(found))
+    assert head.best is not None
+    assert head.best.trial == 1
+    assert head.ahead == "Trial 2 is ahead of trial 1 by these figures, but not beyond doubt."
