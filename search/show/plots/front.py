@@ -38,7 +38,7 @@ def front_figure(view: StudyView) -> Any:
     shown = {point.trial for point in (*front, *results.baselines)} | view.infeasible
     others = [point for point in results.points if point.trial not in shown][-MOST_OTHERS:]
     broken = [point for point in results.points if point.trial in view.infeasible]
-    answer = [point for point in results.points if point == headline(view).best]
+    best = headline(view).best
     own = reference.measurement.engine.identity if reference else None
     recipes = [same for same in _by_engine(results.baselines) if same[0].measurement.engine.identity != own]
     figure = go.Figure(
@@ -63,7 +63,7 @@ def front_figure(view: StudyView) -> Any:
                 marker={"color": ORANGE, "size": 15, "symbol": "star", "line": {"width": 1, "color": "#5c4000"}},
             ),
             _points(
-                answer,
+                [best] if best else [],
                 name="the answer",
                 marker={"color": GREEN, "size": 20, "symbol": "circle-open", "line": {"width": 2.5}},
             ),
