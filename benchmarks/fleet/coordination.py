@@ -117,12 +117,13 @@ def _rates(postgres: Postgres, folder: Path, options: argparse.Namespace, *, sec
     for workers in options.workers:
         for kind in options.storages:
             name = f"{kind}-{workers}"
-            (folder / name).mkdir()
-            url = f"sqlite:///{folder / name / 'study.db'}" if kind == "sqlite" else postgres.url(name)
+            home = folder / name
+            home.mkdir()
+            url = f"sqlite:///{home / 'study.db'}" if kind == "sqlite" else postgres.url(name)
             with proxy_of(url) if kind == "grpc" else nullcontext(url) as served:
                 each = ("--takes-s", str(options.takes_s))
-                named: dict[str, Any] = {"storage": served, "name": name, "folder": folder / name, "options": each}
-                finished, took_s, ended = _rate(Fleet(workers=workers, trials=10**6, **named), seconds)
+                fleet = Fleet(storage=served, name=name, workers=workers, trials=10**6, folder=home, options=each)
+                finished, took_s, ended = _rate(fleet, seconds)
             print(f"| {workers} | {kind} | {finished} | {took_s:.1f} | {finished / took_s:.2f} | {ended} |", flush=True)
 
 

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,8 @@ class Record:
         return [line for line in self.lines() if line["what"] == what]
 
     def add(self, line: Line) -> None:
-        """Append a line in one write, on a line of its own though a killed process left half of one before it."""
+        """Append a line, with the time, in one write; on a line of its own though a killed process left half of one."""
+        line = {"at": datetime.now(UTC).isoformat(timespec="seconds"), **line}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("ab+") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - 1))

@@ -24,7 +24,6 @@ import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -174,7 +173,7 @@ class Bench:
         built = json.loads((folder / BUILT).read_text())
         told = {"case": build.case, "number": build.number, "engine": key, "seconds": built["seconds"]}
         mask = self.graphs[MASK].mask
-        told |= {"mask": mask.word, "int8_layers": len(mask), "at": _now()}
+        told |= {"mask": mask.word, "int8_layers": len(mask)}
         self.record.add({"what": BUILD, **self.facts, **told})
 
     def _fill(self, folder: Path, build: Build, cache: Path) -> None:
@@ -205,7 +204,7 @@ class Bench:
         told |= {"reference": json.loads((reference / BUILT).read_text())["token"], "ratio": found.ratio.value}
         told |= {"ratio_ci": found.ratio.ends, "ms": found.median_ms, "reference_ms": found.reference_ms}
         told |= {"pairs": found.pairs, "flags": found.flags, "readings": found.readings, "energy_mj": found.energy_mj}
-        self.record.add({"what": TIMING, **told, "at": _now(), "gpu": os.environ.get("CUDA_VISIBLE_DEVICES")})
+        self.record.add({"what": TIMING, **told, "gpu": os.environ.get("CUDA_VISIBLE_DEVICES")})
 
 
 def bench_of_study(study: Path, overrides: Sequence[str], record: Record, options: argparse.Namespace) -> Bench:
@@ -239,10 +238,6 @@ def mask_of_text(text: str, layers: list[str]) -> LayerMask:
     if text in {"ultralytics", "all"}:
         return LayerMask.all(layers) if text == "all" else ultralytics_mask(layers)
     return LayerMask.from_file(layers, Path(text)) if Path(text).is_file() else LayerMask.from_word(layers, text)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def main() -> None:

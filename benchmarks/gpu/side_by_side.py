@@ -22,7 +22,6 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +134,7 @@ def run(bench: Bench, record: Record, masks: int) -> None:
         told: dict[str, Any] = {"seed": seed, "way": way, "seconds": seconds, "wall_s": wall_s, "timings": timings}
         told |= {"device": bench.scorer.kind.device_name(), "versions": bench.scorer.versions}
         told |= {"batch": bench.scorer.options.batch, "calibration": str(bench.calibration)}
-        record.add({"what": "round", "at": datetime.now(UTC).isoformat(timespec="seconds"), **told})
+        record.add({"what": "round", **told})
 
 
 def table(lines: Sequence[Line]) -> str:

@@ -92,14 +92,15 @@ def growth_table(view: StudyView) -> str:
 
 def ran_table(view: StudyView) -> str:
     """What the engines of the front, and the answer's, really run in INT8, and what stands between precisions."""
-    rows, best = [], headline(view).best
-    for point in (*view.feasible_front, *([best] if best and best not in view.feasible_front else [])):
+    front, best = view.feasible_front, headline(view).best
+    rows, off = [], [best] if best and best not in front else []
+    for point in (*front, *off):
         found = point.measurement
         share = _reformat_share(point)
         energy = "-" if found.timing.energy_mj is None else f"{found.timing.energy_mj:.0f}"
         ran = "-" if found.engine.int8_ran is None else str(found.engine.int8_ran)
         reformats = "-" if found.engine.reformats is None else str(found.engine.reformats)
-        name = point.baseline or ("front" if point in view.feasible_front else "the answer")
+        name = point.baseline or ("the answer" if point in off else "front")
         rows.append((name, str(point.trial), str(len(found.engine.int8_layers)), ran, reformats, share, energy))
     return markdown(Table(words(*RAN), rows)) if rows else ""
 

@@ -86,18 +86,21 @@ def _exported(view: StudyView, asked: Requirements, without: Collection[int]) ->
     """The best of the engines that were exported, if there is one that still is an answer."""
     results = view.results
     kept = {p.trial for p in results.points if p.fresh and p.trial not in without and not results.beaten_by(p)}
-    others = {point.trial for point in results.points} - kept
-    return answer_to(results, asked, infeasible=others).best if kept else None
+    return _best_among(kept, view, asked) if kept else None
+
+
+def _best_among(trials: Collection[int], view: StudyView, asked: Requirements) -> Compliance | None:
+    """The answer if only these trials, at least one, were measured; None if none of them is one."""
+    others = {point.trial for point in view.results.points}.difference(trials)
+    return answer_to(view.results, asked, infeasible=others).best
 
 
 def _ahead(view: StudyView, best: Compliance, asked: Requirements) -> str | None:
     """Who surely keeps what is asked for goes before one whose figures are better: that one is named, and why not."""
-    results = view.results
-    ahead = next((p for p in view.feasible_front if results.front_among([p, best.point]) == (p,)), None)
+    ahead = next((p for p in view.feasible_front if view.results.front_among([p, best.point]) == (p,)), None)
     if ahead is None:
         return None
-    others = {point.trial for point in results.points} - {ahead.trial}
-    its = answer_to(results, asked, infeasible=others).best
+    its = _best_among({ahead.trial}, view, asked)
     if best.point.is_measured_again and not ahead.is_measured_again:
         reason = "but is not confirmed yet"
     elif its is not None and best.probability - its.probability > 0.005:  # more than rounding hides

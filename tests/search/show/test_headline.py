@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from made_up_trials import measured, results_of, results_with_a_surer_answer, stopped, trial, typical_results, view_of
+from made_up_trials import (
+    TIE,
+    measured,
+    results_of,
+    results_with_a_surer_answer,
+    stopped,
+    trial,
+    typical_results,
+    view_of,
+)
 from qpareto.search.results.study_results import Results
 from qpareto.search.show.answer import answer
 from qpareto.search.show.headline import headline
@@ -90,9 +99,8 @@ def test_an_engine_that_is_ahead_but_not_confirmed_is_named_so() -> None:
 
 
 def test_an_exported_engine_that_is_less_sure_than_who_is_ahead_of_it_stays_the_answer_within_doubt() -> None:
-    timed = {"latency_own_ci": (0.49, 0.53), "latency_ratio_ci": (0.48, 0.54)}
-    unsure = measured(0.395, 0.51, mask="6", map50_95_change=-0.005, map50_95_change_ci=(-0.012, 0.002), **timed)
-    sure = measured(0.396, 0.5, mask="7", map50_95_change=-0.004, map50_95_change_ci=(-0.008, 0.0), **timed)
+    unsure = measured(0.395, 0.51, mask="6", map50_95_change=-0.005, map50_95_change_ci=(-0.012, 0.002), **TIE)
+    sure = measured(0.396, 0.5, mask="7", map50_95_change=-0.004, map50_95_change_ci=(-0.008, 0.0), **TIE)
     records = [
         trial(0, measured(0.4, 1.0, mask="0", int8_layers=()), baseline="float"),
         trial(1, unsure),

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from made_up_trials import measured, results_of, trial, typical_results, view_of
+from made_up_trials import TIE, measured, results_of, trial, typical_results, view_of
 from qpareto.errors import CandidateError
 from qpareto.search.results.study_results import Results
 from qpareto.search.show.terminal.study import show_study
@@ -64,14 +64,13 @@ def test_the_answer_comes_first_and_what_to_type_last(capsys: pytest.CaptureFixt
 def test_an_exported_engine_that_stays_the_answer_is_shown_though_another_is_a_hair_ahead(
     wide: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    own = {"latency_own_ci": (0.49, 0.53), "latency_ratio_ci": (0.48, 0.54)}
     records = [
         trial(0, measured(0.4, 1.0, mask="0", int8_layers=()), baseline="float"),
-        trial(1, measured(0.395, 0.5, mask="6", **own)),
-        trial(2, measured(0.396, 0.505, mask="7", **own)),
+        trial(1, measured(0.395, 0.5, mask="6", **TIE)),
+        trial(2, measured(0.396, 0.505, mask="7", **TIE)),
     ]
-    fresh = {1: measured(0.395, 0.51, mask="6", flags=("foreign_load",), **own)}
-    again = {2: measured(0.396, 0.505, mask="7", **own)}
+    fresh = {1: measured(0.395, 0.51, mask="6", flags=("foreign_load",), **TIE)}
+    again = {2: measured(0.396, 0.505, mask="7", **TIE)}
     objectives = ("map50_95", "latency_ms")
     found = Results(records, objectives=objectives, float_type="fp32", confirmations=again, fresh=fresh)
     out = shown(capsys, found, wide=wide, trials=3)
