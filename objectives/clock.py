@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -89,48 +89,63 @@ class Clock:
         Raises:
             EngineError: as `latency`.
         """
-        if (found := self._kept("reference-ms")) is not None:
-            return float(found)
-        timed = self.latency(self.reference)
-        if not timed.flags:
-            self._keep("reference-ms", repr(timed.reference_ms))
-        return timed.reference_ms
 
-    def spread(self, built: Callable[[int], tuple[Clock, EngineRef]]) -> Spread:
+        def find() -> tuple[str, bool]:
+            timed = self.latency(self.reference)
+            return repr(timed.reference_ms), not timed.flags
+
+        return float(self._kept_or_found("reference-ms", find))
+
+    def spread(self, built: Callable[[int], Sequence[tuple[Clock, EngineRef]]]) -> Spread:
         """How far timings of one engine lie apart: one timing in a process each, or of a build each.
 
         Kept for later processes on this machine unless a timing was disturbed.
 
         Args:
-            built: gives of a build's number, from 0, that engine and the clock whose reference is of that build too;
-                called only if the spread is not known.
+            built: gives of so many builds that engine, and the clock whose reference is of that build too; called only
+                if the spread is not known.
 
         Raises:
             EngineError: as `latency`, and what `built` raises.
         """
-        if (found := self._kept("spread")) is not None:
-            return Spread(**json.loads(found))
+        if (kept := self.device.store.local.find("spread", self._key("spread"))) is not None:
+            return Spread(**json.loads((kept / _FILES["spread"]).read_text(encoding="ascii")))
         differ = self.device.kind.chooses_kernels
         count = timings_of_spread(chooses_kernels=differ)
-        builds = [built(number) for number in range(count)] if differ else [built(0)] * count
-        timed = [clock.latency(engine) for clock, engine in builds]
-        spread = Spread.of_ratios([each.ratio.value for each in timed])
-        if not any(each.is_disturbed for each in timed):
-            self._keep("spread", json.dumps(asdict(spread)))
-        return spread
+        builds = built(count) if differ else [*built(1)] * count
 
-    def _kept(self, what: str) -> str | None:
-        found = self.device.store.local.find(what, self._key(what))
-        return None if found is None else (found / _FILES[what]).read_text(encoding="ascii")
+        def find() -> tuple[str, bool]:
+            timed = [clock.latency(engine) for clock, engine in builds]
+            spread = Spread.of_ratios([each.ratio.value for each in timed])
+            return json.dumps(asdict(spread)), not any(each.is_disturbed for each in timed)
 
-    def _keep(self, what: str, value: str) -> None:
+        return Spread(**json.loads(self._kept_or_found("spread", find)))
+
+    def _kept_or_found(self, what: str, find: Callable[[], tuple[str, bool]]) -> str:
+        """What is kept of it on this machine, or else found; others that want it wait meanwhile.
+
+        Args:
+            find: gives it, and whether it is to be kept.
+        """
+
         def fill(folder: Path) -> None:
+            value, is_sound = find()
+            if not is_sound:
+                raise _NotKeptError(value)
             (folder / _FILES[what]).write_text(value, encoding="ascii")
 
-        self.device.store.local.make(what, self._key(what), fill)
+        try:
+            kept = self.device.store.local.make(what, self._key(what), fill)
+        except _NotKeptError as found:
+            return str(found)
+        return (kept / _FILES[what]).read_text(encoding="ascii")
 
     def _key(self, what: str) -> str:
         reference, machine = self.reference.name, self.device.this_very()
         if what == "spread":
             return content_key(reference=reference, machine=machine, timing=steps.TIMING, spread=SPREAD)
         return content_key(reference=reference, machine=machine, timing=steps.TIMING)
+
+
+class _NotKeptError(Exception):
+    """Its text was found in a timing that was disturbed: good enough for now, not for later."""

@@ -27,7 +27,7 @@ from .accuracy.scored import scored_accuracy
 from .clock import Clock
 from .device import Device
 from .engines import EngineKind, EngineOptions
-from .engines.build import engine_bytes, engine_from_onnx, find_engine
+from .engines.build import engine_bytes, engine_from_onnx, find_engine, is_being_built
 from .engines.inspection import Inspection, names_in_engine
 from .engines.missing_kernels import MissingKernels
 from .engines.options import HalfOptions
@@ -48,6 +48,7 @@ from .quantization.float_range import tensors_beyond_half
 from .quantization.graph import layer_digests
 from .quantization.sensitivity import Sensitivity, sensitivity_of_layers
 from .store import Store, disk_errors
+from .store.share import Part, make_all
 
 _log = logging.getLogger(__name__)
 
@@ -154,8 +155,16 @@ class Scorer:
             except NoKernelError as error:
                 raise self.missing_kernels.learned(error, quantized.mask) or error from error
 
+    def is_being_built(self, graph_hash: str, *, float_type: str | None = None) -> bool:
+        """Whether another process builds that graph's engine just now: `engine` would wait for it."""
+        return is_being_built(graph_hash, self.build_options(float_type), self.store, build=self.build)
+
     def all_int8(self, choice: CalibrationChoice) -> EngineRef:
-        """The engine with every layer in INT8 that has an INT8 kernel here; learns which have none, a build each.
+        """The engine with every layer in INT8 that has an INT8 kernel here; see `all_int8_graph`."""
+        return self.engine(self.all_int8_graph(choice))
+
+    def all_int8_graph(self, choice: CalibrationChoice) -> QuantizedModel:
+        """The graph of that engine, which is built; learns which layers have no INT8 kernel, a build each.
 
         Raises:
             QuantizationError, EngineError: as `quantize` and `engine`.
@@ -164,7 +173,8 @@ class Scorer:
         while True:
             quantized = self.quantize(everything)
             try:
-                return self.engine(quantized)
+                self.engine(quantized)
+                return quantized
             except NoKernelError as error:
                 if self.quantize(everything).mask == quantized.mask:
                     raise
@@ -260,24 +270,29 @@ class Scorer:
     @once
     def spread(self) -> Spread:
         """How far timings of one engine lie apart here, timed unless it is known: see `latency/spread.py`."""
+        first = replace(self, build=0)  # known once, whatever this one builds
+        return first.clock().spread(first._pairs_to_time)
 
-        def clock_and_engine(number: int) -> tuple[Clock, EngineRef]:
-            built = replace(self, build=number)
-            return built.clock(), built.least_like_the_reference()
+    def _pairs_to_time(self, count: int) -> list[tuple[Clock, EngineRef]]:
+        """So many builds of the reference and of the engine least like it, which all workers of a machine share out."""
+        graphs = self.reference_graph(), self.least_like_the_reference()
+        builds = [replace(self, build=number) for number in range(count)]
+        make_all(
+            [
+                Part(partial(build.engine, graph), partial(build.is_being_built, graph.graph_hash))
+                for build in builds
+                for graph in graphs
+            ]
+        )
+        return [(build.clock(), build.engine(graphs[1])) for build in builds]
 
-        return replace(self, build=0).clock().spread(clock_and_engine)  # known once, whatever this one builds
-
-    def least_like_the_reference(self) -> EngineRef:
-        """The engine with all layers in INT8, or the reference if that cannot be had, which is logged.
-
-        Raises:
-            EngineError: the reference cannot be had either.
-        """
+    def least_like_the_reference(self) -> QuantizedModel:
+        """The graph with all layers in INT8, or the reference's if that is not built, which is logged."""
         try:
-            return self.all_int8(CalibrationChoice("max", len(self.calibration.hashes)))
+            return self.all_int8_graph(CalibrationChoice("max", len(self.calibration.hashes)))
         except (QuantizationError, EngineError) as error:
             _log.warning("The reference is timed against itself to see how far timings lie apart. %s", error)
-            return self.reference()
+            return self.reference_graph()
 
     def clock(self) -> Clock:
         """What times engines against the reference, which is built unless somebody has."""

@@ -40,6 +40,23 @@ def turn(path: Path, *, silent_s: float = SILENT_S) -> Iterator[None]:
         os.close(lock)
 
 
+def is_taken(path: Path) -> bool:
+    """Whether somebody holds the lock file just now; not known, and so False, where nothing can be locked."""
+    try:
+        lock = os.open(path, os.O_RDWR)
+    except OSError:  # nobody has, or it is another user's
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # a file system without locks
+        return False
+    finally:
+        os.close(lock)
+    return False
+
+
 def _taken(path: Path, silent_s: float) -> int | None:
     """The open lock file; None if it is not to be had."""
     sign, since, pause_s = -1, 0.0, 0.02

@@ -22,7 +22,7 @@ from ..run.stopping import mark_interrupted, stoppable
 from ..run.watching import Watching
 from ..show.terminal.progress import progress
 from ..study_file.spec import StudySpec
-from .study import confirm_study, join_study, results
+from .study import build_finalists, compare_builds, confirm_study, join_study, prepare_study, results
 
 SQLITE_WORKERS = 16  # together 3 trials a second on two cores, more of them fewer (docs/fleet.md)
 
@@ -56,7 +56,8 @@ def launch_study(
     """Run a study with many workers until it has its trials; each that dies is started again.
 
     One worker comes first, alone: it checks all that the study file names, makes the study, and calibrates and builds
-    what all the others then find. At the end one confirms the front, as `run_study` does.
+    what all the others then find. At the end one confirms the front, as `run_study` does. Where builds choose kernels
+    by timing them, and so take long, all share out those by which builds are compared, and those of the front.
     Ctrl-C stops gently, a second one at once. Only the main thread can launch.
 
     Args:
@@ -70,10 +71,16 @@ def launch_study(
     _check(spec, fleet)
     device = engine_kind(spec.engine.kind).device_name() if spec.devices == "each" else None
     deadline_s = _deadline_s(spec, timeout_s)
-    join = partial(_join, spec, trials)
+    join, builds_take_long = partial(_join, spec, trials), engine_kind(spec.engine.kind).chooses_kernels
     with _place(spec, fleet) as place, Interrupts() as interrupts:
-        alone = partial(Supervisor, place=place, workers=1, command=interrupts.command, patience=Patience(deaths=1))
-        _run(alone(work=lambda: partial(join, 0.0)), spec, device)
+        one_try = partial(Supervisor, place=place, command=interrupts.command, patience=Patience(deaths=1))
+
+        def have(work: Callable[[StudySpec], object], *, workers: int = 1) -> None:
+            _run(one_try(workers=workers, work=lambda: partial(work, spec)), spec, device)
+
+        have(prepare_study)
+        if builds_take_long:
+            have(compare_builds, workers=fleet.workers)
         with Watching(spec, device=device, trials=trials) as watching:
             many = Supervisor(
                 place=place,
@@ -86,7 +93,9 @@ def launch_study(
         if watcher is not None:
             watcher(Watch(spec, device=device).progress(trials=trials))
         if spec.data.confirm is not None:
-            _run(alone(work=lambda: partial(_confirm, spec)), spec, device)
+            if builds_take_long:
+                have(build_finalists, workers=fleet.workers)
+            have(confirm_study)
     return results(spec, device=device)
 
 
@@ -113,10 +122,6 @@ def _join(spec: StudySpec, trials: int | None, timeout_s: float | None) -> None:
     """What each worker does, in a process of its own."""
     with progress(total=trials or spec.search.trials) as listener, stoppable(listener) as told:
         join_study(spec, trials=trials, timeout_s=timeout_s, listener=told)
-
-
-def _confirm(spec: StudySpec) -> None:
-    confirm_study(spec)
 
 
 def _check(spec: StudySpec, fleet: Fleet) -> None:

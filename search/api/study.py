@@ -7,7 +7,7 @@ from dataclasses import replace
 from ...objectives.engines import engine_kind
 from ...objectives.score import Scorer
 from ..results.study_results import Results, results_of_study
-from ..run.confirm import confirm_front
+from ..run.confirm import build_unconfirmed, confirm_front
 from ..run.hook import TrialHook
 from ..run.objective import Pipeline
 from ..run.plausible import refuse_implausible
@@ -93,6 +93,14 @@ def _work(
     spec: StudySpec, scorer: Scorer, *, trials: int | None, timeout_s: float | None, listener: Listener | None
 ) -> SearchStudy:
     """Work on the study, which is made if it is not there, once everything that could refuse it has been checked."""
+    worker = _worker(spec, scorer, listener=listener)
+    _refuse_other_kernels(worker.study, scorer)
+    worker.run(trials=trials or spec.search.trials, timeout_s=spec.search.limit_s(timeout_s))
+    return worker.study
+
+
+def _worker(spec: StudySpec, scorer: Scorer, *, listener: Listener | None = None) -> Worker:
+    """Who is to work on the study, which is made if it is not there, with all that its search stands on."""
     search, space = spec.search, space_of_spec(spec, scorer.layers)
     check_sampler(search.sampler, options=search.sampler_options, switches=len(space.groups))
     identity, known = identity_of_study(spec, scorer, space), candidates_from(search.start_from, space)
@@ -102,14 +110,11 @@ def _work(
     if (remarks := data_remarks(scorer.images.dataset)) and study.stored.data != remarks:
         study.keep(StudyAttributes(data=remarks))
     scorer = replace(scorer, unit_ms=study.reference_ms)
-    _refuse_other_kernels(study, scorer)
     objective = Pipeline(scorer=scorer, search=search, objectives=study.objectives, known=known)
     told = listener or Silence()
     if spec.on_trial is not None:
         told = TrialHook(told, spec.on_trial, study=study.study.study_name)
-    worker = Worker(spec=spec, study=study, objective=objective, space=space, listener=told)
-    worker.run(trials=trials or search.trials, timeout_s=search.limit_s(timeout_s))
-    return study
+    return Worker(spec=spec, study=study, objective=objective, space=space, listener=told)
 
 
 def _refuse_other_kernels(study: SearchStudy, scorer: Scorer) -> None:
@@ -139,8 +144,33 @@ def confirm_study(spec: StudySpec) -> Results:
         QParetoError: as for `run_study`; or there is no such study.
     """
     scorer = _checked_scorer(spec)
-    study = study_of_this_device(spec)
-    study.hold_to(identity_of_study(spec, scorer, space_of_spec(spec, scorer.layers)))
+    study = _study_to_confirm(spec, scorer)
     _refuse_other_kernels(study, scorer)
     confirm_front(spec, study, scorer)
     return results_of_study(study)
+
+
+def _study_to_confirm(spec: StudySpec, scorer: Scorer) -> SearchStudy:
+    study = study_of_this_device(spec)
+    study.hold_to(identity_of_study(spec, scorer, space_of_spec(spec, scorer.layers)))
+    return study
+
+
+def prepare_study(spec: StudySpec) -> None:
+    """Make the study, and what each of its workers would make first, so that they find it. Raises as `run_study`."""
+    _worker(spec, _checked_scorer(spec))
+
+
+def compare_builds(spec: StudySpec) -> None:
+    """Hold the study, which there must be, to its kernels; workers that do so at once share out the builds it takes.
+
+    Raises:
+        QParetoError: as for `run_study`.
+    """
+    _refuse_other_kernels(study_of_this_device(spec), _checked_scorer(spec))
+
+
+def build_finalists(spec: StudySpec) -> None:
+    """Build and score what `confirm_study` then times; workers that do so at once share that out. Raises the same."""
+    scorer = _checked_scorer(spec)
+    build_unconfirmed(spec, _study_to_confirm(spec, scorer), scorer)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-Work = Callable[[], None]
+Work = Callable[[], object]
 """What a worker does: anything that can be pickled by the name of its module, which is not `__main__`.
 
 It is done well when it returns, refuses by a QParetoError, and is asked to stop gently by SIGTERM.

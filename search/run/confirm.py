@@ -11,11 +11,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from ...errors import CandidateError
 from ...objectives.finalist import measure_finalist
 from ...objectives.measurement import Measurement
 from ...objectives.score import Scorer
+from ...objectives.store.share import Part, make_all
 from ..results.points import Point
 from ..results.study_results import Results, results_of_study
 from ..study.attributes import StudyAttributes
@@ -57,6 +59,36 @@ def confirm_points(spec: StudySpec, study: SearchStudy, scorer: Scorer, waiting:
         except CandidateError as error:
             found = error
         study.keep(StudyAttributes(confirmed={point.trial: found}))
+
+
+def build_unconfirmed(spec: StudySpec, study: SearchStudy, scorer: Scorer) -> None:
+    """Build and score what `confirm_front` measures first. Workers that do so at once share it out.
+
+    What cannot be built is logged, and told of its point by `confirm_front`.
+
+    Raises:
+        DatasetError, DiskError: as `confirm_front`.
+    """
+    again = confirming(spec, replace(scorer, unit_ms=study.reference_ms))
+    names, nothing = [layer.name for layer in scorer.layers], again.reference_graph()
+
+    def built_and_scored(point: Point) -> None:
+        engine = point.measurement.engine
+        try:
+            quantized = again.quantize(engine.candidate(names))
+            again.evaluator.accuracy(again.engine(quantized, float_type=engine.float_type))
+        except CandidateError as error:
+            _log.warning("trial %s cannot be built again: %s", point.title, error)
+
+    def is_being_built(point: Point) -> bool:
+        engine = point.measurement.engine
+        return again.is_being_built(engine.graph_hash, float_type=engine.float_type)
+
+    reference = Part(
+        lambda: again.evaluator.accuracy(again.engine(nothing)), partial(again.is_being_built, nothing.graph_hash)
+    )
+    waiting = _unconfirmed(results_of_study(study))
+    make_all([reference, *[Part(partial(built_and_scored, one), partial(is_being_built, one)) for one in waiting]])
 
 
 def _unconfirmed(results: Results) -> list[Point]:

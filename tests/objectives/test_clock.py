@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import get_ident
+from typing import Any
 
 import pytest
 
 from qpareto.errors import EngineError
 from qpareto.objectives import clock, steps
 from qpareto.objectives.clock import Clock
-from qpareto.objectives.engines.openvino.kind import OpenVinoKind
+from qpareto.objectives.engines import build
+from qpareto.objectives.engines.openvino.kind import OpenVinoKind, OpenVinoOptions
 from qpareto.objectives.engines.ref import EngineRef
+from qpareto.objectives.isolation.child import run_in_child
 from qpareto.objectives.latency.paired import PairedLatency
 from qpareto.objectives.latency.spread import BUILDS, PROCESSES, timings_of_spread
+from qpareto.objectives.quantization.apply_mask import QuantizedModel
 from qpareto.objectives.score import Scorer
 from qpareto.objectives.store import content_key
 from qpareto.search.run.prepare import scorer_of_spec
@@ -57,31 +63,45 @@ def test_the_spread_is_of_as_many_builds_as_may_differ_in_processes_of_their_own
     monkeypatch.setattr(OpenVinoKind, "chooses_kernels", chooses_kernels)  # as TensorRT does
     monkeypatch.setattr(clock, "timings_of_spread", timings_of_spread)  # as outside the tests
     monkeypatch.setattr(clock, "SPREAD", 101 + chooses_kernels)  # as if none had been found yet
+    assert isinstance(scorer.options, OpenVinoOptions)
+    if chooses_kernels:
+        scorer = replace(scorer, options=replace(scorer.options, threads=2))  # of which no other test builds any
     against: list[EngineRef] = []
+    builders: list[int] = []
     latency = Clock.latency
 
     def seen(self: Clock, engine: EngineRef, *arguments: object) -> PairedLatency:
         against.append(self.reference)
         return latency(self, engine, *arguments)
 
+    def seen_to_build(*arguments: Any, **named: Any) -> None:
+        builders.append(get_ident())
+        run_in_child(*arguments, **named)
+
     monkeypatch.setattr(Clock, "latency", seen)
-    first = scorer.spread()
+    monkeypatch.setattr(build, "run_in_child", seen_to_build)
+    with ThreadPoolExecutor(2) as workers:  # that begin at once
+        first, second = workers.map(Scorer.spread, (replace(scorer), replace(scorer)))
+    assert first == second
     assert len(timed) == first.timings == (BUILDS if chooses_kernels else PROCESSES)
     assert len(set(timed)) == len(set(against)) == (BUILDS if chooses_kernels else 1)
     assert {engine.name for engine in timed}.isdisjoint(engine.name for engine in against)
     assert 0 < first.deviation < 1
     assert replace(scorer).spread() == first
     assert len(timed) == first.timings
+    if chooses_kernels:  # they have shared out the builds
+        assert len(builders) == 2 * BUILDS
+        assert len(set(builders)) == 2
 
 
 def test_where_no_engine_with_all_layers_in_int8_can_be_had_the_reference_is_timed_against_itself(
     scorer: Scorer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(self: Scorer, choice: CalibrationChoice) -> EngineRef:
+    def fail(self: Scorer, choice: CalibrationChoice) -> QuantizedModel:
         raise EngineError(f"The engine of {choice} does not compute its graph.")
 
-    monkeypatch.setattr(Scorer, "all_int8", fail)
-    assert scorer.least_like_the_reference() == scorer.reference()
+    monkeypatch.setattr(Scorer, "all_int8_graph", fail)
+    assert scorer.least_like_the_reference().graph_hash == scorer.reference_graph().graph_hash
     assert caplog.messages[-1].endswith("lie apart. The engine of max:4 does not compute its graph.")
 
 

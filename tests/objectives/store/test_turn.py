@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from qpareto.objectives.store.turn import turn
+from qpareto.objectives.store.turn import is_taken, turn
 
 HOLDER = """
 import sys; from pathlib import Path; from qpareto.objectives.store.turn import turn
@@ -60,6 +60,17 @@ def test_what_a_killed_process_held_is_free(tmp_path: Path) -> None:
         had = taken(tmp_path / ".key.lock")
         other.kill()
         assert had.wait(60)
+
+
+def test_a_lock_is_taken_for_as_long_as_another_process_lives_that_holds_it(tmp_path: Path) -> None:
+    assert not is_taken(tmp_path / ".key.lock")
+    with held_by_another(tmp_path / ".key.lock") as other:
+        assert is_taken(tmp_path / ".key.lock")
+        assert is_taken(tmp_path / ".key.lock")
+        other.kill()
+        other.wait()
+        assert not is_taken(tmp_path / ".key.lock")
+    assert not is_taken(tmp_path / "absent" / ".key.lock")
 
 
 def test_nothing_stays_behind(tmp_path: Path) -> None:

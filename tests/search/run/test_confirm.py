@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from qpareto.errors import DatasetError
+from qpareto.errors import DatasetError, EngineError
+from qpareto.objectives.engines.ref import EngineRef
 from qpareto.objectives.measurement import Measurement
-from qpareto.search.api import confirm_study, results, run_study
+from qpareto.objectives.quantization.apply_mask import QuantizedModel
+from qpareto.objectives.score import Scorer
+from qpareto.search.api import confirm_study, join_study, results, run_study
+from qpareto.search.api.study import build_finalists
+from qpareto.search.run import confirm
 from qpareto.search.study_file.loading import load_study_file
 
 
@@ -55,6 +61,42 @@ def test_without_other_images_the_engines_are_built_anew_on_demand(study_file: P
         assert (
             point.confirmed.accuracy.value == point.measurement.accuracy.value
         )  # the same images, and the CPU rounds alike
+
+
+def test_a_confirmation_finds_what_workers_have_built_and_scored_and_one_that_fails_holds_up_no_other(
+    study_file: Path,
+    other_images: list[str],
+    calibrated_cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    spec = load_study_file(study_file, [*other_images, f"cache={calibrated_cache}"])
+
+    def made() -> set[Path]:
+        return {path for kind in ("engines", "accuracy") for path in (spec.cache / kind).iterdir()}
+
+    front, before, engine = join_study(spec, trials=3).front, made(), Scorer.engine
+
+    def fails_of_the_first(self: Scorer, quantized: QuantizedModel, **named: Any) -> EngineRef:
+        if quantized.graph_hash == front[0].measurement.engine.graph_hash:
+            raise EngineError("The step 'build engine' was killed.")
+        return engine(self, quantized, **named)
+
+    monkeypatch.setattr(Scorer, "engine", fails_of_the_first)
+    build_finalists(spec)
+    assert f"trial {front[0].title} cannot be built again: The step 'build engine' was killed." in caplog.messages
+    monkeypatch.setattr(Scorer, "engine", engine)
+    build_finalists(spec)
+    built = made()
+    assert len(built - before) >= 2 * len(front)
+    assert all(point.confirmed is None for point in results(spec).points)
+    monkeypatch.setattr(confirm, "MOST_ROUNDS", 1)
+    assert all(
+        isinstance(point.confirmed, Measurement)
+        for point in confirm_study(spec).points
+        if point.trial in {one.trial for one in front}
+    )
+    assert made() == built
 
 
 def test_confirming_on_images_that_the_search_saw_is_refused(study_file: Path, assets: Path) -> None:
