@@ -165,7 +165,12 @@ ENTRIES = {
     "spread": Made(
         clock,
         "SPREAD",
-        ("objectives.score:Scorer.spread", "objectives.clock:Clock.spread", "objectives.latency.spread"),
+        (
+            "objectives.score:Scorer.spread",
+            "objectives.score:Scorer._pairs_to_time",
+            "objectives.clock:Clock.spread",
+            "objectives.latency.spread",
+        ),
     ),
 }
 

@@ -9,29 +9,29 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Part:
-    """One of many that are wanted, such as an entry of a store.
+    """One of many that are to be done, such as an entry of a store that is to be made.
 
     Args:
-        make: makes it unless it is there; where another process does so just now, it waits for that.
-        is_being_made: whether another process makes it just now.
+        do: does it unless it is done; where another process does it just now, it waits for that.
+        is_being_done: whether another process does it just now.
     """
 
-    make: Callable[[], object]
-    is_being_made: Callable[[], bool]
+    do: Callable[[], object]
+    is_being_done: Callable[[], bool]
 
 
-def make_all(parts: Sequence[Part]) -> None:
-    """Make every part, in any order; what others are making is left to them while there is something else to make.
+def do_all(parts: Sequence[Part]) -> None:
+    """Do every part, in any order; what others are doing is left to them while there is something else to do.
 
-    Two processes that look at the same moment may begin with the same part, so that one waits for the other: each
-    begins with one of its own choice.
+    Each process begins with a part of its own choice. Two that look at the same moment may choose the same, so that one
+    waits for the other.
 
     Raises:
-        Exception: what making a part raises; the rest is not made.
+        Exception: what doing a part raises; the rest is not done.
     """
     left = list(parts)
     while left:
-        free = [part for part in left if not part.is_being_made()]
+        free = [part for part in left if not part.is_being_done()]
         part = random.choice(free or left)
         left.remove(part)
-        part.make()
+        part.do()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import partial
 
 from ...errors import QParetoError
@@ -15,7 +15,7 @@ from ..fleet.pins import Pin, pins_on_cores, pins_on_gpus, present_cores, presen
 from ..fleet.place import Place
 from ..fleet.processes import Processes
 from ..fleet.ray_cluster import LOCAL, RayCluster, Share
-from ..fleet.supervisor import Patience, Supervisor
+from ..fleet.supervisor import Command, Patience, Supervisor
 from ..results.study_results import Results
 from ..run.progress import Progress, Watch
 from ..run.stopping import mark_interrupted, stoppable
@@ -71,45 +71,78 @@ def launch_study(
     _check(spec, fleet)
     device = engine_kind(spec.engine.kind).device_name() if spec.devices == "each" else None
     deadline_s = _deadline_s(spec, timeout_s)
-    join, builds_take_long = partial(_join, spec, trials), engine_kind(spec.engine.kind).chooses_kernels
     with _place(spec, fleet) as place, Interrupts() as interrupts:
-        one_try = partial(Supervisor, place=place, command=interrupts.command, patience=Patience(deaths=1))
-
-        def have(work: Callable[[StudySpec], object], *, workers: int = 1) -> None:
-            _run(one_try(workers=workers, work=lambda: partial(work, spec)), spec, device)
-
-        have(prepare_study)
-        if builds_take_long:
-            have(compare_builds, workers=fleet.workers)
-        with Watching(spec, device=device, trials=trials) as watching:
-            many = Supervisor(
-                place=place,
-                workers=fleet.workers,
-                work=lambda: partial(join, _left_s(deadline_s)),
-                command=interrupts.command,
-                tick=partial(_tell, watching, watcher),
-            )
-            _run(many, spec, device)
-        if watcher is not None:
-            watcher(Watch(spec, device=device).progress(trials=trials))
+        launch = _Launch(spec, place=place, workers=fleet.workers, command=interrupts.command, device=device)
+        launch.prepare()
+        launch.search(trials=trials, deadline_s=deadline_s, watcher=watcher)
         if spec.data.confirm is not None:
-            if builds_take_long:
-                have(build_finalists, workers=fleet.workers)
-            have(confirm_study)
+            launch.confirm()
     return results(spec, device=device)
 
 
-def _run(supervisor: Supervisor, spec: StudySpec, device: str | None) -> None:
-    """Let a fleet work until it is done.
+@dataclass(frozen=True)
+class _Launch:
+    """The parts of a launch, each done by one worker or by all, in processes of their own.
 
-    Raises:
+    Each raises:
+        QParetoError: the last one's refusal, when all were given up.
         KeyboardInterrupt: it was stopped; trials whose workers were killed are marked, so that they are tried again.
     """
-    given = supervisor.run()
-    if given == "kill":
-        mark_interrupted(spec, device=device)
-    if given != "go on":
-        raise KeyboardInterrupt
+
+    spec: StudySpec
+    _: KW_ONLY
+    place: Place
+    workers: int
+    command: Callable[[], Command]
+    device: str | None
+
+    def prepare(self) -> None:
+        """Make the study, and what all workers then find."""
+        self._once(prepare_study, workers=1)
+        if self._builds_take_long:
+            self._once(compare_builds, workers=self.workers)
+
+    def search(self, *, trials: int | None, deadline_s: float | None, watcher: Watcher | None) -> None:
+        """Run trials; a worker that dies is started again."""
+        with Watching(self.spec, device=self.device, trials=trials) as watching:
+            fleet = Supervisor(
+                place=self.place,
+                workers=self.workers,
+                work=lambda: partial(_join, self.spec, trials, _left_s(deadline_s)),
+                command=self.command,
+                tick=partial(_tell, watching, watcher),
+            )
+            self._run(fleet)
+        if watcher is not None:
+            watcher(Watch(self.spec, device=self.device).progress(trials=trials))
+
+    def confirm(self) -> None:
+        """Measure the front once more."""
+        if self._builds_take_long:
+            self._once(build_finalists, workers=self.workers)
+        self._once(confirm_study, workers=1)
+
+    @property
+    def _builds_take_long(self) -> bool:
+        return engine_kind(self.spec.engine.kind).chooses_kernels
+
+    def _once(self, work: Callable[[StudySpec], object], *, workers: int) -> None:
+        """Have it done by so many, none of which is started again."""
+        fleet = Supervisor(
+            place=self.place,
+            workers=workers,
+            work=lambda: partial(work, self.spec),
+            command=self.command,
+            patience=Patience(deaths=1),
+        )
+        self._run(fleet)
+
+    def _run(self, fleet: Supervisor) -> None:
+        given = fleet.run()
+        if given == "kill":
+            mark_interrupted(self.spec, device=self.device)
+        if given != "go on":
+            raise KeyboardInterrupt
 
 
 def _tell(watching: Watching, watcher: Watcher | None) -> None:

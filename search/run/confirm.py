@@ -17,7 +17,7 @@ from ...errors import CandidateError
 from ...objectives.finalist import measure_finalist
 from ...objectives.measurement import Measurement
 from ...objectives.score import Scorer
-from ...objectives.store.share import Part, make_all
+from ...objectives.store.share import Part, do_all
 from ..results.points import Point
 from ..results.study_results import Results, results_of_study
 from ..study.attributes import StudyAttributes
@@ -88,7 +88,7 @@ def build_unconfirmed(spec: StudySpec, study: SearchStudy, scorer: Scorer) -> No
         lambda: again.evaluator.accuracy(again.engine(nothing)), partial(again.is_being_built, nothing.graph_hash)
     )
     waiting = _unconfirmed(results_of_study(study))
-    make_all([reference, *[Part(partial(built_and_scored, one), partial(is_being_built, one)) for one in waiting]])
+    do_all([reference, *[Part(partial(built_and_scored, one), partial(is_being_built, one)) for one in waiting]])
 
 
 def _unconfirmed(results: Results) -> list[Point]:

@@ -7,7 +7,7 @@ from threading import Event, Thread
 import pytest
 
 from qpareto.objectives.store import Store
-from qpareto.objectives.store.share import Part, make_all
+from qpareto.objectives.store.share import Part, do_all
 
 
 def part(store: Store, key: str, made: list[str]) -> Part:
@@ -18,14 +18,14 @@ def part(store: Store, key: str, made: list[str]) -> Part:
     return Part(partial(store.make, "kind", key, fill), partial(store.is_being_made, "kind", key))
 
 
-def test_every_part_is_made_once(tmp_path: Path) -> None:
+def test_every_part_is_done_once(tmp_path: Path) -> None:
     store, made = Store(tmp_path), list[str]()
-    make_all([part(store, key, made) for key in "abcb"])
-    make_all([part(store, key, made) for key in "bad"])
+    do_all([part(store, key, made) for key in "abcb"])
+    do_all([part(store, key, made) for key in "bad"])
     assert sorted(made) == ["a", "b", "c", "d"]
 
 
-def test_what_another_is_making_is_left_to_it_while_there_is_something_else_to_make(tmp_path: Path) -> None:
+def test_what_another_is_making_is_left_to_it_while_there_is_something_else_to_do(tmp_path: Path) -> None:
     store, made, begun, rest = Store(tmp_path), list[str](), Event(), Event()
 
     def fill(folder: Path) -> None:
@@ -39,17 +39,17 @@ def test_what_another_is_making_is_left_to_it_while_there_is_something_else_to_m
     assert begun.wait(60)
     assert store.is_being_made("kind", "slow")
     last = Part(rest.set, lambda: len(made) < 2)  # wanted after both others
-    make_all([part(store, "slow", made), part(store, "a", made), part(store, "b", made), last])
+    do_all([part(store, "slow", made), part(store, "a", made), part(store, "b", made), last])
     other.join()
     assert sorted(made[:2]) == ["a", "b"]
     assert made[2:] == ["slow"]
     assert not store.is_being_made("kind", "slow")
 
 
-def test_what_making_a_part_raises_goes_up(tmp_path: Path) -> None:
+def test_what_doing_a_part_raises_goes_up(tmp_path: Path) -> None:
     def fail() -> None:
         raise OSError("no room")
 
     with pytest.raises(OSError, match="no room"):
-        make_all([Part(fail, bool)])
+        do_all([Part(fail, bool)])
     assert list(tmp_path.iterdir()) == []
