@@ -20,7 +20,7 @@ from .accuracy.data.evaluation_set import EvaluationSet
 from .accuracy.heads import Head
 from .device import Device
 from .engines import EngineKind, EngineOptions
-from .engines.build import engine_from_onnx, find_engine, is_being_built
+from .engines.build import engine_from_onnx, find_engine
 from .engines.missing_kernels import MissingKernels
 from .engines.options import HalfOptions
 from .engines.ref import EngineRef
@@ -112,10 +112,6 @@ class Builder:
                 )
             except NoKernelError as error:
                 raise self.missing_kernels.learned(error, quantized.mask) or error from error
-
-    def is_being_built(self, graph_hash: str, *, float_type: str | None = None) -> bool:
-        """Whether another process builds that graph's engine just now: `engine` would wait for it."""
-        return is_being_built(graph_hash, self.build_options(float_type), self.store, build=self.build)
 
     def all_int8(self, choice: CalibrationChoice) -> EngineRef:
         """The engine with every layer in INT8 that has an INT8 kernel here; see `all_int8_graph`."""

@@ -32,7 +32,7 @@ from .once import once
 from .quantization.apply_mask import QuantizedModel
 from .quantization.graph import layer_digests
 from .quantization.sensitivity import Sensitivity, sensitivity_of_layers
-from .store.share import Part, do_all
+from .store.share import do_all
 
 _log = logging.getLogger(__name__)
 
@@ -145,11 +145,8 @@ class Scorer(Builder):
         graphs = self.reference_graph(), self.least_like_the_reference()
         builds = [replace(self, build=number) for number in range(count)]
         do_all(
-            [
-                Part(partial(build.engine, graph), partial(build.is_being_built, graph.graph_hash))
-                for build in builds
-                for graph in graphs
-            ]
+            {f"{graph.graph_hash}-{build.build}": partial(build.engine, graph) for build in builds for graph in graphs},
+            folder=self.store.root / "engines",
         )
         return [(build.clock(), build.engine(graphs[1])) for build in builds]
 

@@ -83,11 +83,6 @@ def find_engine(graph_hash: str, options: EngineOptions, store: Store, *, build:
     return None if folder is None else EngineRef(folder, options)
 
 
-def is_being_built(graph_hash: str, options: EngineOptions, store: Store, *, build: int = 0) -> bool:
-    """Whether another process builds that engine just now: `engine_from_onnx` would wait for it."""
-    return store.is_being_made("engines", _key(graph_hash, options, build))
-
-
 def engine_bytes(engine_dir: Path) -> int:
     """Size of an engine: of all its files, weights and graph, but for what is only told about it, in JSON."""
     return sum(path.stat().st_size for path in engine_dir.rglob("*") if path.is_file() and path.suffix != ".json")

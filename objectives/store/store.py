@@ -18,7 +18,7 @@ from .entries import DAMAGED, moved, remove
 from .eviction import clean, free, shrink
 from .remote import Remote
 from .seal import is_whole_or_was, remember_whole, seal, seal_of
-from .turn import is_taken, turn
+from .turn import turn
 from .use import keep, touch
 
 _THERE = (errno.ENOTEMPTY, errno.EEXIST)
@@ -78,15 +78,11 @@ class Store:
         if found is None:
             with disk_errors(entry.parent):
                 entry.parent.mkdir(parents=True, exist_ok=True)
-            with turn(_lock(entry)):
+            with turn(entry.parent / f".{key}.lock"):
                 self._find_or_make(entry, fill)
         if kept:
             keep(entry)
         return entry
-
-    def is_being_made(self, kind: str, key: str) -> bool:
-        """Whether another process makes the entry just now: `make` would wait for it."""
-        return is_taken(_lock(self.root / kind / key))
 
     def discard(self, kind: str, key: str) -> None:
         """Remove an entry. It is gone at once, for everybody, and can be made again."""
@@ -196,10 +192,6 @@ class Store:
                 shrink(self.root, self.limit_bytes)
         except OSError as error:  # another user's, for one; what was to be made is made
             _log.warning("The cache %s cannot be tidied (%s).", self.root, error)
-
-
-def _lock(entry: Path) -> Path:
-    return entry.parent / f".{entry.name}.lock"
 
 
 class _NotFetchedError(Exception):

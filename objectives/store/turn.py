@@ -40,21 +40,26 @@ def turn(path: Path, *, silent_s: float = SILENT_S) -> Iterator[None]:
         os.close(lock)
 
 
-def is_taken(path: Path) -> bool:
-    """Whether somebody holds the lock file just now; not known, and so False, where nothing can be locked."""
+@contextmanager
+def claim(path: Path) -> Iterator[bool]:
+    """Hold the lock file during the block if nobody else does, and say so; it does not wait.
+
+    Where nothing can be locked, everybody is told that it is theirs.
+
+    Args:
+        path: in a folder that is there.
+    """
     try:
-        lock = os.open(path, os.O_RDWR)
-    except OSError:  # nobody has, or it is another user's
-        return False
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock = _at_once(path)
     except BlockingIOError:
-        return True
-    except OSError:  # a file system without locks
-        return False
+        yield False
+        return
+    try:
+        yield True
     finally:
-        os.close(lock)
-    return False
+        if lock is not None:
+            path.unlink(missing_ok=True)
+            os.close(lock)
 
 
 def _taken(path: Path, silent_s: float) -> int | None:
@@ -63,21 +68,9 @@ def _taken(path: Path, silent_s: float) -> int | None:
     name = f"{path.parent.name}/{path.name.strip('.').removesuffix('.lock')}"
     while True:
         try:
-            lock = os.open(path, os.O_CREAT | os.O_RDWR, 0o666)  # NFS locks alone only what is open for writing
-        except OSError:  # another user's, or a folder that cannot be written: who makes there will say so
-            return None
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is_at(lock, path):
-                return lock
-            os.close(lock)  # who held it has removed it: a newcomer would lock another file of this name
-            continue
-        except BlockingIOError:
-            found = os.fstat(lock).st_mtime_ns
-            os.close(lock)
-        except OSError:  # a file system without locks
-            os.close(lock)
-            return None
+            return _at_once(path)
+        except BlockingIOError as held:
+            found = held.args[0]
         if found != sign:
             if sign == -1:
                 _log.info("Waiting for another process that makes %s.", name)
@@ -87,6 +80,31 @@ def _taken(path: Path, silent_s: float) -> int | None:
             return None
         time.sleep(pause_s)
         pause_s = min(pause_s * 1.5, 1.0)
+
+
+def _at_once(path: Path) -> int | None:
+    """The open lock file; None if nothing can be locked there.
+
+    Raises:
+        BlockingIOError: somebody holds it, and last gave a sign at that time in nanoseconds.
+    """
+    while True:
+        try:
+            lock = os.open(path, os.O_CREAT | os.O_RDWR, 0o666)  # NFS locks alone only what is open for writing
+        except OSError:  # another user's, or a folder that cannot be written: who makes there will say so
+            return None
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sign = os.fstat(lock).st_mtime_ns
+            os.close(lock)
+            raise BlockingIOError(sign) from None
+        except OSError:  # a file system without locks
+            os.close(lock)
+            return None
+        if _is_at(lock, path):
+            return lock
+        os.close(lock)  # who held it has removed it: a newcomer would lock another file of this name
 
 
 def _is_at(lock: int, path: Path) -> bool:

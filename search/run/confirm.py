@@ -17,7 +17,7 @@ from ...errors import CandidateError
 from ...objectives.finalist import measure_finalist
 from ...objectives.measurement import Measurement
 from ...objectives.score import Scorer
-from ...objectives.store.share import Part, do_all
+from ...objectives.store.share import do_all
 from ..results.points import Point
 from ..results.study_results import Results, results_of_study
 from ..study.attributes import StudyAttributes
@@ -70,7 +70,8 @@ def build_unconfirmed(spec: StudySpec, study: SearchStudy, scorer: Scorer) -> No
         DatasetError, DiskError: as `confirm_front`.
     """
     again = confirming(spec, replace(scorer, unit_ms=study.reference_ms))
-    names, nothing = [layer.name for layer in scorer.layers], again.reference_graph()
+    names = [layer.name for layer in scorer.layers]
+    again.evaluator.accuracy(again.reference())  # what all of them are compared with
 
     def built_and_scored(point: Point) -> None:
         engine = point.measurement.engine
@@ -80,15 +81,9 @@ def build_unconfirmed(spec: StudySpec, study: SearchStudy, scorer: Scorer) -> No
         except CandidateError as error:
             _log.warning("trial %s cannot be built again: %s", point.title, error)
 
-    def is_being_built(point: Point) -> bool:
-        engine = point.measurement.engine
-        return again.is_being_built(engine.graph_hash, float_type=engine.float_type)
-
-    reference = Part(
-        lambda: again.evaluator.accuracy(again.engine(nothing)), partial(again.is_being_built, nothing.graph_hash)
-    )
     waiting = _unconfirmed(results_of_study(study))
-    do_all([reference, *[Part(partial(built_and_scored, one), partial(is_being_built, one)) for one in waiting]])
+    parts = {"-".join(one.measurement.engine.identity): partial(built_and_scored, one) for one in waiting}
+    do_all(parts, folder=again.store.root / "engines")
 
 
 def _unconfirmed(results: Results) -> list[Point]:

@@ -39,6 +39,9 @@ class TimingCacheFile:
     def take_back(self, config: tensorrt.IBuilderConfig) -> None:
         """Merge what the build timed into the file, which other workers may have added to meanwhile.
 
+        TensorRT marks a cache with the very GPU that it was filled on, and combines those of two GPUs only when told to
+        ignore that; the file is of one model of GPU, so it is told so. It never combines those of two versions.
+
         Raises:
             OSError: the folder cannot be written.
         """
@@ -47,7 +50,7 @@ class TimingCacheFile:
             return
         with self._locked():
             merged = _parsed(config, self._content())
-            if not merged.combine(learned, ignore_mismatch=False):
+            if not merged.combine(learned, ignore_mismatch=True):
                 merged = learned  # the file did not fit: this build's own measurements replace it
             replace_file(self.path, bytes(merged.serialize()))
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from qpareto.objectives.store.turn import is_taken, turn
+from qpareto.objectives.store.turn import claim, turn
 
 HOLDER = """
 import sys; from pathlib import Path; from qpareto.objectives.store.turn import turn
@@ -62,15 +62,19 @@ def test_what_a_killed_process_held_is_free(tmp_path: Path) -> None:
         assert had.wait(60)
 
 
-def test_a_lock_is_taken_for_as_long_as_another_process_lives_that_holds_it(tmp_path: Path) -> None:
-    assert not is_taken(tmp_path / ".key.lock")
+def test_a_claim_is_had_at_once_or_not_at_all(tmp_path: Path) -> None:
     with held_by_another(tmp_path / ".key.lock") as other:
-        assert is_taken(tmp_path / ".key.lock")
-        assert is_taken(tmp_path / ".key.lock")
+        with claim(tmp_path / ".key.lock") as is_ours:
+            assert not is_ours
+        assert (tmp_path / ".key.lock").is_file()
         other.kill()
         other.wait()
-        assert not is_taken(tmp_path / ".key.lock")
-    assert not is_taken(tmp_path / "absent" / ".key.lock")
+        with claim(tmp_path / ".key.lock") as is_ours, claim(tmp_path / ".key.lock") as is_ours_twice:
+            assert is_ours
+            assert not is_ours_twice
+    assert list(tmp_path.iterdir()) == []
+    with claim(tmp_path / "absent" / ".key.lock") as is_ours:
+        assert is_ours
 
 
 def test_nothing_stays_behind(tmp_path: Path) -> None:

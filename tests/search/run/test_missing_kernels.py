@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from qpareto.errors import NoKernelError
-from qpareto.objectives import score
+from qpareto.objectives import builder
 from qpareto.objectives.engines import engine_kind
 from qpareto.objectives.engines.build import engine_from_onnx
 from qpareto.objectives.engines.ref import EngineRef
@@ -50,7 +50,7 @@ def lacking(monkeypatch: pytest.MonkeyPatch) -> Callable[[Lacks], list[str]]:
             return engine_from_onnx(onnx_path, *arguments, **options)
 
         monkeypatch.setattr(type(engine_kind("openvino")), "chooses_kernels", True)
-        monkeypatch.setattr(score, "engine_from_onnx", build)
+        monkeypatch.setattr(builder, "engine_from_onnx", build)
         return failed
 
     return make

@@ -16,7 +16,9 @@ from contracts.inspected_engines import InspectedEngineContract
 from qpareto.errors import EngineError, NoKernelError
 from qpareto.objectives.engines import EngineKind, EngineOptions, engine_kind
 from qpareto.objectives.engines.gpu import Gpu, present_gpu
+from qpareto.objectives.engines.tensorrt.log import library_log
 from qpareto.objectives.engines.tensorrt.options import TensorRtOptions
+from qpareto.objectives.engines.tensorrt.timing_cache import TimingCacheFile
 from qpareto.objectives.isolation.child import run_in_child
 from qpareto.objectives.isolation.lock import lock_file
 from qpareto.objectives.quantization.calibrate import structure_of_model
@@ -179,3 +181,22 @@ def test_a_later_build_finds_the_timings_of_an_earlier_one(tmp_path: Path) -> No
         sizes.append(cache.stat().st_size)
     assert sizes[0] > 1000  # an empty one of version 8.6 has 203 bytes
     assert sizes[1] == sizes[0]
+
+
+def test_what_another_gpu_of_the_model_has_timed_meanwhile_is_kept(tmp_path: Path) -> None:
+    """The other GPU's timings are this one's own under another UUID, with which TensorRT marks a cache."""
+    contents = []
+    for quantized in (False, True):
+        options = dataclasses.replace(OPTIONS, shared_dir=tmp_path / f"{quantized}", optimization_level=2)
+        KIND.build(SmallDetector(quantized=quantized).save(tmp_path / "g.onnx"), tmp_path, options)
+        contents += [path.read_bytes() for path in (tmp_path / f"{quantized}").glob("timing-*.cache")]
+    own, of_other = contents
+    uuid = bytes.fromhex(KIND.device_id().removeprefix("GPU-").replace("-", ""))
+    assert uuid in of_other
+    trt = pytest.importorskip("tensorrt")
+    config = trt.Builder(library_log(trt).logger).create_builder_config()
+    assert config.set_timing_cache(config.create_timing_cache(own), ignore_mismatch=False)
+    file = TimingCacheFile(tmp_path, gpu="any", version="any")
+    file.path.write_bytes(of_other.replace(uuid, bytes(16)))
+    file.take_back(config)
+    assert len(file.path.read_bytes()) > max(len(own), len(of_other)) + 1000

@@ -11,26 +11,28 @@ from qpareto.objectives.engines.tensorrt.timing_cache import TimingCacheFile, fi
 
 
 class Cache:
-    """Stands in for TensorRT's, which needs a GPU to hold anything: a set of kernels under a version."""
+    """Stands in for TensorRT's, which needs a GPU to hold anything: a set of kernels under a version and a GPU."""
 
     def __init__(self, content: bytes) -> None:
-        self.version, *kernels = content.decode().split(",") if content else ["1"]
+        self.version, self.gpu, *kernels = content.decode().split(",") if content else ["1", ""]
         self.kernels = set(kernels)
 
     def combine(self, other: Cache, *, ignore_mismatch: bool) -> bool:
-        if self.version != other.version and not ignore_mismatch:
+        """As 8.6 does: never of two versions, and of two GPUs only if told to."""
+        if self.version != other.version or (self.gpu != other.gpu and not ignore_mismatch):
             return False
         self.kernels |= other.kernels
         return True
 
     def serialize(self) -> bytes:
-        return ",".join([self.version, *sorted(self.kernels)]).encode()
+        return ",".join([self.version, self.gpu, *sorted(self.kernels)]).encode()
 
 
 class Config:
     """A builder's, of version 1."""
 
-    def __init__(self) -> None:
+    def __init__(self, gpu: str) -> None:
+        self.gpu = gpu
         self.cache: Cache | None = None
 
     def create_timing_cache(self, content: bytes) -> Cache:
@@ -42,16 +44,16 @@ class Config:
         del ignore_mismatch
         if cache.version != "1":
             return False
-        self.cache = cache
+        self.cache, cache.gpu = cache, self.gpu  # one from another GPU is taken, and is this one's from then on
         return True
 
     def get_timing_cache(self) -> Cache | None:
         return self.cache
 
 
-def build(file: TimingCacheFile, kernel: str, *, beside: Any = None) -> set[str]:
+def build(file: TimingCacheFile, kernel: str, *, gpu: str = "GPU-0", beside: Any = None) -> set[str]:
     """A build that times one kernel, and what it knew from the file before."""
-    config: Any = Config()
+    config: Any = Config(gpu)
     file.lend(config)
     known = set(config.cache.kernels)
     if beside is not None:
@@ -81,7 +83,14 @@ def test_what_two_builds_time_at_once_is_merged(file: TimingCacheFile) -> None:
     assert build(file, "pool") == {"conv", "gemm"}
 
 
-@pytest.mark.parametrize("content", [b"\x00truncated", b"2,of,another,version"])
+def test_what_two_gpus_of_one_model_time_at_once_is_merged(file: TimingCacheFile) -> None:
+    build(file, "pool")
+    build(file, "conv", beside=lambda: build(file, "gemm", gpu="GPU-1"))
+    build(file, "relu", gpu="GPU-1", beside=lambda: build(file, "add"))
+    assert build(file, "mul", gpu="GPU-2") == {"pool", "conv", "gemm", "relu", "add"}
+
+
+@pytest.mark.parametrize("content", [b"\x00truncated", b"2,GPU-0,of,another,version"])
 def test_a_file_that_does_not_fit_is_left_out_and_replaced(file: TimingCacheFile, content: bytes) -> None:
     file.path.parent.mkdir()
     file.path.write_bytes(content)
