@@ -20,6 +20,7 @@ from ..results.study_results import Results
 from ..run.progress import Progress, Watch
 from ..run.stopping import mark_interrupted, stoppable
 from ..run.watching import Watching
+from ..run.worker import Silence
 from ..show.terminal.progress import progress
 from ..study_file.spec import StudySpec
 from .study import build_finalists, compare_builds, confirm_study, join_study, prepare_study, results
@@ -131,7 +132,7 @@ class _Launch:
         fleet = Supervisor(
             place=self.place,
             workers=workers,
-            work=lambda: partial(work, self.spec),
+            work=lambda: partial(_do, work, self.spec),
             command=self.command,
             patience=Patience(deaths=1),
         )
@@ -149,6 +150,12 @@ def _tell(watching: Watching, watcher: Watcher | None) -> None:
     news = watching.news()
     if watcher is not None and news is not None:
         watcher(news)
+
+
+def _do(work: Callable[[StudySpec], object], spec: StudySpec) -> None:
+    """What is no trial, in a process of its own: asked to stop, it ends at once, and leaves nothing half done."""
+    with stoppable(Silence()):
+        work(spec)
 
 
 def _join(spec: StudySpec, trials: int | None, timeout_s: float | None) -> None:

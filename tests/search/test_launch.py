@@ -98,6 +98,22 @@ def test_ctrl_c_once_lets_trials_finish_and_any_worker_goes_on(study_file: Path)
     assert launch.states()["complete"] == more
 
 
+def test_ctrl_c_before_the_first_trial_leaves_nothing_behind(
+    study_file: Path, calibrated_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    with Launch(study_file, "--workers", "2", "--set", f"cache={calibrated_cache}") as launch:
+        launch.wait_until(lambda _: any(temporary.glob("qpareto-*/quantized.onnx")))  # an engine is being built
+        launch.process.send_signal(signal.SIGINT)
+        code, out, err = launch.end()
+    assert (code, out) == (130, "")
+    assert err.endswith("qpareto: interrupted; what is finished is kept, and the same command goes on from here.\n")
+    assert list(temporary.glob("qpareto-*/*")) == []
+    assert launch.states() == Counter()
+
+
 def test_ctrl_c_twice_kills_and_what_ran_is_marked_and_tried_again(study_file: Path) -> None:
     slow = ("--set", "latency.max_seconds=60", "--set", "latency.ci_width=0.000001", "--trials", "2")
     with Launch(study_file, "--workers", "2", *slow) as launch:
