@@ -21,6 +21,7 @@ from .engines.build import engine_bytes
 from .engines.inspection import Inspection, names_in_engine
 from .engines.profile import reformat_share
 from .engines.ref import EngineRef
+from .engines.timings import share_timings
 from .evaluator import Evaluator
 from .latency.paired import LatencyBudget, PairedLatency
 from .latency.spread import Spread
@@ -148,6 +149,8 @@ class Scorer(Builder):
             {f"{graph.graph_hash}-{build.build}": partial(build.engine, graph) for build in builds for graph in graphs},
             folder=self.store.root / "engines",
         )
+        if timings := self.kind.timing_cache(self.options):
+            share_timings(timings, self.store)
         return [(build.clock(), build.engine(graphs[1])) for build in builds]
 
     def least_like_the_reference(self) -> QuantizedModel:

@@ -18,7 +18,7 @@ from pathlib import Path
 from qpareto.objectives import clock, steps
 from qpareto.objectives.accuracy import evaluate
 from qpareto.objectives.accuracy.data import image_files, images
-from qpareto.objectives.engines import engine_kind
+from qpareto.objectives.engines import engine_kind, timings
 from qpareto.objectives.quantization import (
     asymmetric,
     batch_proof,
@@ -172,6 +172,7 @@ ENTRIES = {
             "objectives.latency.spread",
         ),
     ),
+    "timings": Made(timings, "TIMINGS", (f"{ENGINES}.timings:share_timings",)),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from ..isolation.child import run_in_child
 from ..isolation.lock import beside_kernels
@@ -14,6 +15,7 @@ from .base import Engine
 from .inspection import save_layers
 from .options import EngineOptions
 from .ref import EngineRef
+from .timings import name_of_timings
 
 Proof = Callable[[Engine, Path, Path], None]  # the loaded engine, its graph, its folder; to be pickled
 
@@ -45,7 +47,7 @@ def engine_from_onnx(  # noqa: PLR0913 - all but the first four by name
     """
     if found := find_engine(graph_hash, options, store, build=build):
         return found
-    key, kind = _key(graph_hash, options, build), engine_kind(options.kind)
+    key, kind = _key(graph_hash, options, store, build), engine_kind(options.kind)
     log_path = store.root / "logs" / f"engine-{key}-{os.getpid()}.log"
 
     def fill(folder: Path) -> None:
@@ -79,7 +81,7 @@ def find_engine(graph_hash: str, options: EngineOptions, store: Store, *, build:
 
     Libraries load many a damaged engine without a word, and it runs, wrongly: the store sets such a one aside.
     """
-    folder = store.find("engines", _key(graph_hash, options, build))
+    folder = store.find("engines", _key(graph_hash, options, store, build))
     return None if folder is None else EngineRef(folder, options)
 
 
@@ -88,8 +90,11 @@ def engine_bytes(engine_dir: Path) -> int:
     return sum(path.stat().st_size for path in engine_dir.rglob("*") if path.is_file() and path.suffix != ".json")
 
 
-def _key(graph_hash: str, options: EngineOptions, build: int) -> str:
+def _key(graph_hash: str, options: EngineOptions, store: Store, build: int) -> str:
     kind = engine_kind(options.kind)
+    named: dict[str, Any] = {}  # no key of 0.1 has any
+    if (timings := kind.timing_cache(options)) and (name := name_of_timings(timings, store)):
+        named = {"timings": name}
     return content_key(
         graph=graph_hash,
         options=options.key(),
@@ -97,4 +102,5 @@ def _key(graph_hash: str, options: EngineOptions, build: int) -> str:
         recipe=kind.recipe,
         build=build,
         device=kind.device_name(),  # an engine is proven to build, and often tuned, on the device that built it
+        **named,
     )

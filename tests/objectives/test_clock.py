@@ -13,7 +13,7 @@ import pytest
 from qpareto.errors import EngineError
 from qpareto.objectives import clock, steps
 from qpareto.objectives.clock import Clock
-from qpareto.objectives.engines import build
+from qpareto.objectives.engines import EngineKind, EngineOptions, build
 from qpareto.objectives.engines.openvino.kind import OpenVinoKind, OpenVinoOptions
 from qpareto.objectives.engines.ref import EngineRef
 from qpareto.objectives.isolation.child import run_in_child
@@ -21,7 +21,7 @@ from qpareto.objectives.latency.paired import PairedLatency
 from qpareto.objectives.latency.spread import BUILDS, PROCESSES, timings_of_spread
 from qpareto.objectives.quantization.apply_mask import QuantizedModel
 from qpareto.objectives.score import Scorer
-from qpareto.objectives.store import content_key
+from qpareto.objectives.store import Remote, Store, content_key
 from qpareto.search.run.prepare import scorer_of_spec
 from qpareto.search.study_file.loading import load_study_file
 from qpareto.spaces.calibration import CalibrationChoice
@@ -92,6 +92,27 @@ def test_the_spread_is_of_as_many_builds_as_may_differ_in_processes_of_their_own
     if chooses_kernels:  # they have shared out the builds
         assert len(builders) == 2 * BUILDS
         assert len(set(builders)) == 2
+
+
+def test_another_machine_begins_with_the_timings_of_the_first_and_finds_its_engines_in_the_remote(
+    scorer: Scorer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def timing_cache(kind: EngineKind, options: EngineOptions) -> Path | None:
+        del kind
+        return options.shared_dir and options.shared_dir / "timing-gpu-8.6.1.cache"
+
+    monkeypatch.setattr(OpenVinoKind, "chooses_kernels", True)
+    monkeypatch.setattr(OpenVinoKind, "timing_cache", timing_cache)
+
+    def on(machine: str, root: Path) -> Scorer:
+        options = replace(scorer.options, shared_dir=tmp_path / machine)
+        return replace(scorer, options=options, store=Store(root, Remote(f"file://{tmp_path / 'remote'}")))
+
+    first, second = on("first", scorer.store.root), on("second", tmp_path / "cache")
+    first._pairs_to_time(1)  # as a spread has it first
+    monkeypatch.setattr(build, "run_in_child", pytest.fail)  # nothing is built any more
+    assert second.reference().name == first.reference().name
+    assert second.reference().folder != first.reference().folder
 
 
 def test_where_no_engine_with_all_layers_in_int8_can_be_had_the_reference_is_timed_against_itself(

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..timings import rename_timings
+
 if TYPE_CHECKING:
     import tensorrt
 
@@ -28,13 +30,15 @@ class TimingCacheFile:
 
     def __init__(self, folder: Path, *, gpu: str, version: str) -> None:
         self.path = folder / f"timing-{file_stem(gpu, version)}.cache"
+        self._fits = True  # as far as is known
 
     def lend(self, config: tensorrt.IBuilderConfig) -> None:
         """Let a build use what is known. A damaged file, or one of another version, is left out, and said so."""
         cache = _parsed(config, self._content())
-        if not config.set_timing_cache(cache, ignore_mismatch=False):
+        self._fits = cache is not None and config.set_timing_cache(cache, ignore_mismatch=False)
+        if not self._fits:
             _log.warning("The timing cache %s does not fit this GPU and TensorRT: the build starts without.", self.path)
-            config.set_timing_cache(_parsed(config, b""), ignore_mismatch=False)
+            config.set_timing_cache(config.create_timing_cache(b""), ignore_mismatch=False)
 
     def take_back(self, config: tensorrt.IBuilderConfig) -> None:
         """Merge what the build timed into the file, which other workers may have added to meanwhile.
@@ -49,9 +53,11 @@ class TimingCacheFile:
         if learned is None:
             return
         with self._locked():
-            merged = _parsed(config, self._content())
-            if not merged.combine(learned, ignore_mismatch=True):
-                merged = learned  # the file did not fit: this build's own measurements replace it
+            merged = _parsed(config, self._content()) if self._fits else None
+            if merged is None or not merged.combine(learned, ignore_mismatch=True):
+                merged = learned  # and all that was lent, where the file fits
+            if not self._fits:
+                rename_timings(self.path)
             replace_file(self.path, bytes(merged.serialize()))
 
     def _content(self) -> bytes:
@@ -82,13 +88,9 @@ def replace_file(path: Path, content: bytes) -> None:
     Path(aside).rename(path)
 
 
-def _parsed(config: tensorrt.IBuilderConfig, content: bytes) -> tensorrt.ITimingCache:
-    """The cache of that content, or an empty one if TensorRT refuses it."""
+def _parsed(config: tensorrt.IBuilderConfig, content: bytes) -> tensorrt.ITimingCache | None:
+    """The cache of that content; None if TensorRT refuses it."""
     try:
-        cache = config.create_timing_cache(content)
+        return config.create_timing_cache(content)
     except (RuntimeError, TypeError, ValueError):
-        cache = None
-    if cache is not None:
-        return cache
-    _log.warning("TensorRT cannot read the timing cache: the build starts without.")
-    return config.create_timing_cache(b"")
+        return None

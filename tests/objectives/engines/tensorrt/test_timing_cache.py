@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from qpareto.objectives.engines.tensorrt.timing_cache import TimingCacheFile, file_stem, replace_file
+from qpareto.objectives.engines.timings import name_of_timings
+from qpareto.objectives.store import Store
 
 
 class Cache:
@@ -74,8 +76,11 @@ def test_its_name_tells_the_gpu_and_the_version(file: TimingCacheFile) -> None:
 
 
 def test_a_later_build_knows_what_an_earlier_one_timed(file: TimingCacheFile) -> None:
+    store = Store(file.path.parent.parent / "store")
+    name = name_of_timings(file.path, store)  # begins it, empty
     assert build(file, "conv") == set()
     assert build(file, "gemm") == {"conv"}
+    assert name_of_timings(file.path, store) == name
 
 
 def test_what_two_builds_time_at_once_is_merged(file: TimingCacheFile) -> None:
@@ -92,10 +97,12 @@ def test_what_two_gpus_of_one_model_time_at_once_is_merged(file: TimingCacheFile
 
 @pytest.mark.parametrize("content", [b"\x00truncated", b"2,GPU-0,of,another,version"])
 def test_a_file_that_does_not_fit_is_left_out_and_replaced(file: TimingCacheFile, content: bytes) -> None:
-    file.path.parent.mkdir()
+    store = Store(file.path.parent.parent / "store")
+    name = name_of_timings(file.path, store)
     file.path.write_bytes(content)
     assert build(file, "conv") == set()
     assert build(file, "gemm") == {"conv"}
+    assert name_of_timings(file.path, store) not in {name, None}
 
 
 def test_a_file_is_replaced_whole_and_leaves_nothing_aside(tmp_path: Path) -> None:
