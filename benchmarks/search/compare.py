@@ -1,6 +1,6 @@
 """What a recording shows: each sampler's hypervolume by trials, and whether our front beats every recipe and peer.
 
-    python benchmarks/search/compare.py recorded/yolo11n-coco-cpu.jsonl [--peers recorded/peers.json] [--plot out.html]
+    python benchmarks/search/compare.py recorded/yolo11n-coco-cpu.jsonl [--peers recorded/peers.json] [--plot out.png]
 
 Hypervolumes are of what was measured, in shares of that of all candidates of the recording together. A recipe or peer
 is beaten by a point of our front (of our own trials, recipes left out) that is nowhere worse; it is held by one that is
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from recording import OBJECTIVES, Line, Recording, losses_of
 
 MARKS = (10, 20, 30, 40)  # trials
 OURS = "ours"
+SYMBOLS = ("diamond", "square", "triangle-up", "circle", "cross", "x", "star", "pentagon", "triangle-down", "hourglass")
 
 
 def front_of_lines(lines: Sequence[Line]) -> list[Line]:
@@ -105,11 +107,9 @@ def figure(recording: Recording, rivals: Mapping[str, Line]) -> Any:
         ratios, maps = ([point[name] for point in front] for name in reversed(OBJECTIVES))
         stairs = {"name": run, "mode": "lines+markers", "line": {**line, "shape": "hv"}, "showlegend": False}
         drawn.add_trace(go.Scatter(x=ratios, y=maps, **stairs), row=1, col=2)
-    marker, mode = {"color": "black", "symbol": "diamond", "size": 9}, "markers+text"
-    at = {"x": [r["latency_ratio"] for r in rivals.values()], "y": [r["map50_95"] for r in rivals.values()]}
-    around = [("bottom right", "top right")[i % 2] for i in range(len(rivals))]
-    names = {"text": list(rivals), "textposition": around, "name": "recipes and peers"}
-    drawn.add_trace(go.Scatter(**at, **names, marker=marker, mode=mode), row=1, col=2)
+    for (name, rival), symbol in zip(rivals.items(), cycle(SYMBOLS)):
+        at = {"x": [rival["latency_ratio"]], "y": [rival["map50_95"]], "mode": "markers", "name": name}
+        drawn.add_trace(go.Scatter(**at, marker={"color": "black", "symbol": symbol, "size": 10}), row=1, col=2)
     drawn.update_xaxes(title="trials, baselines included", row=1, col=1)
     drawn.update_xaxes(title="latency ratio to the float engine", row=1, col=2)
     drawn.update_yaxes(title="mAP50-95", row=1, col=2)
@@ -121,7 +121,7 @@ def main() -> None:
     parser.add_argument("recording", type=Path)
     parser.add_argument("--peers", type=Path, help="what `peers.py` wrote; the recording's name is the study's")
     parser.add_argument("--run", default=OURS, help="whose front is held against recipes and peers")
-    parser.add_argument("--plot", type=Path, help="HTML file to write")
+    parser.add_argument("--plot", type=Path, help="file to write: .html, or .png")
     arguments = parser.parse_args()
     recording = Recording.opened(arguments.recording)
     peers = peers_of_study(arguments.peers, recording.path.stem) if arguments.peers else {}
@@ -132,7 +132,11 @@ def main() -> None:
     print()
     print(rivals_table(rivals, front_of_lines(measured(recording.of_run(arguments.run)))))
     if arguments.plot:
-        figure(recording, rivals).write_html(arguments.plot, include_plotlyjs=True)
+        drawn = figure(recording, rivals)
+        if arguments.plot.suffix == ".png":
+            drawn.write_image(arguments.plot, scale=2)  # in a Chromium of this machine
+        else:
+            drawn.write_html(arguments.plot, include_plotlyjs=True)
 
 
 if __name__ == "__main__":
