@@ -152,7 +152,7 @@ class EngineKind(ABC):
     def timing_cache(self, options: EngineOptions) -> Path | None:
         """The file in `options.shared_dir` by which builds choose the kernels that earlier ones chose.
 
-        It need not be there yet. None of kinds that keep none, and without a `shared_dir`.
+        It need not be there, and may be empty. None of kinds that keep none, and without a `shared_dir`.
         """
         del options
         return None
