@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from collections.abc import Callable
@@ -24,6 +25,8 @@ from ..run.worker import Silence
 from ..show.terminal.progress import progress
 from ..study_file.spec import StudySpec
 from .study import build_finalists, compare_builds, confirm_study, join_study, prepare_study, results
+
+_log = logging.getLogger(__name__)
 
 SQLITE_WORKERS = 16  # together 3 trials a second on two cores, more of them fewer (docs/fleet.md)
 
@@ -99,9 +102,15 @@ class _Launch:
 
     def prepare(self) -> None:
         """Make the study, and what all workers then find."""
+        if not self._builds_take_long:
+            self._once(prepare_study, workers=1)
+            return
+        _log.info(
+            "one worker calibrates, and builds the first engines, which may take minutes: see %s", self.place.logs()
+        )
         self._once(prepare_study, workers=1)
-        if self._builds_take_long:
-            self._once(compare_builds, workers=self.workers)
+        _log.info("%d workers build some of these again, to tell how far builds differ", self.workers)
+        self._once(compare_builds, workers=self.workers)
 
     def search(self, *, trials: int | None, deadline_s: float | None, watcher: Watcher | None) -> None:
         """Run trials; a worker that dies is started again."""
@@ -120,6 +129,7 @@ class _Launch:
     def confirm(self) -> None:
         """Measure the front once more."""
         if self._builds_take_long:
+            _log.info("%d workers build the front once more, and one then measures it", self.workers)
             self._once(build_finalists, workers=self.workers)
         self._once(confirm_study, workers=1)
 

@@ -38,7 +38,8 @@ def test_a_worker_that_is_lost_with_its_node_starts_anew_on_another(ray_cluster:
         place.start(0, partial(works.note_and_wait, tmp_path / "first"))
         pid = noted(tmp_path / "first")["pid"]
         ray_cluster.remove_node(extra, allow_graceful=False)
-        assert ending_of(place) == Ending(status=None)
+        lost = ending_of(place)  # here its process may be killed, and this be told, a moment before the node is gone
+        assert lost in (Ending(status=None), Ending(status=-9))
         assert is_gone(pid), "it stops when nobody holds it any more"
         extra = ray_cluster.add_node(num_cpus=4)
         again = Ending(status=None)
