@@ -25,9 +25,9 @@ def note_and_wait(path: Path) -> None:
     """Also with a child, as workers have; until SIGTERM comes, which is heeded after a while."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with subprocess.Popen(["sleep", "600"]) as child:
-        path.with_suffix(".child").write_text(str(child.pid))
-        note(path)
         try:
+            path.with_suffix(".child").write_text(str(child.pid))
+            note(path)  # from here on SIGTERM may come
             time.sleep(600)
         finally:
             child.kill()
