@@ -108,8 +108,8 @@ class Clock:
         Raises:
             EngineError: as `latency`, and what `built` raises.
         """
-        if (kept := self.device.store.local.find("spread", self._key("spread"))) is not None:
-            return Spread(**json.loads((kept / _FILES["spread"]).read_text(encoding="ascii")))
+        if (kept := self._kept("spread")) is not None:
+            return Spread(**json.loads(kept))
         differ = self.device.kind.chooses_kernels
         count = timings_of_spread(chooses_kernels=differ)
         builds = built(count) if differ else [*built(1)] * count
@@ -135,16 +135,23 @@ class Clock:
             (folder / _FILES[what]).write_text(value, encoding="ascii")
 
         try:
-            kept = self.device.store.local.make(what, self._key(what), fill)
+            return _text(what, self.device.store.local.make(what, self._key(what), fill))
         except _NotKeptError as found:
             return str(found)
-        return (kept / _FILES[what]).read_text(encoding="ascii")
+
+    def _kept(self, what: str) -> str | None:
+        found = self.device.store.local.find(what, self._key(what))
+        return None if found is None else _text(what, found)
 
     def _key(self, what: str) -> str:
         reference, machine = self.reference.name, self.device.this_very()
         if what == "spread":
             return content_key(reference=reference, machine=machine, timing=steps.TIMING, spread=SPREAD)
         return content_key(reference=reference, machine=machine, timing=steps.TIMING)
+
+
+def _text(what: str, entry: Path) -> str:
+    return (entry / _FILES[what]).read_text(encoding="ascii")
 
 
 class _NotKeptError(Exception):

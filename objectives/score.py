@@ -143,7 +143,7 @@ class Scorer(Builder):
 
     def _pairs_to_time(self, count: int) -> list[tuple[Clock, EngineRef]]:
         """So many builds of the reference and of the engine least like it, which all workers of a machine share out."""
-        graphs = self.reference_graph(), self.least_like_the_reference()
+        graphs = _, other = self.reference_graph(), self.least_like_the_reference()
         builds = [replace(self, build=number) for number in range(count)]
         do_all(
             {f"{graph.graph_hash}-{build.build}": partial(build.engine, graph) for build in builds for graph in graphs},
@@ -151,7 +151,7 @@ class Scorer(Builder):
         )
         if timings := self.kind.timing_cache(self.options):
             share_timings(timings, self.store)
-        return [(build.clock(), build.engine(graphs[1])) for build in builds]
+        return [(build.clock(), build.engine(other)) for build in builds]
 
     def least_like_the_reference(self) -> QuantizedModel:
         """The graph with all layers in INT8, or the reference's if that is not built, which is logged."""

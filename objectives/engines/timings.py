@@ -11,7 +11,7 @@ import secrets
 import shutil
 from pathlib import Path
 
-from ..store import Store, content_key, disk_errors, write_whole
+from ..store import Store, content_key, disk_errors, replace_file, write_whole
 from ..store.turn import turn
 
 TIMINGS = 1
@@ -71,11 +71,9 @@ def _begin(file: Path, store: Store) -> None:
         rename_timings(file)
         file.touch()
         return
-    aside = file.with_suffix(".aside")
     timings, name = (shared / each for each in _NAMES)
     write_whole(_name(file), name.read_text(encoding="ascii"))
-    shutil.copyfile(timings, aside)
-    aside.rename(file)
+    replace_file(file, timings.read_bytes())
 
 
 def _name(file: Path) -> Path:

@@ -1,6 +1,6 @@
 """The content-addressed cache: what a step made is kept under the hash of everything that decided it."""
 
-from .disk import disk_errors, made_aside, write_whole
+from .disk import disk_errors, made_aside, replace_file, write_whole
 from .keys import content_key, file_hash
 from .remote import Remote
 from .report import CacheReport, KindReport, cache_report
@@ -20,6 +20,7 @@ __all__ = [
     "file_hash",
     "is_whole",
     "made_aside",
+    "replace_file",
     "touch",
     "write_whole",
 ]

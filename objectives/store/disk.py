@@ -105,6 +105,15 @@ def write_whole(path: Path, text: str) -> None:
             aside.unlink(missing_ok=True)
 
 
+def replace_file(path: Path, content: bytes) -> None:
+    """Write aside and rename: a reader, or a killed writer, never sees half of it."""
+    descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-")
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(content)
+    Path(aside).chmod(0o644)
+    Path(aside).rename(path)
+
+
 def _refusal(folder: Path) -> OSError | None:
     """Why a MiB cannot be written into an existing folder; None if it can."""
     try:

@@ -102,15 +102,13 @@ class _Launch:
 
     def prepare(self) -> None:
         """Make the study, and what all workers then find."""
-        if not self._builds_take_long:
-            self._once(prepare_study, workers=1)
-            return
-        _log.info(
-            "one worker calibrates, and builds the first engines, which may take minutes: see %s", self.place.logs()
-        )
+        if self._builds_take_long:
+            logs = self.place.logs()
+            _log.info("one worker calibrates, and builds the first engines, which may take minutes: see %s", logs)
         self._once(prepare_study, workers=1)
-        _log.info("%d workers build some of these again, to tell how far builds differ", self.workers)
-        self._once(compare_builds, workers=self.workers)
+        if self._builds_take_long:
+            _log.info("%d workers build some of these again, to tell how far builds differ", self.workers)
+            self._once(compare_builds, workers=self.workers)
 
     def search(self, *, trials: int | None, deadline_s: float | None, watcher: Watcher | None) -> None:
         """Run trials; a worker that dies is started again."""

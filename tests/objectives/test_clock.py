@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from kernels import kernels_of_shared_dir
 from qpareto.errors import EngineError
 from qpareto.objectives import clock, steps
 from qpareto.objectives.clock import Clock
-from qpareto.objectives.engines import EngineKind, EngineOptions, build
+from qpareto.objectives.engines import build
 from qpareto.objectives.engines.openvino.kind import OpenVinoKind, OpenVinoOptions
 from qpareto.objectives.engines.ref import EngineRef
 from qpareto.objectives.isolation.child import run_in_child
@@ -97,12 +98,8 @@ def test_the_spread_is_of_as_many_builds_as_may_differ_in_processes_of_their_own
 def test_another_machine_begins_with_the_timings_of_the_first_and_finds_its_engines_in_the_remote(
     scorer: Scorer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def timing_cache(kind: EngineKind, options: EngineOptions) -> Path | None:
-        del kind
-        return options.shared_dir and options.shared_dir / "timing-gpu-8.6.1.cache"
-
     monkeypatch.setattr(OpenVinoKind, "chooses_kernels", True)
-    monkeypatch.setattr(OpenVinoKind, "timing_cache", timing_cache)
+    monkeypatch.setattr(OpenVinoKind, "timing_cache", kernels_of_shared_dir)
 
     def on(machine: str, root: Path) -> Scorer:
         options = replace(scorer.options, shared_dir=tmp_path / machine)

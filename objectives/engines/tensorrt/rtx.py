@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ....errors import EngineError
+from ...store import replace_file
 from ..base import Availability
 from ..gpu import Gpu, NoGpu, present_gpu
 from ..options import EngineOptions, option
 from .kind import TensorRtKind
 from .options import BuilderOptions
-from .timing_cache import file_stem, replace_file
+from .timing_cache import file_stem
 from .typing import StronglyTyped
 
 _CAPABILITIES = ("7.5", "8.0", "8.6", "8.9", "12.0", "12.1")

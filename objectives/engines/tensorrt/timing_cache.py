@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import logging
-import os
 import re
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...store import replace_file
 from ..timings import rename_timings
 
 if TYPE_CHECKING:
@@ -77,15 +76,6 @@ class TimingCacheFile:
 def file_stem(gpu: str, version: str) -> str:
     """A part of a file's name, for what fits one GPU model and one version of a library only."""
     return re.sub(r"[^a-z0-9.]+", "-", f"{gpu}-{version}".lower()).strip("-")
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Write aside and rename: a reader, or a killed writer, never sees half of it."""
-    descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-")
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(content)
-    Path(aside).chmod(0o644)
-    Path(aside).rename(path)
 
 
 def _parsed(config: tensorrt.IBuilderConfig, content: bytes) -> tensorrt.ITimingCache | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from contracts.engines import SmallDetector
-from qpareto.objectives.engines import EngineKind, EngineOptions
+from kernels import kernels_of_shared_dir
 from qpareto.objectives.engines.build import engine_from_onnx, find_engine
 from qpareto.objectives.engines.openvino.kind import OpenVinoKind, OpenVinoOptions
 from qpareto.objectives.engines.timings import name_of_timings, rename_timings, share_timings
@@ -84,17 +84,13 @@ def test_nothing_is_shared_without_a_remote_or_a_name(tmp_path: Path, store: Sto
 def test_an_engine_that_was_built_by_other_timings_is_another_engine(
     tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def timing_cache(kind: EngineKind, options: EngineOptions) -> Path | None:
-        del kind
-        return options.shared_dir and options.shared_dir / "timing-gpu-8.6.1.cache"
-
-    monkeypatch.setattr(OpenVinoKind, "timing_cache", timing_cache)  # it keeps none of its own
+    monkeypatch.setattr(OpenVinoKind, "timing_cache", kernels_of_shared_dir)  # it keeps none of its own
     options = OpenVinoOptions(threads=1, shared_dir=tmp_path / "caches")
     built = engine_from_onnx(SmallDetector(quantized=True).save(tmp_path / "graph.onnx"), "a hash", options, store)
     assert find_engine("a hash", options, store) == built
     (tmp_path / "caches").rename(tmp_path / "kept")
     (tmp_path / "caches").mkdir()
-    (tmp_path / "caches" / "timing-gpu-8.6.1.cache").write_bytes(b"of another machine, from before names")
+    (tmp_path / "caches" / "kernels").write_bytes(b"of another machine, from before names")
     assert find_engine("a hash", options, store) is None
     shutil.rmtree(tmp_path / "caches")
     assert find_engine("a hash", options, store) is None

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from qpareto.errors import DiskError, EngineError
-from qpareto.objectives.store import disk_errors, made_aside, write_whole
+from qpareto.objectives.store import disk_errors, made_aside, replace_file, write_whole
 from store_contents import contents, write_one
 
 
@@ -54,3 +54,13 @@ def test_full_temporary_files_are_recognised_too(
     monkeypatch.setattr("tempfile.tempdir", str(nearly_full_disk(64)))
     with pytest.raises(DiskError, match="TMPDIR"), disk_errors(tmp_path):
         raise RuntimeError("a library could not write its temporary file")
+
+
+def test_a_file_is_replaced_whole_and_leaves_nothing_aside(tmp_path: Path) -> None:
+    path = tmp_path / "a.cache"
+    path.write_bytes(b"old")
+    with path.open("rb") as reader:
+        replace_file(path, b"new and longer")
+        assert reader.read() == b"old"
+    assert path.read_bytes() == b"new and longer"
+    assert list(tmp_path.iterdir()) == [path]

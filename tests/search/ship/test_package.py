@@ -11,12 +11,12 @@ import jsonschema
 import onnx
 import pytest
 
+from kernels import kernels_of_shared_dir
 from made_up_trials import changed, measured
 from no_images import never
 from qpareto.errors import StudyError
 from qpareto.objectives.accuracy.data.dataset import Dataset
 from qpareto.objectives.accuracy.tasks import Task
-from qpareto.objectives.engines import EngineKind, EngineOptions
 from qpareto.objectives.engines.openvino.kind import OpenVinoKind
 from qpareto.objectives.measurement import Measurement
 from qpareto.objectives.quantization.apply_mask import float_graph
@@ -188,12 +188,6 @@ def test_an_engine_that_was_built_without_a_timing_cache_brings_none(package: Pa
     manifest = write_package(package, measurement_of(package), STORY)
     assert manifest.engine.timing_cache is None
     assert "timing.cache" not in manifest.files
-
-
-def kernels_of_shared_dir(kind: EngineKind, options: EngineOptions) -> Path:
-    del kind
-    assert options.shared_dir is not None
-    return options.shared_dir / "kernels"
 
 
 def test_the_readme_says_what_was_chosen_why_and_how_it_was_measured(package: Package) -> None:

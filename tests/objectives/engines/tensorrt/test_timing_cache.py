@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from qpareto.objectives.engines.tensorrt.timing_cache import TimingCacheFile, file_stem, replace_file
+from qpareto.objectives.engines.tensorrt.timing_cache import TimingCacheFile, file_stem
 from qpareto.objectives.engines.timings import name_of_timings
 from qpareto.objectives.store import Store
 
@@ -103,16 +103,6 @@ def test_a_file_that_does_not_fit_is_left_out_and_replaced(file: TimingCacheFile
     assert build(file, "conv") == set()
     assert build(file, "gemm") == {"conv"}
     assert name_of_timings(file.path, store) not in {name, None}
-
-
-def test_a_file_is_replaced_whole_and_leaves_nothing_aside(tmp_path: Path) -> None:
-    path = tmp_path / "a.cache"
-    path.write_bytes(b"old")
-    with path.open("rb") as reader:
-        replace_file(path, b"new and longer")
-        assert reader.read() == b"old"
-    assert path.read_bytes() == b"new and longer"
-    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.filterwarnings("ignore:.*no-ops in TensorRT-RTX:DeprecationWarning")
