@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -13,7 +13,7 @@ from typing import ParamSpec, TypeVar
 from ..errors import DeviceError
 from .engines import EngineKind, EngineOptions, availability, engine_kind
 from .isolation.child import run_in_child
-from .isolation.lock import build_lock, device_lock
+from .isolation.lock import device_lock
 from .store import Store, disk_errors
 
 P = ParamSpec("P")
@@ -102,16 +102,19 @@ class Device:
             yield
 
     def building(self) -> AbstractContextManager[None]:
-        """A build, and nothing beside it that spoils its choice of kernels, where it chooses them by timing them."""
+        """A build, and nothing beside it that spoils its choice of kernels, where it chooses them by timing them.
+
+        Holds nothing for a kind whose builds hold the device themselves: see `EngineKind.times_kernels_alone`.
+        """
         if not self.kind.chooses_kernels:
             return self.beside_timing()
-        return build_lock(self.kind.device_id()) if self.kind.times_kernels_alone() else self.alone()
+        return nullcontext() if self.kind.times_kernels_alone() else self.alone()
 
     @contextmanager
     def beside_timing(self, *, on_host: bool = False) -> Iterator[None]:
         """Work that may run beside its like, and not beside another process's timing on the same device.
 
-        Never around a build, which would wait for its turn to time kernels until this ends: that is `building`.
+        Never around a build, which may wait for this to end: that is `building`.
 
         Args:
             on_host: it uses this machine's CPU only: a device beside it is not disturbed.

@@ -128,10 +128,10 @@ def race(  # noqa: PLR0913 - all but the engines by name
     """
     kind, device = candidate.kind, candidate.kind.device_id()
     with ExitStack() as stack:
+        with device_lock(device, exclusive=False):
+            one, loaded = (stack.enter_context(_loaded(engine, images.pixels)) for engine in (reference, candidate))
         with device_lock(device, exclusive=True):
-            loaded = stack.enter_context(_loaded(candidate, images.pixels))
-            with _loaded(reference, images.pixels) as one:
-                timed = _timed(one, loaded, kind, budget=budget, load=load)
+            timed = _timed(one, loaded, kind, budget=budget, load=load)
         rival = None if timed.is_disturbed else contest.race.rival(contest.front, timed.ratio)
         with device_lock(device, exclusive=False):
             found = (

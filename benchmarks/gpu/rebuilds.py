@@ -177,7 +177,7 @@ class Bench:
         self.record.add({"what": BUILD, **self.facts, **told})
 
     def _fill(self, folder: Path, build: Build, cache: Path) -> None:
-        with tempfile.TemporaryDirectory() as aside, self.device.alone():
+        with tempfile.TemporaryDirectory() as aside, self.device.building():
             paths = {graph: Path(aside) / f"{graph}.onnx" for graph in self.graphs}
             for graph, quantized in self.graphs.items():
                 paths[graph].write_bytes(self.scorer.built_graph(quantized).SerializeToString())

@@ -143,9 +143,9 @@ class EngineKind(ABC):
         return options
 
     def times_kernels_alone(self) -> bool:
-        """Whether a build that chooses kernels keeps others off the device while it times them, and only then.
+        """Whether `build` holds the device by itself, keeping others off it while it times kernels, and only then.
 
-        If not, it must have the device to itself from beginning to end.
+        If not, a build that chooses kernels must have the device to itself from beginning to end.
         """
         return False
 

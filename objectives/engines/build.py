@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from ..isolation.child import run_in_child
-from ..isolation.lock import beside_kernels
+from ..isolation.lock import device_lock
 from ..store import Store, content_key, disk_errors
 from . import engine_kind
-from .base import Engine
+from .base import Engine, EngineKind
 from .inspection import save_layers
 from .options import EngineOptions
 from .ref import EngineRef
@@ -72,8 +73,16 @@ def build_engine(onnx_path: Path, engine_dir: Path, options: EngineOptions, proo
     with disk_errors(engine_dir.parent):
         kind.build(onnx_path, engine_dir, options)
         if proof is not None and kind.availability().can_run:
-            with beside_kernels(kind.device_id()), kind.load(engine_dir, options) as engine:
+            with built_engines_run(kind), kind.load(engine_dir, options) as engine:
                 proof(engine, onnx_path, engine_dir)
+
+
+def built_engines_run(kind: EngineKind) -> AbstractContextManager[None]:
+    """What was just built may run, in the process that built it: beside its like, and beside no timing.
+
+    Holds nothing for a kind whose device is held from before its build: see `EngineKind.times_kernels_alone`.
+    """
+    return device_lock(kind.device_id(), exclusive=False) if kind.times_kernels_alone() else nullcontext()
 
 
 def find_engine(graph_hash: str, options: EngineOptions, store: Store, *, build: int = 0) -> EngineRef | None:

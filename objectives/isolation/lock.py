@@ -1,7 +1,8 @@
 """One timing at a time on one device, on the whole machine: of an engine, or of a kernel that a build chooses by it.
 
-While an engine is timed nothing else of ours uses the device. While a build times kernels nothing else runs on the
-device, but other builds go on with what they do on the CPU, which is most of a build.
+While an engine is timed nothing else of ours uses the device: a build stops between two of its steps, and goes on
+after that. While a build times kernels nothing else runs on the device, but other builds go on with what they do on the
+CPU, which is most of a build.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import logging
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -38,43 +39,61 @@ def device_lock(device: str, *, exclusive: bool) -> Iterator[None]:
     Raises:
         DiskError: the folder cannot be written, or its file system has no locks.
     """
-    with _held(device, exclusive=exclusive), nullcontext() if exclusive else beside_kernels(device):
+    with _held(device, exclusive=exclusive), nullcontext() if exclusive else _held(_kernels(device), exclusive=False):
         yield
 
 
 @contextmanager
-def build_lock(device: str) -> Iterator[None]:
-    """Hold a device, shared, for a build that uses it within `kernel_lock` and `beside_kernels`. Raises the same."""
-    with _held(device, exclusive=False):
-        yield
+def build_lock(device: str) -> Iterator[Callable[[], None]]:
+    """Hold a device, shared, for a build, which times kernels within `kernel_lock`. Raises the same.
+
+    Yields:
+        Lets those go first who wait to hold the device alone, and returns when they are done: to be called often, at
+        once if nobody waits, between two steps of the build that leave nothing running on the device, and never within
+        `kernel_lock`. Raises the same.
+    """
+    with _held(device, exclusive=False) as give_way:
+        yield give_way
 
 
 @contextmanager
 def kernel_lock(device: str) -> Iterator[None]:
     """While a build, within `build_lock`, times kernels: nothing else runs on the device. Raises the same."""
-    with _held(f"{device} kernels", exclusive=True):
+    with _held(_kernels(device), exclusive=True):
         yield
 
 
 @contextmanager
-def beside_kernels(device: str) -> Iterator[None]:
-    """While a build, within `build_lock`, runs what it built: never beside another that times kernels."""
-    with _held(f"{device} kernels", exclusive=False):
-        yield
-
-
-@contextmanager
-def _held(device: str, *, exclusive: bool) -> Iterator[None]:
+def _held(device: str, *, exclusive: bool) -> Iterator[Callable[[], None]]:
+    """Who waits for the room waits at its open door, which keeps newcomers out."""
     with disk_errors(_folder()):
         door, room = (_opened(lock_file(device, name)) for name in ("door", "room"))
-    try:
+
+    def enter() -> None:
         _wait_for(door, fcntl.LOCK_EX, device)
         _wait_for(room, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH, device)
         fcntl.flock(door, fcntl.LOCK_UN)
-        yield
+
+    def give_way() -> None:
+        try:
+            fcntl.flock(door, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            fcntl.flock(room, fcntl.LOCK_UN)
+            enter()
+        else:
+            fcntl.flock(door, fcntl.LOCK_UN)
+
+    try:
+        enter()
+        yield give_way
     finally:
         os.close(room)
         os.close(door)
+
+
+def _kernels(device: str) -> str:
+    """What a build holds alone while it times kernels."""
+    return f"{device} kernels"
 
 
 def lock_file(device: str, name: str) -> Path:

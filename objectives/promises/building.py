@@ -15,7 +15,7 @@ import numpy as np
 
 from ...errors import EngineError, ModelError
 from ..engines import EngineKind, EngineOptions
-from ..engines.build import engine_bytes
+from ..engines.build import built_engines_run, engine_bytes
 from ..isolation.child import run_in_child
 from .built import Built, Promises
 from .check import expect, expect_refusal
@@ -137,7 +137,7 @@ def _mixes_no_images(built: Built, larger_dir: Path, options: EngineOptions) -> 
     expect(any(larger_dir.iterdir()), f"building for batch {options.batch} left nothing in its folder.")
     if not built.kind.availability().can_run:
         return f"batch {options.batch} builds"
-    with built.kind.load(larger_dir, options) as larger, built.load() as engine:
+    with built_engines_run(built.kind), built.kind.load(larger_dir, options) as larger, built.load() as engine:
         halves = [built.images(), built.images(built.input_shape[0])]
         outputs = larger.infer(np.concatenate(halves))
         alone = [np.concatenate(parts) for parts in zip(*map(engine.infer, halves), strict=True)]

@@ -7,7 +7,7 @@ is told which precision each layer runs in is `typing.py`'s to know.
 from __future__ import annotations
 
 import platform
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
@@ -21,8 +21,8 @@ from ....errors import EngineError, NoKernelError
 from ..base import Availability, Engine, EngineKind
 from ..gpu import NO_GPU, Gpu, NoGpu, announce_gpu, present_gpu
 from ..options import EngineOptions
+from .gpu_turns import GpuTurns
 from .graph import graph_of_onnx, parser_reason
-from .kernel_timing import KernelTiming
 from .libraries import advice_of_failure
 from .log import TensorRtLog, library_log
 from .options import BuilderOptions, TensorRtOptions
@@ -107,24 +107,24 @@ class TensorRtKind(EngineKind):
         typing = self._typing(trt)
         model = graph_of_onnx(onnx_path, options, typing)
         log = library_log(trt).start()
-        builder = _builder(trt)
-        network: tensorrt.INetworkDefinition = builder.create_network(typing.network_flags(trt))
-        parser: tensorrt.OnnxParser = trt.OnnxParser(network, log.logger)
-        if not parser.parse(model.SerializeToString()):
-            raise EngineError(f"{self.title} cannot read {onnx_path.name}: {parser_reason(parser, model)}.")
-        config = self._config(trt, builder, options)
-        typing.constrain(trt, network, config, options)
-        cache = self._timing_cache(options)
-        if cache is not None:
-            cache.lend(config)
-        with KernelTiming(log, self.device_id()) if typing.tells_kernel_timing else nullcontext():
+        with self._turns(log, typing):
+            builder = _builder(trt)
+            network: tensorrt.INetworkDefinition = builder.create_network(typing.network_flags(trt))
+            parser: tensorrt.OnnxParser = trt.OnnxParser(network, log.logger)
+            if not parser.parse(model.SerializeToString()):
+                raise EngineError(f"{self.title} cannot read {onnx_path.name}: {parser_reason(parser, model)}.")
+            config = self._config(trt, builder, options)
+            typing.constrain(trt, network, config, options)
+            cache = self._timing_cache(options)
+            if cache is not None:
+                cache.lend(config)
             plan = builder.build_serialized_network(network, config)
-        if plan is None:
-            raise self._build_error(onnx_path, log)
-        if cache is not None:
-            cache.take_back(config)
-        (engine_dir / PLAN).write_bytes(bytes(plan))
-        self._inspect(trt, engine_dir)
+            if plan is None:
+                raise self._build_error(onnx_path, log)
+            if cache is not None:
+                cache.take_back(config)
+            (engine_dir / PLAN).write_bytes(bytes(plan))
+            self._inspect(trt, engine_dir)
 
     def load(self, engine_dir: Path, options: EngineOptions) -> Engine:
         from ..cuda import CudaEngine
@@ -220,6 +220,10 @@ class TensorRtKind(EngineKind):
         found = self.availability()
         if not found.can_run:
             raise EngineError(f"{self.title} cannot run here. {found.reason}")
+
+    def _turns(self, log: TensorRtLog, typing: Typing) -> AbstractContextManager[Any]:
+        """What holds the GPU during a build that tells when it times kernels; others have it to themselves."""
+        return GpuTurns(log, self.device_id()) if typing.tells_kernel_timing else nullcontext()
 
     def _timing_cache(self, options: EngineOptions) -> TimingCacheFile | None:
         gpu = present_gpu()

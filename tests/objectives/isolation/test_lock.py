@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import queue
 import shutil
 import stat
 import subprocess
@@ -19,7 +20,7 @@ import pytest
 
 from lock_turns import had
 from qpareto.errors import DiskError
-from qpareto.objectives.isolation.lock import beside_kernels, build_lock, device_lock, kernel_lock
+from qpareto.objectives.isolation.lock import build_lock, device_lock, kernel_lock
 
 HOLDER = (
     "import sys; sys.path[:] = {path!r}\n"
@@ -48,6 +49,23 @@ def held_by_another(device: str, *, exclusive: bool, within: tuple[str, ...] = (
             yield other
         finally:
             other.kill()
+
+
+@contextmanager
+def held_alone_next(device: str) -> Iterator[threading.Event]:
+    """Wait for a device in a thread, behind whoever waits for it already, and hold it, once it is had, to the end."""
+    had_it, let_go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with device_lock(device, exclusive=True):
+            had_it.set()
+            let_go.wait(60)
+
+    threading.Thread(target=hold, daemon=True).start()
+    try:
+        yield had_it
+    finally:
+        let_go.set()
 
 
 def _try(device: str, *, exclusive: bool) -> threading.Event:
@@ -176,9 +194,41 @@ def test_an_engine_is_timed_beside_no_build_and_builds_wait_for_it() -> None:
     assert build.wait(60)
 
 
-def test_a_build_times_kernels_beside_no_evaluation_no_proof_and_no_other_builds_timing() -> None:
+def test_a_build_that_gives_way_stops_until_the_engines_that_wait_are_timed() -> None:
+    steps = queue.Queue[str]()
+
+    def build(go_on: threading.Event) -> None:
+        with build_lock("GPU 0") as give_way:
+            steps.put("begun")
+            go_on.wait(60)
+            give_way()
+            steps.put("gone on")
+
+    go_on = threading.Event()
+    for _ in range(2):
+        threading.Thread(target=build, args=(go_on,), daemon=True).start()
+        assert steps.get(timeout=60) == "begun"
+    timed = _try("GPU 0", exclusive=True)
+    assert not timed.wait(0.3)
+    with held_alone_next("GPU 0") as held:
+        assert not held.wait(0.3)
+        go_on.set()
+        assert held.wait(60)
+        assert timed.is_set()  # it waited longer
+        with pytest.raises(queue.Empty):
+            steps.get(timeout=0.3)
+    assert [steps.get(timeout=60) for _ in range(2)] == ["gone on", "gone on"]
+
+
+def test_a_build_gives_way_to_nobody_but_who_waits_to_be_alone() -> None:
+    with build_lock("GPU 0") as give_way, held_by_another("GPU 0", exclusive=False):
+        give_way()
+        assert not _try("GPU 0", exclusive=True).wait(0.3)  # it still holds the device
+
+
+def test_a_build_times_kernels_beside_no_evaluation_and_no_other_builds_timing() -> None:
     with build_lock("GPU 0"), kernel_lock("GPU 0"):
-        waiting = [_try("GPU 0", exclusive=False), had(beside_kernels("GPU 0")), had(kernel_lock("GPU 0"))]
+        waiting = [_try("GPU 0", exclusive=False), had(kernel_lock("GPU 0"))]
         assert not any(lock.wait(0.3) for lock in waiting)
     assert all(lock.wait(60) for lock in waiting)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
+import time
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,11 +18,12 @@ from contracts.inspected_engines import InspectedEngineContract
 from qpareto.errors import EngineError, NoKernelError
 from qpareto.objectives.engines import EngineKind, EngineOptions, engine_kind
 from qpareto.objectives.engines.gpu import Gpu, present_gpu
+from qpareto.objectives.engines.tensorrt.kind import PLAN
 from qpareto.objectives.engines.tensorrt.log import library_log
 from qpareto.objectives.engines.tensorrt.options import TensorRtOptions
 from qpareto.objectives.engines.tensorrt.timing_cache import TimingCacheFile
 from qpareto.objectives.isolation.child import run_in_child
-from qpareto.objectives.isolation.lock import lock_file
+from qpareto.objectives.isolation.lock import device_lock, lock_file
 from qpareto.objectives.quantization.calibrate import structure_of_model
 from qpareto.objectives.store import Store
 from qpareto.spaces.masks import LayerMask
@@ -168,6 +171,25 @@ def test_a_build_holds_the_gpu_while_it_times_kernels(tmp_path: Path, monkeypatc
     path = SmallDetector(quantized=True).save(tmp_path / "g.onnx")
     KIND.build(path, tmp_path, dataclasses.replace(OPTIONS, optimization_level=2))
     assert lock_file(f"{KIND.device_id()} kernels", "room").is_file()
+
+
+@pytest.mark.skipif(not TELLS_KERNEL_TIMING, reason="this version does not tell when it times kernels")
+def test_a_build_stops_while_an_engine_is_timed_and_goes_on_after_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QPARETO_LOCK_DIR", str(tmp_path / "locks"))
+    path = SmallDetector(quantized=True).save(tmp_path / "g.onnx")
+    options = dataclasses.replace(OPTIONS, optimization_level=2)
+    build = threading.Thread(target=KIND.build, args=(path, tmp_path, options))
+    build.start()
+    while not lock_file(f"{KIND.device_id()} kernels", "room").is_file() and build.is_alive():
+        time.sleep(0.001)
+    with device_lock(KIND.device_id(), exclusive=True):
+        build.join(5)
+        assert build.is_alive()
+        assert not (tmp_path / PLAN).exists()
+    build.join()
+    assert (tmp_path / PLAN).is_file()
 
 
 def test_a_later_build_finds_the_timings_of_an_earlier_one(tmp_path: Path) -> None:

@@ -1,22 +1,27 @@
-"""A build has the GPU to itself while it times kernels, by what version 8.6.1 says of its steps, and only then."""
+"""A build has the GPU to itself while it times kernels, and stops while an engine is timed, by what 8.6.1 tells."""
 
 from __future__ import annotations
 
 import gzip
 import re
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lock_turns import is_free, is_held
+from lock_turns import had, is_free, is_held
 from qpareto.errors import DiskError
-from qpareto.objectives.engines.tensorrt import kernel_timing
-from qpareto.objectives.engines.tensorrt.kernel_timing import KernelTiming
+from qpareto.objectives.engines.tensorrt import gpu_turns
+from qpareto.objectives.engines.tensorrt.gpu_turns import GpuTurns
 from qpareto.objectives.engines.tensorrt.log import TensorRtLog
-from qpareto.objectives.isolation.lock import beside_kernels, kernel_lock
+from qpareto.objectives.isolation.lock import device_lock, kernel_lock
 
 GPU = "GPU-0"
 TUNING = "*************** Autotuning format combination: Half(12800,6400,80,1) -> Half(12800,6400,80,1) ***************"
@@ -52,32 +57,32 @@ def log() -> TensorRtLog:
 
 
 def test_while_kernels_are_timed_the_gpu_is_this_builds(log: TensorRtLog) -> None:
-    with KernelTiming(log, GPU):
+    with GpuTurns(log, GPU):
         for message in (TUNING, BEGINS, TIMED, TIMED):
             log.hear("VERBOSE", message)
         assert is_held(kernel_lock(GPU))
-        assert is_held(beside_kernels(GPU))
+        assert is_held(device_lock(GPU, exclusive=False))
         log.hear("VERBOSE", CHOSEN)
         assert is_free(kernel_lock(GPU))
 
 
 @pytest.mark.parametrize("message", [CHOSEN, NEXT_LAYER, TUNING, NO_TACTICS])
 def test_what_follows_a_layers_timing_frees_the_gpu(log: TensorRtLog, message: str) -> None:
-    with KernelTiming(log, GPU):
+    with GpuTurns(log, GPU):
         log.hear("VERBOSE", BEGINS)
         log.hear("VERBOSE", message)
         assert is_free(kernel_lock(GPU))
 
 
 def test_kernels_that_the_timing_cache_knows_keep_nobody_waiting(log: TensorRtLog) -> None:
-    with KernelTiming(log, GPU):
+    with GpuTurns(log, GPU):
         for message in (NEXT_LAYER, TUNING, TUNING, TUNING):
             log.hear("VERBOSE", message)
         assert is_free(kernel_lock(GPU))
 
 
 def test_another_library_of_kernels_for_the_same_layer_is_timed_without_a_pause(log: TensorRtLog) -> None:
-    with KernelTiming(log, GPU):
+    with GpuTurns(log, GPU):
         for message in (BEGINS, TIMED, BEGINS, TIMED):
             log.hear("VERBOSE", message)
         assert is_held(kernel_lock(GPU))
@@ -85,7 +90,7 @@ def test_another_library_of_kernels_for_the_same_layer_is_timed_without_a_pause(
 
 def test_a_build_that_fails_as_it_times_kernels_frees_the_gpu(log: TensorRtLog) -> None:
     def build() -> None:
-        with KernelTiming(log, GPU):
+        with GpuTurns(log, GPU):
             log.hear("VERBOSE", BEGINS)
             raise RuntimeError
 
@@ -95,22 +100,78 @@ def test_a_build_that_fails_as_it_times_kernels_frees_the_gpu(log: TensorRtLog) 
 
 
 def test_what_is_said_after_a_build_holds_nothing(log: TensorRtLog) -> None:
-    with KernelTiming(log, GPU):
+    with GpuTurns(log, GPU):
         log.hear("VERBOSE", BEGINS)
     log.hear("VERBOSE", BEGINS)
     assert is_free(kernel_lock(GPU))
+
+
+def test_a_build_stops_between_two_steps_for_an_engine_that_waits_to_be_timed(log: TensorRtLog) -> None:
+    with GpuTurns(log, GPU):
+        log.hear("VERBOSE", BEGINS)
+        timed = had(device_lock(GPU, exclusive=True))
+        assert not timed.wait(0.3)
+        log.hear("VERBOSE", TIMED)  # one kernel; others follow
+        assert not timed.is_set()
+        log.hear("VERBOSE", CHOSEN)
+        assert timed.is_set()
+        log.hear("VERBOSE", BEGINS)
+        assert is_held(kernel_lock(GPU))
+
+
+def test_builds_that_wait_for_one_anothers_kernels_keep_no_timing_waiting(log: TensorRtLog) -> None:
+    others, other_goes_on = log_of_a_library(), threading.Event()
+
+    def build() -> None:
+        with GpuTurns(others, GPU):
+            others.hear("VERBOSE", BEGINS)  # waits until the first build's kernels are timed
+            others.hear("VERBOSE", CHOSEN)
+            other_goes_on.set()
+
+    with GpuTurns(log, GPU):
+        log.hear("VERBOSE", BEGINS)
+        threading.Thread(target=build, daemon=True).start()
+        timed = had(device_lock(GPU, exclusive=True))
+        assert not other_goes_on.wait(0.3)
+        for message in (CHOSEN, TUNING, BEGINS, CHOSEN):
+            log.hear("VERBOSE", message)
+        assert timed.wait(60)
+    assert other_goes_on.wait(60)
+
+
+def test_an_engine_waits_for_a_real_build_for_a_quarter_of_a_second_on_average_and_three_at_most(
+    log: TensorRtLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_s, ways = 0.0, list[float]()
+
+    @contextmanager
+    def building(device: str) -> Iterator[Callable[[], None]]:
+        assert device == GPU
+        yield lambda: ways.append(at_s)
+
+    monkeypatch.setattr(gpu_turns, "build_lock", building)
+    lines = gzip.decompress(BUILD_LOG.read_bytes()).decode().splitlines()
+    with GpuTurns(log, GPU):
+        for line in lines:
+            seconds, _, message = line.partition(" ")
+            at_s = float(seconds)
+            log.hear("VERBOSE", message)
+    waits = np.diff([float(lines[0].split()[0]), *ways, at_s])
+    assert (waits**2).sum() / 2 / waits.sum() < 0.25  # of one that comes at any moment
+    assert waits.max() < 3
 
 
 def test_a_gpu_that_cannot_be_held_is_told_once_the_build_is_over(log: TensorRtLog, lock_dir: Path) -> None:
     steps = []
 
     def build() -> None:
-        with KernelTiming(log, GPU):
+        with GpuTurns(log, GPU):
+            shutil.rmtree(lock_dir)
+            lock_dir.write_text("no folder")
             for message in (BEGINS, TIMED, BEGINS):
                 log.hear("VERBOSE", message)
                 steps.append(message)
 
-    lock_dir.write_text("no folder")
     with pytest.raises(DiskError, match="locks"):
         build()
     assert len(steps) == 3
@@ -139,10 +200,10 @@ def test_every_kernel_of_a_real_build_is_timed_alone_and_nine_tenths_of_its_time
             held.pop()
             held_s += at_s - since_s
 
-    monkeypatch.setattr(kernel_timing, "kernel_lock", Watched)
+    monkeypatch.setattr(gpu_turns, "kernel_lock", Watched)
     lines = gzip.decompress(BUILD_LOG.read_bytes()).decode().splitlines()
     begun_s, timed = float(lines[0].split()[0]), 0
-    with KernelTiming(log, GPU):
+    with GpuTurns(log, GPU):
         for line in lines:
             seconds, _, message = line.partition(" ")
             at_s = float(seconds)
@@ -160,7 +221,7 @@ def test_the_gpu_is_held_from_a_timings_begin_to_its_end_whatever_comes_between(
     log = log_of_a_library()
     ends = {NO_TACTICS, CHOSEN, NEXT_LAYER, TUNING}
     expected = [message for message in messages if message in {BEGINS} | ends][-1:] == [BEGINS]
-    with KernelTiming(log, GPU):
+    with GpuTurns(log, GPU):
         for message in messages:
             log.hear("VERBOSE", message)
         assert is_held(kernel_lock(GPU)) if expected else is_free(kernel_lock(GPU))
