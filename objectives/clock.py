@@ -50,17 +50,16 @@ class Clock:
         Raises:
             EngineError: an engine does not load or run, takes too long, or finds something else when it is timed.
         """
-        with self.device.alone():
-            return self.device.run(
-                f"latency-{engine.name}",
-                steps.time,
-                *(self.reference, engine),
-                pixels=self.pixels,
-                head=self.head,
-                sample=sample,
-                budget=self.budget,
-                load=self.load,
-            )
+        return self.device.run_timing(
+            f"latency-{engine.name}",
+            steps.time,
+            *(self.reference, engine),
+            pixels=self.pixels,
+            head=self.head,
+            sample=sample,
+            budget=self.budget,
+            load=self.load,
+        )
 
     def images_against_one(self, engine: EngineRef) -> PairedLatency:
         """The engine timed on all images in turn against itself on one of them: not 1 if its speed depends on them.
@@ -68,9 +67,8 @@ class Clock:
         Raises:
             EngineError: as `latency`.
         """
-        with self.device.alone():
-            timed = engine, self.pixels, self.budget, self.load
-            return self.device.run(f"images-{engine.name}", steps.time_images_against_one, *timed)
+        timed = engine, self.pixels, self.budget, self.load
+        return self.device.run_timing(f"images-{engine.name}", steps.time_images_against_one, *timed)
 
     def layer_times(self, engine: EngineRef) -> tuple[LayerTime, ...]:
         """What each layer of an engine takes.
@@ -78,8 +76,7 @@ class Clock:
         Raises:
             EngineError: the engine does not load or run, takes too long, or does not tell of its layers.
         """
-        with self.device.alone():
-            return self.device.run(f"profile-{engine.name}", steps.profile, engine, self.pixels)
+        return self.device.run_timing(f"profile-{engine.name}", steps.profile, engine, self.pixels)
 
     def reference_ms(self) -> float:
         """The reference's milliseconds, timed against itself.

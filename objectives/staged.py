@@ -63,14 +63,13 @@ class StagedScorer:
             standing = found if isinstance(found, Standing) else contest.standing_in_full(found, rival)
             if self.race.is_dominated(standing):
                 return self._stopped(standing, rival, latency)
-        in_full = latency if self._budget is self.scorer.budget else None
-        return self.scorer.measure(candidate, quantized, latency=in_full)
+        return self.scorer.measure(candidate, quantized, latency=latency if self._is_full else None)
 
     @property
-    def _budget(self) -> LatencyBudget:
-        """The coarse one, unless the full one is as soon spent."""
+    def _is_full(self) -> bool:
+        """Whether the race's timing is the full one: where that is as soon done as the coarse one."""
         full = self.scorer.budget
-        return full if full.max_seconds <= COARSE.max_seconds or full.ci_width >= COARSE.ci_width else COARSE
+        return full.max_seconds <= COARSE.max_seconds or full.ci_width >= COARSE.ci_width
 
     def _rivals(self, front: Mapping[int, Measurement]) -> tuple[Rival, ...]:
         """The front's points with what each image gave."""
@@ -99,8 +98,9 @@ class StagedScorer:
             *(self.scorer.reference(), engine),
             images=self.scorer.images,
             head=self.scorer.head,
-            budget=self._budget,
+            budget=self.scorer.budget if self._is_full else COARSE,
             load=self.scorer.load,
+            energy=self._is_full,
             contest=contest,
             known=self.scorer.evaluator.known(engine),
         )

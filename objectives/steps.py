@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -81,6 +81,8 @@ def time(  # noqa: PLR0913 - all but the engines by name
 ) -> PairedLatency:
     """Time both engines on the same real images in turn; on a GPU the candidate's energy is measured after that.
 
+    As for all steps of `Device.run_timing`, a CPU is held from outside, and any other device here.
+
     Args:
         head: how to read what an engine gives.
         sample: what the candidate found when it was scored, if known.
@@ -88,18 +90,24 @@ def time(  # noqa: PLR0913 - all but the engines by name
     Raises:
         EngineError: the candidate finds something else when it is timed.
     """
-    with _loaded(reference, pixels) as one, _loaded(candidate, pixels) as other:
-        timed = _timed(one, other, candidate.kind, budget=budget, load=load)
-        _refuse_another(other, pixels, head, sample)
-        return timed
+    with ExitStack() as stack:
+        with _held(candidate.kind, exclusive=False):
+            one, other = (stack.enter_context(_loaded(engine, pixels)) for engine in (reference, candidate))
+        with _held(candidate.kind, exclusive=True):
+            timed = _timed(one, other, candidate.kind, budget=budget, load=load)
+            _refuse_another(other, pixels, head, sample)
+            return timed
 
 
 def time_images_against_one(
     engine: EngineRef, pixels: LetterboxedImages, budget: LatencyBudget, load: HostLoad
 ) -> PairedLatency:
     """Time an engine on all the images of a timing against itself on the first input of these, again and again."""
-    with _loaded(engine, pixels, inputs=1) as one, _loaded(engine, pixels) as other:
-        return _timed(one, other, engine.kind, budget=budget, load=load)
+    with ExitStack() as stack:
+        with _held(engine.kind, exclusive=False):
+            one, other = (stack.enter_context(_loaded(engine, pixels, inputs=inputs)) for inputs in (1, None))
+        with _held(engine.kind, exclusive=True):
+            return _timed(one, other, engine.kind, budget=budget, load=load)
 
 
 def race(  # noqa: PLR0913 - all but the engines by name
@@ -110,6 +118,7 @@ def race(  # noqa: PLR0913 - all but the engines by name
     head: Head,
     budget: LatencyBudget,
     load: HostLoad,
+    energy: bool,
     contest: Contest,
     known: Path | None,
 ) -> tuple[PairedLatency, Rival | None, Accuracy | Standing]:
@@ -118,6 +127,7 @@ def race(  # noqa: PLR0913 - all but the engines by name
     Timing comes first, while the process is fresh. The device is held here, so waiting for it counts as running.
 
     Args:
+        energy: whether the candidate's is measured too, where the device tells it.
         known: the folder of the candidate's accuracy, where it was found before: then no image is scored.
 
     Returns:
@@ -131,7 +141,7 @@ def race(  # noqa: PLR0913 - all but the engines by name
         with device_lock(device, exclusive=False):
             one, loaded = (stack.enter_context(_loaded(engine, images.pixels)) for engine in (reference, candidate))
         with device_lock(device, exclusive=True):
-            timed = _timed(one, loaded, kind, budget=budget, load=load)
+            timed = _timed(one, loaded, kind, budget=budget, load=load, energy=energy)
         rival = None if timed.is_disturbed else contest.race.rival(contest.front, timed.ratio)
         with device_lock(device, exclusive=False):
             found = (
@@ -145,18 +155,30 @@ def race(  # noqa: PLR0913 - all but the engines by name
 
 
 def _timed(
-    reference: Engine, candidate: Engine, kind: EngineKind, *, budget: LatencyBudget, load: HostLoad
+    reference: Engine,
+    candidate: Engine,
+    kind: EngineKind,
+    *,
+    budget: LatencyBudget,
+    load: HostLoad,
+    energy: bool = True,
 ) -> PairedLatency:
     if kind.runs_on_host_cpu:
         return paired_latency(reference, candidate, budget=budget, load=load)
     watch = watch_of_present_gpu(max_wait_s=load.max_wait_s)
     timed = paired_latency(reference, candidate, budget=budget, load=watch)
-    return replace(timed, energy_mj=watch.energy_mj(candidate))
+    return replace(timed, energy_mj=watch.energy_mj(candidate)) if energy else timed
 
 
 def profile(engine: EngineRef, pixels: LetterboxedImages) -> tuple[LayerTime, ...]:
     """Time every layer of an engine on real images."""
-    return engine.kind.profile(engine.folder, engine.options, next(_inputs(pixels, engine.options.batch)))
+    with _held(engine.kind, exclusive=True):
+        return engine.kind.profile(engine.folder, engine.options, next(_inputs(pixels, engine.options.batch)))
+
+
+def _held(kind: EngineKind, *, exclusive: bool) -> AbstractContextManager[None]:
+    """The device, as by `device_lock`; nothing on a CPU, which is held from before this process started."""
+    return nullcontext() if kind.runs_on_host_cpu else device_lock(kind.device_id(), exclusive=exclusive)
 
 
 @contextmanager

@@ -110,8 +110,7 @@ class Bench:
         return copy
 
     def timed(self, reference: Path, engine: Path) -> Line:
-        with self.scorer.device.alone():
-            found = timed_pair(self.scorer, self.scorer.device, reference, engine)
+        found = timed_pair(self.scorer, self.scorer.device, reference, engine)
         return {"ratio": found.ratio.value, "ms": found.median_ms, "flags": found.flags}
 
 

@@ -12,7 +12,7 @@ from qpareto.objectives.score import Scorer
 
 
 def timed_pair(scorer: Scorer, device: Device, reference: Path, engine: Path) -> PairedLatency:
-    """Time an engine against the reference, in a process of its own; the device is to be held alone.
+    """Time an engine against the reference, in a process of its own, alone on the device.
 
     Args:
         scorer: whose images and budget count.
@@ -22,7 +22,7 @@ def timed_pair(scorer: Scorer, device: Device, reference: Path, engine: Path) ->
     Raises:
         EngineError: one does not load or run, or takes too long.
     """
-    return device.run(
+    return device.run_timing(
         f"time-{engine.name}",
         steps.time,
         *(EngineRef(folder, device.options) for folder in (reference, engine)),

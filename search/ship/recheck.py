@@ -91,18 +91,17 @@ class CheckedPackage:
         """The ratio to the reference, both timed here in the same breath."""
         then, timing = self.manifest.measurement.timing, self.manifest.timing
         budget = LatencyBudget(ci_width=timing.ci_width, max_seconds=timing.max_seconds)
-        evaluator, engines = self._evaluator, (self._reference, self._engine)  # before the device is held
-        with self._device.alone():
-            timed = self._device.run(
-                "latency",
-                steps.time,
-                *engines,
-                pixels=evaluator.images.pixels,
-                head=self._head,
-                sample=evaluator.sample(self._engine),
-                budget=budget,
-                load=HostLoad(max_wait_s=timing.max_wait_s),
-            )
+        evaluator = self._evaluator
+        timed = self._device.run_timing(
+            "latency",
+            steps.time,
+            *(self._reference, self._engine),
+            pixels=evaluator.images.pixels,
+            head=self._head,
+            sample=evaluator.sample(self._engine),
+            budget=budget,
+            load=HostLoad(max_wait_s=timing.max_wait_s),
+        )
         # the study's figures that count hold the interval by all that it timed
         before, now = (self.manifest.figures or then).ratio, timed.ratio
         told = (

@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 
 from kernels import kernels_of_shared_dir
+from lock_turns import is_free, is_held
 from qpareto.errors import EngineError
 from qpareto.objectives import clock, steps
 from qpareto.objectives.clock import Clock
-from qpareto.objectives.engines import build
+from qpareto.objectives.engines import Engine, build
 from qpareto.objectives.engines.openvino.kind import OpenVinoKind, OpenVinoOptions
 from qpareto.objectives.engines.ref import EngineRef
 from qpareto.objectives.isolation.child import run_in_child
+from qpareto.objectives.isolation.lock import device_lock
 from qpareto.objectives.latency.paired import PairedLatency
 from qpareto.objectives.latency.spread import BUILDS, PROCESSES, timings_of_spread
 from qpareto.objectives.quantization.apply_mask import QuantizedModel
@@ -93,6 +95,36 @@ def test_the_spread_is_of_as_many_builds_as_may_differ_in_processes_of_their_own
     if chooses_kernels:  # they have shared out the builds
         assert len(builders) == 2 * BUILDS
         assert len(set(builders)) == 2
+
+
+def test_on_a_gpu_engines_are_loaded_beside_others_and_timed_alone(
+    scorer: Scorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device, engine, seen = OpenVinoKind().device_id(), scorer.reference(), list[str]()
+    load, timed = EngineRef.load, steps._timed
+
+    def seen_to_load(self: EngineRef) -> Engine:
+        if seen[-1:] != ["loaded"]:  # nobody waits to be alone yet, as somebody does from the next line on
+            assert is_free(device_lock(device, exclusive=False))
+        assert is_held(device_lock(device, exclusive=True))
+        seen.append("loaded")
+        return load(self)
+
+    def seen_to_time(*engines: Any, **named: Any) -> PairedLatency:
+        assert is_held(device_lock(device, exclusive=False))
+        seen.append("timed")
+        with monkeypatch.context() as really:
+            really.setattr(OpenVinoKind, "runs_on_host_cpu", True)
+            return timed(*engines, **named)
+
+    monkeypatch.setattr(OpenVinoKind, "runs_on_host_cpu", False)
+    monkeypatch.setattr(EngineRef, "load", seen_to_load)
+    monkeypatch.setattr(steps, "_timed", seen_to_time)
+    pixels, budget, host = scorer.images.pixels, scorer.budget, scorer.load
+    found = steps.time(engine, engine, pixels=pixels, head=scorer.head, sample=None, budget=budget, load=host)
+    assert found.median_ms > 0
+    assert steps.time_images_against_one(engine, pixels, budget, host).median_ms > 0
+    assert seen == ["loaded", "loaded", "timed"] * 2
 
 
 def test_another_machine_begins_with_the_timings_of_the_first_and_finds_its_engines_in_the_remote(
