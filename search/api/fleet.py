@@ -24,7 +24,7 @@ from ..run.watching import Watching
 from ..run.worker import Silence
 from ..show.terminal.progress import progress
 from ..study_file.spec import StudySpec
-from .study import build_finalists, compare_builds, confirm_study, join_study, prepare_study, results
+from .study import compare_builds, confirm_study, join_study, prepare_study, results
 
 _log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ def launch_study(
 
     One worker comes first, alone: it checks all that the study file names, makes the study, and calibrates and builds
     what all the others then find. At the end one confirms the front, as `run_study` does. Where builds choose kernels
-    by timing them, and so take long, all share out those by which builds are compared, and those of the front.
+    by timing them, and so take long, all share out those by which builds are compared, and the confirmation.
     Ctrl-C stops gently, a second one at once. Only the main thread can launch.
 
     Args:
@@ -127,9 +127,8 @@ class _Launch:
     def confirm(self) -> None:
         """Measure the front once more."""
         if self._builds_take_long:
-            _log.info("%d workers build the front once more, and one then measures it", self.workers)
-            self._once(build_finalists, workers=self.workers)
-        self._once(confirm_study, workers=1)
+            _log.info("%d workers build the front once more, and measure it", self.workers)
+        self._once(confirm_study, workers=self.workers if self._builds_take_long else 1)
 
     @property
     def _builds_take_long(self) -> bool:

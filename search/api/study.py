@@ -7,7 +7,7 @@ from dataclasses import replace
 from ...objectives.engines import engine_kind
 from ...objectives.score import Scorer
 from ..results.study_results import Results, results_of_study
-from ..run.confirm import build_unconfirmed, confirm_front
+from ..run.confirm import confirm_front
 from ..run.hook import TrialHook
 from ..run.objective import Pipeline
 from ..run.plausible import refuse_implausible
@@ -140,20 +140,17 @@ def results(spec: StudySpec, *, device: str | None = None) -> Results:
 def confirm_study(spec: StudySpec) -> Results:
     """Build and measure a study's front, its recipes and its reference once more, and keep both measurements of each.
 
+    Workers that do so at once share that out.
+
     Raises:
         QParetoError: as for `run_study`; or there is no such study.
     """
     scorer = _checked_scorer(spec)
-    study = _study_to_confirm(spec, scorer)
+    study = study_of_this_device(spec)
+    study.hold_to(identity_of_study(spec, scorer, space_of_spec(spec, scorer.layers)))
     _refuse_other_kernels(study, scorer)
     confirm_front(spec, study, scorer)
     return results_of_study(study)
-
-
-def _study_to_confirm(spec: StudySpec, scorer: Scorer) -> SearchStudy:
-    study = study_of_this_device(spec)
-    study.hold_to(identity_of_study(spec, scorer, space_of_spec(spec, scorer.layers)))
-    return study
 
 
 def prepare_study(spec: StudySpec) -> None:
@@ -168,9 +165,3 @@ def compare_builds(spec: StudySpec) -> None:
         QParetoError: as for `run_study`.
     """
     _refuse_other_kernels(study_of_this_device(spec), _checked_scorer(spec))
-
-
-def build_finalists(spec: StudySpec) -> None:
-    """Build and score what `confirm_study` then times; workers that do so at once share that out. Raises the same."""
-    scorer = _checked_scorer(spec)
-    build_unconfirmed(spec, _study_to_confirm(spec, scorer), scorer)

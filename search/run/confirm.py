@@ -18,6 +18,7 @@ from ...objectives.finalist import measure_finalist
 from ...objectives.measurement import Measurement
 from ...objectives.score import Scorer
 from ...objectives.store.share import do_all
+from ...objectives.store.turn import turn
 from ..results.points import Point
 from ..results.study_results import Results, results_of_study
 from ..study.attributes import StudyAttributes
@@ -33,8 +34,8 @@ _log = logging.getLogger(__name__)
 def confirm_front(spec: StudySpec, study: SearchStudy, scorer: Scorer) -> None:
     """Measure the front, the recipes and the reference once more, as far as they were not; the study keeps both.
 
-    Where a point cannot be built again, or one behind it beats beyond doubt what is left, others come to the front:
-    they are measured too, at most `MOST_ROUNDS` times.
+    Workers that do so at once share it out. Where a point cannot be built again, or one behind it beats beyond doubt
+    what is left, others come to the front: they are measured too, at most `MOST_ROUNDS` times.
 
     Raises:
         DatasetError: the confirmation images are at fault, or some of them were evaluated or calibrated on.
@@ -49,41 +50,26 @@ def confirm_front(spec: StudySpec, study: SearchStudy, scorer: Scorer) -> None:
 def confirm_points(spec: StudySpec, study: SearchStudy, scorer: Scorer, waiting: Sequence[Point]) -> None:
     """Measure these points once more. Raises the same."""
     again = confirming(spec, replace(scorer, unit_ms=study.reference_ms))
-    names = [layer.name for layer in scorer.layers]
-    for i, point in enumerate(waiting, start=1):
-        _log.info("confirming trial %s, %d of %d, on %d images", point.title, i, len(waiting), len(again.images))
-        candidate, float_type = point.measurement.engine.candidate(names), point.measurement.engine.float_type
-        found: Measurement | CandidateError
-        try:
-            found = measure_finalist(again, candidate, float_type=float_type)
-        except CandidateError as error:
-            found = error
-        study.keep(StudyAttributes(confirmed={point.trial: found}))
+    names, folder = [layer.name for layer in scorer.layers], again.store.root / "engines"
 
+    def confirm(number: int, name: str, point: Point) -> None:
+        with turn(folder / f".{name}-confirmed.lock"):
+            if point.trial in study.stored.confirmed:
+                return
+            _log.info(
+                "confirming trial %s, %d of %d, on %d images", point.title, number, len(waiting), len(again.images)
+            )
+            candidate, float_type = point.measurement.engine.candidate(names), point.measurement.engine.float_type
+            found: Measurement | CandidateError
+            try:
+                found = measure_finalist(again, candidate, float_type=float_type)
+            except CandidateError as error:
+                found = error
+            study.keep(StudyAttributes(confirmed={point.trial: found}))
 
-def build_unconfirmed(spec: StudySpec, study: SearchStudy, scorer: Scorer) -> None:
-    """Build and score what `confirm_front` measures first. Workers that do so at once share it out.
-
-    What cannot be built is logged, and told of its point by `confirm_front`.
-
-    Raises:
-        DatasetError, DiskError: as `confirm_front`.
-    """
-    again = confirming(spec, replace(scorer, unit_ms=study.reference_ms))
-    names = [layer.name for layer in scorer.layers]
-    again.evaluator.accuracy(again.reference())  # what all of them are compared with
-
-    def built_and_scored(point: Point) -> None:
-        engine = point.measurement.engine
-        try:
-            quantized = again.quantize(engine.candidate(names))
-            again.evaluator.accuracy(again.engine(quantized, float_type=engine.float_type))
-        except CandidateError as error:
-            _log.warning("trial %s cannot be built again: %s", point.title, error)
-
-    waiting = _unconfirmed(results_of_study(study))
-    parts = {"-".join(one.measurement.engine.identity): partial(built_and_scored, one) for one in waiting}
-    do_all(parts, folder=again.store.root / "engines")
+    named = {"-".join(point.measurement.engine.identity): point for point in waiting}
+    parts = {name: partial(confirm, number, name, named[name]) for number, name in enumerate(named, start=1)}
+    do_all(parts, folder=folder)
 
 
 def _unconfirmed(results: Results) -> list[Point]:

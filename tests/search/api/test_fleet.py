@@ -23,7 +23,7 @@ def test_a_launch_whose_builds_take_long_says_what_it_does_before_the_first_tria
     assert [message.partition(":")[0] for message in caplog.messages if "worker" in message] == [
         "one worker calibrates, and builds the first engines, which may take minutes",
         "2 workers build some of these again, to tell how far builds differ",
-        "2 workers build the front once more, and one then measures it",
+        "2 workers build the front once more, and measure it",
     ]
     (told,) = [message.partition(": see ")[2] for message in caplog.messages if ": see " in message]
     assert list(Path(told).parent.glob(Path(told).name))

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier, get_ident
 from typing import Any
 
 import pytest
 
 from qpareto.errors import DatasetError, EngineError
 from qpareto.objectives.engines.ref import EngineRef
+from qpareto.objectives.finalist import measure_finalist
 from qpareto.objectives.measurement import Measurement
 from qpareto.objectives.quantization.apply_mask import QuantizedModel
 from qpareto.objectives.score import Scorer
 from qpareto.search.api import confirm_study, join_study, results, run_study
-from qpareto.search.api.study import build_finalists
 from qpareto.search.run import confirm
 from qpareto.search.study_file.loading import load_study_file
+from qpareto.spaces.candidate import Candidate
 
 
 def test_a_run_ends_by_measuring_its_front_once_more_on_images_it_never_saw(
@@ -63,40 +66,36 @@ def test_without_other_images_the_engines_are_built_anew_on_demand(study_file: P
         )  # the same images, and the CPU rounds alike
 
 
-def test_a_confirmation_finds_what_workers_have_built_and_scored_and_one_that_fails_holds_up_no_other(
-    study_file: Path,
-    other_images: list[str],
-    calibrated_cache: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+def test_workers_that_confirm_at_once_share_it_out_and_one_that_fails_holds_up_no_other(
+    study_file: Path, other_images: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec = load_study_file(study_file, [*other_images, f"cache={calibrated_cache}"])
+    spec = load_study_file(study_file, [*other_images, "search.baselines=true"])
+    bad = next(point for point in join_study(spec, trials=6).baselines if point.baseline == "modelopt-max")
+    engine = Scorer.engine
+    begun, measured = Barrier(2), list[tuple[int, str]]()
 
-    def made() -> set[Path]:
-        return {path for kind in ("engines", "accuracy") for path in (spec.cache / kind).iterdir()}
-
-    front, before, engine = join_study(spec, trials=3).front, made(), Scorer.engine
-
-    def fails_of_the_first(self: Scorer, quantized: QuantizedModel, **named: Any) -> EngineRef:
-        if quantized.graph_hash == front[0].measurement.engine.graph_hash:
+    def fails_of_one(self: Scorer, quantized: QuantizedModel, **named: Any) -> EngineRef:
+        if self.build and quantized.graph_hash == bad.measurement.engine.graph_hash:
             raise EngineError("The step 'build engine' was killed.")
         return engine(self, quantized, **named)
 
-    monkeypatch.setattr(Scorer, "engine", fails_of_the_first)
-    build_finalists(spec)
-    assert f"trial {front[0].title} cannot be built again: The step 'build engine' was killed." in caplog.messages
-    monkeypatch.setattr(Scorer, "engine", engine)
-    build_finalists(spec)
-    built = made()
-    assert len(built - before) >= 2 * len(front)
-    assert all(point.confirmed is None for point in results(spec).points)
-    monkeypatch.setattr(confirm, "MOST_ROUNDS", 1)
-    assert all(
-        isinstance(point.confirmed, Measurement)
-        for point in confirm_study(spec).points
-        if point.trial in {one.trial for one in front}
-    )
-    assert made() == built
+    def seen_to_measure(scorer: Scorer, candidate: Candidate, **named: Any) -> Measurement:
+        if get_ident() not in dict(measured):
+            begun.wait(60)  # neither has ended before the other begins
+        measured.append((get_ident(), f"{candidate} {named}"))
+        return measure_finalist(scorer, candidate, **named)
+
+    monkeypatch.setattr(Scorer, "engine", fails_of_one)
+    monkeypatch.setattr(confirm, "measure_finalist", seen_to_measure)
+    with ThreadPoolExecutor(2) as workers:
+        one, other = workers.map(confirm_study, (spec, spec))
+    assert [point.as_json() for point in one.points] == [point.as_json() for point in other.points]
+    again = {point.trial: point.confirmed for point in one.points}
+    assert str(again.pop(bad.trial)) == "The step 'build engine' was killed."
+    assert all(isinstance(again[point.trial], Measurement) for point in one.front)
+    assert sum(isinstance(found, Measurement) for found in again.values()) == len(measured) - 1
+    assert len({worker for worker, _ in measured}) == 2
+    assert len({candidate for _, candidate in measured}) == len(measured)
 
 
 def test_confirming_on_images_that_the_search_saw_is_refused(study_file: Path, assets: Path) -> None:
