@@ -7,8 +7,8 @@ thousand things a second there, and stops at any of them for an engine that wait
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -24,23 +24,51 @@ _NOTHING_TIMED = "has no valid tactics"
 
 
 class GpuTurns:
-    """Holds a GPU for the build that goes on within: alone while it times kernels, and else beside other builds.
+    """Holds a GPU for the build that goes on within: beside other builds, and alone while it times kernels.
 
     Args:
         log: of the library.
-        device: the GPU's name, as `build_lock` takes it.
+        device: the GPU's name, as `build_lock` takes it; None of a library that does not tell when it times kernels,
+            for whose builds the GPU is held from outside.
 
     Raises:
         DiskError: on entering, if the GPU cannot be held; on leaving, if later it could not: the build went on, beside
             whatever else ran.
     """
 
-    def __init__(self, log: TensorRtLog, device: str) -> None:
+    def __init__(self, log: TensorRtLog, device: str | None) -> None:
         self._log, self._device = log, device
         self._build, self._kernels = ExitStack(), ExitStack()
         self._give_way: Callable[[], None]
         self._times_kernels = False
         self._failed: DiskError | None = None
+
+    def __enter__(self) -> Self:
+        if self._device is not None:
+            self._give_way = self._build.enter_context(build_lock(self._device))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._build.close()
+        if self._failed is not None and error is None:
+            raise self._failed
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """While the library chooses kernels.
+
+        Not around anything for which builds wait for one another, such as the timing cache's file: who stops with that
+        in hand keeps one waiting that holds the GPU, for which the engine waits that it stops for.
+        """
+        if self._device is not None:
+            self._log.listener = self.hear
+        try:
+            yield
+        finally:
+            self._log.listener = None
+            self._end_timing()
 
     def hear(self, message: str) -> None:
         """What the build says of its next step. Raises nothing: the library could not bear it."""
@@ -51,20 +79,6 @@ class GpuTurns:
         except DiskError as error:
             self._failed = error
 
-    def __enter__(self) -> Self:
-        self._give_way = self._build.enter_context(build_lock(self._device))
-        self._log.listener = self.hear
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._log.listener = None
-        self._end_timing()
-        self._build.close()
-        if self._failed is not None and error is None:
-            raise self._failed
-
     def _take_turns(self, message: str) -> None:
         begins = message.startswith(_BEGINS)
         if self._times_kernels:
@@ -73,6 +87,7 @@ class GpuTurns:
             self._end_timing()
         self._give_way()
         if begins:
+            assert self._device is not None
             self._kernels.enter_context(kernel_lock(self._device))
             self._times_kernels = True
 

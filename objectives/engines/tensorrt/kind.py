@@ -7,7 +7,6 @@ is told which precision each layer runs in is `typing.py`'s to know.
 from __future__ import annotations
 
 import platform
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
@@ -107,7 +106,7 @@ class TensorRtKind(EngineKind):
         typing = self._typing(trt)
         model = graph_of_onnx(onnx_path, options, typing)
         log = library_log(trt).start()
-        with self._turns(log, typing):
+        with GpuTurns(log, self.device_id() if typing.tells_kernel_timing else None) as turns:
             builder = _builder(trt)
             network: tensorrt.INetworkDefinition = builder.create_network(typing.network_flags(trt))
             parser: tensorrt.OnnxParser = trt.OnnxParser(network, log.logger)
@@ -118,7 +117,8 @@ class TensorRtKind(EngineKind):
             cache = self._timing_cache(options)
             if cache is not None:
                 cache.lend(config)
-            plan = builder.build_serialized_network(network, config)
+            with turns.taken():
+                plan = builder.build_serialized_network(network, config)
             if plan is None:
                 raise self._build_error(onnx_path, log)
             if cache is not None:
@@ -220,10 +220,6 @@ class TensorRtKind(EngineKind):
         found = self.availability()
         if not found.can_run:
             raise EngineError(f"{self.title} cannot run here. {found.reason}")
-
-    def _turns(self, log: TensorRtLog, typing: Typing) -> AbstractContextManager[Any]:
-        """What holds the GPU during a build that tells when it times kernels; others have it to themselves."""
-        return GpuTurns(log, self.device_id()) if typing.tells_kernel_timing else nullcontext()
 
     def _timing_cache(self, options: EngineOptions) -> TimingCacheFile | None:
         gpu = present_gpu()

@@ -57,7 +57,7 @@ def log() -> TensorRtLog:
 
 
 def test_while_kernels_are_timed_the_gpu_is_this_builds(log: TensorRtLog) -> None:
-    with GpuTurns(log, GPU):
+    with GpuTurns(log, GPU) as turns, turns.taken():
         for message in (TUNING, BEGINS, TIMED, TIMED):
             log.hear("VERBOSE", message)
         assert is_held(kernel_lock(GPU))
@@ -68,21 +68,21 @@ def test_while_kernels_are_timed_the_gpu_is_this_builds(log: TensorRtLog) -> Non
 
 @pytest.mark.parametrize("message", [CHOSEN, NEXT_LAYER, TUNING, NO_TACTICS])
 def test_what_follows_a_layers_timing_frees_the_gpu(log: TensorRtLog, message: str) -> None:
-    with GpuTurns(log, GPU):
+    with GpuTurns(log, GPU) as turns, turns.taken():
         log.hear("VERBOSE", BEGINS)
         log.hear("VERBOSE", message)
         assert is_free(kernel_lock(GPU))
 
 
 def test_kernels_that_the_timing_cache_knows_keep_nobody_waiting(log: TensorRtLog) -> None:
-    with GpuTurns(log, GPU):
+    with GpuTurns(log, GPU) as turns, turns.taken():
         for message in (NEXT_LAYER, TUNING, TUNING, TUNING):
             log.hear("VERBOSE", message)
         assert is_free(kernel_lock(GPU))
 
 
 def test_another_library_of_kernels_for_the_same_layer_is_timed_without_a_pause(log: TensorRtLog) -> None:
-    with GpuTurns(log, GPU):
+    with GpuTurns(log, GPU) as turns, turns.taken():
         for message in (BEGINS, TIMED, BEGINS, TIMED):
             log.hear("VERBOSE", message)
         assert is_held(kernel_lock(GPU))
@@ -90,7 +90,7 @@ def test_another_library_of_kernels_for_the_same_layer_is_timed_without_a_pause(
 
 def test_a_build_that_fails_as_it_times_kernels_frees_the_gpu(log: TensorRtLog) -> None:
     def build() -> None:
-        with GpuTurns(log, GPU):
+        with GpuTurns(log, GPU) as turns, turns.taken():
             log.hear("VERBOSE", BEGINS)
             raise RuntimeError
 
@@ -100,14 +100,14 @@ def test_a_build_that_fails_as_it_times_kernels_frees_the_gpu(log: TensorRtLog) 
 
 
 def test_what_is_said_after_a_build_holds_nothing(log: TensorRtLog) -> None:
-    with GpuTurns(log, GPU):
+    with GpuTurns(log, GPU) as turns, turns.taken():
         log.hear("VERBOSE", BEGINS)
     log.hear("VERBOSE", BEGINS)
     assert is_free(kernel_lock(GPU))
 
 
 def test_a_build_stops_between_two_steps_for_an_engine_that_waits_to_be_timed(log: TensorRtLog) -> None:
-    with GpuTurns(log, GPU):
+    with GpuTurns(log, GPU) as turns, turns.taken():
         log.hear("VERBOSE", BEGINS)
         timed = had(device_lock(GPU, exclusive=True))
         assert not timed.wait(0.3)
@@ -119,16 +119,34 @@ def test_a_build_stops_between_two_steps_for_an_engine_that_waits_to_be_timed(lo
         assert is_held(kernel_lock(GPU))
 
 
+def test_a_build_stops_for_nobody_before_and_after_kernels_are_chosen(log: TensorRtLog) -> None:
+    """It may have the timing cache's file in hand then, for which other builds on the GPU wait."""
+    with GpuTurns(log, GPU) as turns:
+        with turns.taken():
+            log.hear("VERBOSE", CHOSEN)
+        timed = had(device_lock(GPU, exclusive=True))
+        assert not timed.wait(0.3)
+        log.hear("VERBOSE", "Loaded 1234 timing cache entries")
+        assert not timed.wait(0.3)
+    assert timed.wait(60)
+
+
+def test_builds_of_a_library_that_does_not_tell_hold_nothing_by_themselves(log: TensorRtLog) -> None:
+    with device_lock(GPU, exclusive=True), GpuTurns(log, None) as turns, turns.taken():
+        log.hear("VERBOSE", BEGINS)
+        assert is_free(kernel_lock(GPU))
+
+
 def test_builds_that_wait_for_one_anothers_kernels_keep_no_timing_waiting(log: TensorRtLog) -> None:
     others, other_goes_on = log_of_a_library(), threading.Event()
 
     def build() -> None:
-        with GpuTurns(others, GPU):
+        with GpuTurns(others, GPU) as turns, turns.taken():
             others.hear("VERBOSE", BEGINS)  # waits until the first build's kernels are timed
             others.hear("VERBOSE", CHOSEN)
             other_goes_on.set()
 
-    with GpuTurns(log, GPU):
+    with GpuTurns(log, GPU) as turns, turns.taken():
         log.hear("VERBOSE", BEGINS)
         threading.Thread(target=build, daemon=True).start()
         timed = had(device_lock(GPU, exclusive=True))
@@ -151,7 +169,7 @@ def test_an_engine_waits_for_a_real_build_for_a_quarter_of_a_second_on_average_a
 
     monkeypatch.setattr(gpu_turns, "build_lock", building)
     lines = gzip.decompress(BUILD_LOG.read_bytes()).decode().splitlines()
-    with GpuTurns(log, GPU):
+    with GpuTurns(log, GPU) as turns, turns.taken():
         for line in lines:
             seconds, _, message = line.partition(" ")
             at_s = float(seconds)
@@ -165,7 +183,7 @@ def test_a_gpu_that_cannot_be_held_is_told_once_the_build_is_over(log: TensorRtL
     steps = []
 
     def build() -> None:
-        with GpuTurns(log, GPU):
+        with GpuTurns(log, GPU) as turns, turns.taken():
             shutil.rmtree(lock_dir)
             lock_dir.write_text("no folder")
             for message in (BEGINS, TIMED, BEGINS):
@@ -203,7 +221,7 @@ def test_every_kernel_of_a_real_build_is_timed_alone_and_nine_tenths_of_its_time
     monkeypatch.setattr(gpu_turns, "kernel_lock", Watched)
     lines = gzip.decompress(BUILD_LOG.read_bytes()).decode().splitlines()
     begun_s, timed = float(lines[0].split()[0]), 0
-    with GpuTurns(log, GPU):
+    with GpuTurns(log, GPU) as turns, turns.taken():
         for line in lines:
             seconds, _, message = line.partition(" ")
             at_s = float(seconds)
@@ -221,7 +239,7 @@ def test_the_gpu_is_held_from_a_timings_begin_to_its_end_whatever_comes_between(
     log = log_of_a_library()
     ends = {NO_TACTICS, CHOSEN, NEXT_LAYER, TUNING}
     expected = [message for message in messages if message in {BEGINS} | ends][-1:] == [BEGINS]
-    with GpuTurns(log, GPU):
+    with GpuTurns(log, GPU) as turns, turns.taken():
         for message in messages:
             log.hear("VERBOSE", message)
         assert is_held(kernel_lock(GPU)) if expected else is_free(kernel_lock(GPU))
