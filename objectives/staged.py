@@ -25,7 +25,7 @@ from .score import Scorer
 
 # On a quiet machine 20 pairs reach it. It tells engines apart whose latencies differ by 1.6 %; what finer ones would
 # spare is in docs/search.md.
-COARSE = LatencyBudget(ci_width=0.03, min_pairs=20, max_seconds=3.0)
+COARSE = LatencyBudget(ci_width=0.03, min_pairs=20, max_seconds=3.0, copies=4)
 
 
 @dataclass(frozen=True, kw_only=True)

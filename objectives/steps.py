@@ -5,11 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from .accuracy.coco import Accuracy
 from .accuracy.data.evaluation_set import EvaluationSet
@@ -21,14 +17,18 @@ from .accuracy.race import Rival, Standing
 from .accuracy.raced import Contest
 from .accuracy.sample import Sample, sample_of_turns, turns
 from .engines import Engine, EngineKind
+from .engines.gpu import free_bytes
 from .engines.profile import LayerTime
 from .engines.ref import EngineRef
 from .isolation.lock import device_lock
+from .latency.copies import Copies, copies_that_fit, inputs_of_copy
 from .latency.gpu_watch import watch_of_present_gpu
 from .latency.paired import LatencyBudget, PairedLatency, paired_latency
 from .latency.telemetry import HostLoad
 
-TIMING = 2  # raised when timing changes, so that figures kept of it are measured anew; 2: on many images in turn
+# Raised when timing changes, so that figures kept of it are measured anew. 2: on many images in turn. 3: on a GPU in
+# several copies of each engine.
+TIMING = 3
 
 
 def prove(
@@ -92,10 +92,10 @@ def time(  # noqa: PLR0913 - all but the engines by name
     """
     with ExitStack() as stack:
         with _held(candidate.kind, exclusive=False):
-            one, other = (stack.enter_context(_loaded(engine, pixels)) for engine in (reference, candidate))
+            one, other = _pair(stack, reference, candidate, pixels, copies=budget.copies)
         with _held(candidate.kind, exclusive=True):
             timed = _timed(one, other, candidate.kind, budget=budget, load=load)
-            _refuse_another(other, pixels, head, sample)
+            _refuse_another(other.first, pixels, head, sample)
             return timed
 
 
@@ -105,7 +105,7 @@ def time_images_against_one(
     """Time an engine on all the images of a timing against itself on the first input of these, again and again."""
     with ExitStack() as stack:
         with _held(engine.kind, exclusive=False):
-            one, other = (stack.enter_context(_loaded(engine, pixels, inputs=inputs)) for inputs in (1, None))
+            one, other = _pair(stack, engine, engine, pixels, copies=budget.copies, on_one=True)
         with _held(engine.kind, exclusive=True):
             return _timed(one, other, engine.kind, budget=budget, load=load)
 
@@ -139,9 +139,10 @@ def race(  # noqa: PLR0913 - all but the engines by name
     kind, device = candidate.kind, candidate.kind.device_id()
     with ExitStack() as stack:
         with device_lock(device, exclusive=False):
-            one, loaded = (stack.enter_context(_loaded(engine, images.pixels)) for engine in (reference, candidate))
+            one, other = _pair(stack, reference, candidate, images.pixels, copies=budget.copies)
+            loaded = other.first
         with device_lock(device, exclusive=True):
-            timed = _timed(one, loaded, kind, budget=budget, load=load, energy=energy)
+            timed = _timed(one, other, kind, budget=budget, load=load, energy=energy)
         rival = None if timed.is_disturbed else contest.race.rival(contest.front, timed.ratio)
         with device_lock(device, exclusive=False):
             found = (
@@ -155,8 +156,8 @@ def race(  # noqa: PLR0913 - all but the engines by name
 
 
 def _timed(
-    reference: Engine,
-    candidate: Engine,
+    reference: Copies,
+    candidate: Copies,
     kind: EngineKind,
     *,
     budget: LatencyBudget,
@@ -167,13 +168,14 @@ def _timed(
         return paired_latency(reference, candidate, budget=budget, load=load)
     watch = watch_of_present_gpu(max_wait_s=load.max_wait_s)
     timed = paired_latency(reference, candidate, budget=budget, load=watch)
-    return replace(timed, energy_mj=watch.energy_mj(candidate)) if energy else timed
+    return replace(timed, energy_mj=watch.energy_mj(candidate.first)) if energy else timed
 
 
 def profile(engine: EngineRef, pixels: LetterboxedImages) -> tuple[LayerTime, ...]:
     """Time every layer of an engine on real images."""
     with _held(engine.kind, exclusive=True):
-        return engine.kind.profile(engine.folder, engine.options, next(_inputs(pixels, engine.options.batch)))
+        batch = engine.options.batch
+        return engine.kind.profile(engine.folder, engine.options, pixels.tensor(turns(len(pixels), batch)[0]))
 
 
 def _held(kind: EngineKind, *, exclusive: bool) -> AbstractContextManager[None]:
@@ -181,19 +183,47 @@ def _held(kind: EngineKind, *, exclusive: bool) -> AbstractContextManager[None]:
     return nullcontext() if kind.runs_on_host_cpu else device_lock(kind.device_id(), exclusive=exclusive)
 
 
-@contextmanager
-def _loaded(engine: EngineRef, pixels: LetterboxedImages, *, inputs: int | None = None) -> Iterator[Engine]:
-    """With the images of a timing, in the same order for all engines; with the first inputs alone if so many are told.
+def _pair(
+    stack: ExitStack,
+    reference: EngineRef,
+    candidate: EngineRef,
+    pixels: LetterboxedImages,
+    *,
+    copies: int,
+    on_one: bool = False,
+) -> tuple[Copies, Copies]:
+    """Both engines loaded, not on a CPU in as many copies as are wanted and fit; they take turns at being loaded first.
 
-    Each engine has a copy of its own: of a shared one the engine that runs second would find part in a cache.
+    Args:
+        on_one: the reference is timed on one input alone.
+    """
+    ones, others = list[Engine](), list[Engine]()
+    sides = (reference, ones, on_one), (candidate, others, False)
+
+    def load(copy: int, count: int) -> None:
+        for engine, engines, alone in sides[:: -1 if copy % 2 else 1]:
+            engines.append(stack.enter_context(_loaded(engine, pixels, copy=copy, copies=count, on_one=alone)))
+
+    before = None if candidate.kind.runs_on_host_cpu else free_bytes()
+    load(0, 1)
+    if before is not None and (after := free_bytes()) is not None:
+        count = copies_that_fit(copies, before=before, after=after)
+        for copy in range(1, count):
+            load(copy, count)
+    return Copies(tuple(ones)), Copies(tuple(others))
+
+
+@contextmanager
+def _loaded(engine: EngineRef, pixels: LetterboxedImages, *, copy: int, copies: int, on_one: bool) -> Iterator[Engine]:
+    """With the inputs of its turns, in the same order for all engines; with the first alone if told so.
+
+    Each engine has inputs of its own: of shared ones the engine that runs second would find part in a cache.
     """
     with engine.load() as loaded:
-        loaded.load_inputs(islice(_inputs(pixels, loaded.input_shape[0]), inputs))
+        inputs = turns(len(pixels), loaded.input_shape[0])
+        own = inputs[:1] if on_one else inputs_of_copy(inputs, copy, copies)
+        loaded.load_inputs(pixels.tensor(rows) for rows in own)
         yield loaded
-
-
-def _inputs(pixels: LetterboxedImages, batch: int) -> Iterator[NDArray[np.float32]]:
-    return (pixels.tensor(rows) for rows in turns(len(pixels), batch))
 
 
 def _refuse_another(engine: Engine, pixels: LetterboxedImages, head: Head, sample: Sample | None) -> None:

@@ -70,6 +70,19 @@ def present_gpu() -> Gpu | NoGpu:
         )
 
 
+def free_bytes() -> int | None:
+    """Memory of the GPU that nobody uses now; None without a GPU, or where its driver does not tell."""
+    gpu = present_gpu()
+    if isinstance(gpu, NoGpu):
+        return None
+    import pynvml
+
+    try:
+        return int(pynvml.nvmlDeviceGetMemoryInfo(pynvml.nvmlDeviceGetHandleByUUID(gpu.uuid)).free)
+    except pynvml.NVMLError:
+        return None
+
+
 def announce_gpu() -> None:
     """Say that this process has the GPU open from now on, if there is one; see `announce`. Raises the same."""
     if isinstance(gpu := present_gpu(), Gpu):

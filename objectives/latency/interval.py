@@ -1,4 +1,4 @@
-"""A confidence interval for a median of measurements that depend on each other in time."""
+"""Confidence intervals for measurements that depend on each other in time, and on what they are of."""
 
 from __future__ import annotations
 
@@ -11,6 +11,35 @@ from ..interval import Interval
 
 BATCHES = 10
 _T_975 = 2.262  # 97.5 % point of Student's t with BATCHES - 1 degrees of freedom
+
+
+def interval_of_copies(values: NDArray[np.float64], copies: int) -> Interval:
+    """Mean over copies of the median of each, and its 95 % interval.
+
+    How far the copies' medians lie apart counts by Student's t, with one degree of freedom less than there are copies,
+    and in quadrature how sure they are in time, by `median_interval` of what each value is off its copy's median.
+
+    Args:
+        values: (n,), in the order of measuring, the i-th of copy i modulo `copies`; n at least 10, and `copies`.
+        copies: at least 1.
+    """
+    medians = np.array([np.median(values[copy::copies]) for copy in range(copies)])
+    center, in_time = float(medians.mean()), interval_in_time(values, copies)
+    apart = 0.0
+    if copies > 1:
+        from scipy.special import stdtrit
+
+        apart = float(stdtrit(copies - 1, 0.975) * medians.std(ddof=1) / math.sqrt(copies))
+    return Interval(center, center - math.hypot(in_time.low, apart), center + math.hypot(in_time.high, apart))
+
+
+def interval_in_time(values: NDArray[np.float64], copies: int) -> Interval:
+    """Around 0, how sure a longer measuring of the same copies could be. Arguments as of `interval_of_copies`."""
+    off = values.copy()
+    for copy in range(copies):
+        off[copy::copies] -= np.median(values[copy::copies])
+    _, low, high = median_interval(off)
+    return Interval(0.0, min(low, 0.0), max(high, 0.0))
 
 
 def median_interval(values: NDArray[np.float64]) -> Interval:

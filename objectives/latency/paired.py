@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ..engines import Engine
 from ..interval import Interval
-from .interval import BATCHES, median_interval
+from .copies import Copies
+from .interval import BATCHES, interval_in_time, interval_of_copies
 from .percentiles import Percentile, greatest
 from .telemetry import HostLoad
 from .watch import Observation, Watch
@@ -36,6 +37,8 @@ class LatencyBudget:
         max_pairs, max_seconds: no more is measured than this, even if the interval is still wide.
         warmup_seconds: warm-up ends when both engines are steady, at the latest after this.
         repeats: how often a measurement that other programs disturbed is made again.
+        copies: of each engine, on a device where it matters where memory lies and there is room; at least 1, and no
+            more than half of `min_pairs`.
     """
 
     ci_width: float = 0.01
@@ -44,10 +47,13 @@ class LatencyBudget:
     max_seconds: float = 20.0
     warmup_seconds: float = 2.0
     repeats: int = 2
+    copies: int = 8
 
     def __post_init__(self) -> None:
         if not 2 * BATCHES <= self.min_pairs <= self.max_pairs:
             raise ValueError(f"need {2 * BATCHES} <= min_pairs <= max_pairs, got {self.min_pairs} and {self.max_pairs}")
+        if not 1 <= self.copies <= self.min_pairs // 2:
+            raise ValueError(f"need 1 <= copies <= min_pairs / 2, got {self.copies} and {self.min_pairs}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,9 +66,11 @@ class PairedLatency:
             the mean of as many replays as make 5 ms.
         p90, p95_ms, p99: percentiles of the candidate's.
         cold_ms: its first run after loading, before any warm-up; None in measurements made before it was kept.
-        ratio: candidate over reference; below 1 is faster. Median over blocks of two pairs, within its interval.
+        ratio: candidate over reference; below 1 is faster. Median over blocks of two pairs, on a GPU the mean of those
+            of several copies, within its interval.
         foreign_load: share of the machine's CPU time that others used meanwhile, 0..1; None if unknown.
-        readings: of the device meanwhile, by name with unit; empty where its driver tells nothing.
+        readings: of the device meanwhile, by name with unit; empty where its driver tells nothing. `copies`: of each
+            engine, if several.
         energy_mj: of one run of the candidate, if measured too.
         timings: processes that it is of, each with its own load of the engines, at least 1.
         flags: `wide_interval` (the budget ended first), `not_steady` (the warm-up ended first), `foreign_load`
@@ -119,20 +127,22 @@ def combined(timed: Sequence[PairedLatency]) -> PairedLatency:
 
 
 def paired_latency(
-    reference: Engine, candidate: Engine, *, budget: LatencyBudget, load: Watch | None = None
+    reference: Engine | Copies, candidate: Engine | Copies, *, budget: LatencyBudget, load: Watch | None = None
 ) -> PairedLatency:
     """Time two engines, whose inputs are loaded, the same in the same order, while nothing else uses the machine.
+
+    Either both are one engine, or both so many copies.
 
     Waits for quiet first. A measurement that was disturbed all the same is repeated, and the least disturbed one
     is returned, flagged. If the machine does not become quiet, one measurement is made and flagged: repeating it
     would not help.
     """
-    watch = load or HostLoad()
+    watch, copies = load or HostLoad(), len(candidate.engines) if isinstance(candidate, Copies) else 1
     cold_ms = candidate.run_once_ms()
     disturbed: list[tuple[Observation, PairedTimes]] = []
     for _ in range(1 + budget.repeats):
         quiet = watch.wait_until_quiet()
-        times, seen = watch.observe(lambda: interleaved(reference.run_once_ms, candidate.run_once_ms, budget))
+        times, seen = watch.observe(lambda: interleaved(reference.run_once_ms, candidate.run_once_ms, budget, copies))
         if not seen.disturbance:
             return _summary(times, cold_ms, budget, seen)
         disturbed.append((seen, times))
@@ -149,10 +159,12 @@ class PairedTimes:
     Args:
         blocks: (n_blocks, 4), in the order of running.
         steady: whether the warm-up ended because both were steady.
+        copies: of each engine; block after block is of the next.
     """
 
     blocks: NDArray[np.float64]
     steady: bool
+    copies: int = 1
 
     @property
     def reference_ms(self) -> NDArray[np.float64]:
@@ -168,12 +180,21 @@ class PairedTimes:
         One value a block: the geometric mean of its two ratios, in which a drift of the machine's speed and any
         advantage of running second cancel.
         """
+        return Interval(*map(math.exp, interval_of_copies(self._log_ratios, self.copies)))
+
+    def is_narrow(self, ci_width: float) -> bool:
+        """Whether more blocks are not needed: they make it surer in time, and cannot tell more of how copies differ."""
+        _, low, high = interval_in_time(self._log_ratios, self.copies)
+        return math.exp(high) - math.exp(low) <= ci_width
+
+    @property
+    def _log_ratios(self) -> NDArray[np.float64]:
+        """(n_blocks,)"""
         logs = np.log(self.blocks)
-        median = median_interval((logs[:, 1] + logs[:, 2] - logs[:, 0] - logs[:, 3]) / 2)
-        return Interval(*map(math.exp, median))
+        return (logs[:, 1] + logs[:, 2] - logs[:, 0] - logs[:, 3]) / 2
 
 
-def interleaved(reference: TimedRun, candidate: TimedRun, budget: LatencyBudget) -> PairedTimes:
+def interleaved(reference: TimedRun, candidate: TimedRun, budget: LatencyBudget, copies: int = 1) -> PairedTimes:
     """Warm both up, then run blocks until the ratio's interval is narrow enough or the budget is spent.
 
     All four runs of a block see one input, so that a ratio is of two engines and never of two images.
@@ -188,14 +209,10 @@ def interleaved(reference: TimedRun, candidate: TimedRun, budget: LatencyBudget)
         spent = 2 * len(rows) >= budget.max_pairs or time.monotonic() >= deadline
         if len(rows) < next_look and not (spent and 2 * len(rows) >= budget.min_pairs):
             continue
-        times = PairedTimes(blocks=np.array(rows), steady=steady)
-        if spent or _is_narrow(times.ratio(), budget):
+        times = PairedTimes(blocks=np.array(rows), steady=steady, copies=copies)
+        if spent or times.is_narrow(budget.ci_width):
             return times
         next_look = math.ceil(len(rows) * _LOOK_GROWTH)
-
-
-def _is_narrow(ratio: Interval, budget: LatencyBudget) -> bool:
-    return ratio.high - ratio.low <= budget.ci_width * ratio.value
 
 
 def _warm_up(reference: TimedRun, candidate: TimedRun, limit_s: float) -> bool:
@@ -222,7 +239,7 @@ def _summary(times: PairedTimes, cold_ms: float, budget: LatencyBudget, seen: Ob
     ratio = times.ratio()
     p90, p99 = (Percentile.of_runs(times.candidate_ms, share) for share in (0.90, 0.99))
     flags = seen.flags
-    if not _is_narrow(ratio, budget):
+    if not times.is_narrow(budget.ci_width):
         flags = (*flags, "wide_interval")
     if not times.steady:
         flags = (*flags, "not_steady")
@@ -236,6 +253,6 @@ def _summary(times: PairedTimes, cold_ms: float, budget: LatencyBudget, seen: Ob
         cold_ms=cold_ms,
         ratio=ratio,
         foreign_load=seen.foreign_load,
-        readings=seen.readings,
+        readings={**seen.readings, "copies": times.copies} if times.copies > 1 else seen.readings,
         flags=flags,
     )

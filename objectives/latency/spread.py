@@ -7,7 +7,8 @@ with +-0.4 %, none was within its interval when it was built and timed again: th
 So the spread is measured: the engine with all layers in INT8 against the reference, again and again, each time in a
 new process. Where a build times kernels to choose them, each time of a new build of both: of eight finalists of
 YOLO11n at batch 32 on an H200 by TensorRT, all were 0.2 to 0.4 % off in one direction when they were built again,
-since the reference had been too, and YOLOv5n's FP16 engines differ by up to 4 %. Several timings of one build would
+since the reference had been too, and YOLOv5n's FP16 engines differed by up to 4 %, timed in one copy each, of which
+part was where that copy lay in memory (`copies.py`). Several timings of one build would
 look like more evidence than they are. The reference against itself would not do: what a process or a neighbour on the
 machine does to both alike cancels there, but not where only one computes in INT8 (YOLO11n on a processor, in one
 hour: 0.26 % against itself, 0.61 % with 33 layers in INT8, 1.0 % with all). With the standard deviation s of the

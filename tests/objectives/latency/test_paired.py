@@ -15,6 +15,7 @@ from contracts.engines import SmallDetector, random_images
 from qpareto.objectives.engines import Engine, engine_kind
 from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
 from qpareto.objectives.interval import Interval
+from qpareto.objectives.latency.interval import median_interval
 from qpareto.objectives.latency.paired import (
     LatencyBudget,
     PairedLatency,
@@ -111,6 +112,50 @@ def test_few_intervals_miss_the_true_ratio_even_if_bursts_hit_the_candidate_hard
     assert _coverage(machine, true_ratio) >= 0.88
 
 
+class MachineOfCopies(SimulatedMachine):
+    """Copy after copy of both engines, each slower or faster than another by some percent, in time as well."""
+
+    def __init__(self, seed: int, copies: int) -> None:
+        random = np.random.default_rng(seed)
+        super().__init__(0.1 * _gauss(random))
+        self._copies = copies
+        self._of_reference, self._of_candidate = np.exp(0.015 * random.standard_normal((2, copies)))
+
+    def reference(self, turn: int) -> float:
+        return super().reference(turn) * float(self._of_reference[turn % self._copies])
+
+    def candidate(self, turn: int) -> float:
+        return super().candidate(turn) * float(self._of_candidate[turn % self._copies])
+
+    def measure(self, budget: LatencyBudget) -> PairedTimes:
+        return interleaved(self.reference, self.candidate, budget, budget.copies)
+
+
+@pytest.mark.parametrize("copies", [4, 8])
+def test_19_of_20_intervals_hold_the_true_ratio_of_engines_whose_copies_differ(copies: int) -> None:
+    budget = replace(BUDGET, copies=copies)
+    results = [MachineOfCopies(seed, copies).measure(budget).ratio() for seed in range(300)]
+    assert np.mean([low <= RATIO <= high for _, low, high in results]) >= 0.93
+    assert np.median([high / low - 1 for _, low, high in results]) < (0.075 if copies == 4 else 0.04)
+    one_copy = [MachineOfCopies(seed, 1).measure(replace(BUDGET, copies=1)).ratio() for seed in range(300)]
+    assert np.mean([low <= RATIO <= high for _, low, high in one_copy]) < 0.2
+
+
+def test_what_copies_differ_by_makes_no_timing_longer() -> None:
+    times = MachineOfCopies(0, 8).measure(replace(BUDGET, copies=8))
+    assert 2 * len(times.blocks) == BUDGET.min_pairs
+    assert times.is_narrow(BUDGET.ci_width)
+    ratio, low, high = times.ratio()
+    assert high - low > BUDGET.ci_width * ratio
+
+
+def test_one_copy_has_the_interval_of_its_median() -> None:
+    times = SimulatedMachine(_gauss(np.random.default_rng(0))).measure(BUDGET)
+    logs = np.log(times.blocks)
+    median = median_interval((logs[:, 1] + logs[:, 2] - logs[:, 0] - logs[:, 3]) / 2)
+    assert times.ratio() == pytest.approx(np.exp(median))
+
+
 def test_runs_alternate_so_that_each_engine_goes_first_as_often() -> None:
     machine = SimulatedMachine(np.zeros(RUNS))
     times = machine.measure(replace(BUDGET, ci_width=0, min_pairs=20, max_pairs=20))
@@ -163,6 +208,12 @@ def test_nothing_that_was_timed_is_dropped() -> None:
     times = SimulatedMachine(noise).measure(replace(BUDGET, ci_width=0, max_pairs=200))
     assert times.blocks.max() > 50
     assert len(times.reference_ms) == len(times.candidate_ms) == 200
+
+
+@pytest.mark.parametrize("copies", [0, 21])
+def test_a_budget_of_fewer_blocks_than_copies_is_refused(copies: int) -> None:
+    with pytest.raises(ValueError, match="1 <= copies <= min_pairs / 2"):
+        LatencyBudget(min_pairs=40, copies=copies)
 
 
 @pytest.mark.parametrize(("low", "high"), [(10, 40), (50, 40)])
