@@ -109,7 +109,6 @@ def _harm(scorer: Scorer, choice: CalibrationChoice) -> dict[str, float]:
     if images < FEWEST_IMAGES:
         _log.warning("The search starts without sensitivities: they need %d calibration images.", FEWEST_IMAGES)
         return {}
-    _log.info("looking at what each layer does to the detections in INT8, once a model")
     try:
         found = scorer.sensitivity(choice, images=images)
     except CandidateError as error:
