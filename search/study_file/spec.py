@@ -151,7 +151,9 @@ class PreprocessingSpec(Section):
 class LatencySpec(Section):
     """How long latency is measured."""
 
-    ci_width: float = Field(0.01, gt=0, description="stop when the ratio's 95 % interval is this narrow, relative")
+    ci_width: float = Field(
+        0.01, gt=0, description="stop when the ratio's 95 % interval over time is this narrow, relative"
+    )
     max_seconds: float = Field(20.0, gt=0, description="or when this much time is spent on one candidate")
     max_wait_s: float = Field(10.0, ge=0, description="how long to wait for other programs to leave the device quiet")
     profile: bool = Field(False, description="time every layer too, for the share of the time that reformats take")
