@@ -26,7 +26,7 @@ def medians_ms(engine: EngineRef, pixels: LetterboxedImages, copies: int, rounds
         for each in loaded:
             each.load_inputs(inputs)
         runs = np.empty((rounds + _WARM_UP, copies))
-        for turn in range(len(runs)):  # every second time the other way round
-            for copy in range(copies)[:: -1 if turn % 2 else 1]:
-                runs[turn, copy] = loaded[copy].run_once_ms(turn)
+        for turn in range(len(runs)):  # always this way round: who runs after itself finds its own in the caches
+            for copy, each in enumerate(loaded):
+                runs[turn, copy] = each.run_once_ms(turn)
     return np.asarray(np.median(runs[_WARM_UP:], axis=0))

@@ -154,10 +154,10 @@ def paired_latency(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PairedTimes:
-    """Milliseconds of timed runs in blocks of reference, candidate, candidate, reference.
+    """Milliseconds of timed runs in blocks of four: see `_block`.
 
     Args:
-        blocks: (n_blocks, 4), in the order of running.
+        blocks: (n_blocks, 4), of reference, candidate, candidate, reference.
         steady: whether the warm-up ended because both were steady.
         copies: of each engine; block after block is of the next.
     """
@@ -205,7 +205,7 @@ def interleaved(reference: TimedRun, candidate: TimedRun, budget: LatencyBudget,
     next_look = math.ceil(budget.min_pairs / 2)
     while True:
         turn = len(rows)
-        rows.append((reference(turn), candidate(turn), candidate(turn), reference(turn)))
+        rows.append(_block(reference, candidate, turn, copies))
         spent = 2 * len(rows) >= budget.max_pairs or time.monotonic() >= deadline
         if len(rows) < next_look and not (spent and 2 * len(rows) >= budget.min_pairs):
             continue
@@ -213,6 +213,18 @@ def interleaved(reference: TimedRun, candidate: TimedRun, budget: LatencyBudget,
         if spent or times.is_narrow(budget.ci_width):
             return times
         next_look = math.ceil(len(rows) * _LOOK_GROWTH)
+
+
+def _block(reference: TimedRun, candidate: TimedRun, turn: int, copies: int) -> tuple[float, float, float, float]:
+    """Milliseconds of reference, candidate, candidate, reference, which run in this order.
+
+    Of several copies none runs after itself from one block to the next, so in every second round of them it is the
+    reference that does so within a block: an engine finds its own in the caches then.
+    """
+    if copies == 1 or turn // copies % 2 == 0:
+        return reference(turn), candidate(turn), candidate(turn), reference(turn)
+    before, one, other, after = candidate(turn), reference(turn), reference(turn), candidate(turn)
+    return one, before, after, other
 
 
 def _warm_up(reference: TimedRun, candidate: TimedRun, limit_s: float) -> bool:

@@ -113,7 +113,7 @@ def test_few_intervals_miss_the_true_ratio_even_if_bursts_hit_the_candidate_hard
 
 
 class MachineOfCopies(SimulatedMachine):
-    """Copy after copy of both engines, each slower or faster than another by some percent, in time as well."""
+    """Copy after copy of both engines, each slower or faster than another by some percent."""
 
     def __init__(self, seed: int, copies: int) -> None:
         random = np.random.default_rng(seed)
@@ -139,6 +139,14 @@ def test_19_of_20_intervals_hold_the_true_ratio_of_engines_whose_copies_differ(c
     assert np.median([high / low - 1 for _, low, high in results]) < (0.075 if copies == 4 else 0.04)
     one_copy = [MachineOfCopies(seed, 1).measure(replace(BUDGET, copies=1)).ratio() for seed in range(300)]
     assert np.mean([low <= RATIO <= high for _, low, high in one_copy]) < 0.2
+
+
+def test_the_engine_that_runs_after_itself_is_the_other_one_in_every_second_round_of_copies() -> None:
+    machine = MachineOfCopies(0, 2)
+    times = machine.measure(replace(BUDGET, ci_width=0, min_pairs=20, max_pairs=20, copies=2))
+    assert machine.order == "rc" * 20 + ("rccr" * 2 + "crrc" * 2) * 2 + "rccr" * 2
+    references, candidates = (by[: len(times.blocks)] for by in (times.reference_ms, times.candidate_ms))
+    assert candidates == pytest.approx(RATIO * references, rel=0.1)  # each in its own columns
 
 
 def test_what_copies_differ_by_makes_no_timing_longer() -> None:
