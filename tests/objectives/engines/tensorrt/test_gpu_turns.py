@@ -6,6 +6,7 @@ import gzip
 import re
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -155,6 +156,46 @@ def test_builds_that_wait_for_one_anothers_kernels_keep_no_timing_waiting(log: T
             log.hear("VERBOSE", message)
         assert timed.wait(60)
     assert other_goes_on.wait(60)
+
+
+def test_builds_on_one_gpu_all_end_beside_timings_without_end_and_nothing_runs_beside_a_timing() -> None:
+    lines = [line.partition(" ")[2] for line in gzip.decompress(BUILD_LOG.read_bytes()).decode().splitlines()[:4000]]
+    on_gpu, beside, cache_file, done = set[int](), list[set[int]](), threading.Lock(), threading.Semaphore(0)
+
+    def build() -> None:
+        own = log_of_a_library()
+        with GpuTurns(own, GPU) as turns:
+            with turns.taken():
+                for line in lines:
+                    on_gpu.discard(threading.get_ident())
+                    own.hear("VERBOSE", line)
+                    on_gpu.add(threading.get_ident())
+            with cache_file:  # as of the timing cache, for which builds wait that hold the GPU
+                for line in lines[:100]:
+                    own.hear("VERBOSE", line)
+            on_gpu.discard(threading.get_ident())
+        done.release()
+
+    def evaluate() -> None:
+        while not ended.is_set():
+            with device_lock(GPU, exclusive=False):
+                on_gpu.add(threading.get_ident())
+                time.sleep(0.002)
+                on_gpu.discard(threading.get_ident())
+
+    def time_an_engine() -> None:
+        while not ended.is_set():
+            with device_lock(GPU, exclusive=True):
+                time.sleep(0.002)
+                beside.append(set(on_gpu))
+
+    ended, builds = threading.Event(), 6
+    for work in (*[build] * builds, evaluate, time_an_engine, time_an_engine):
+        threading.Thread(target=work, daemon=True).start()
+    assert all(done.acquire(timeout=60) for _ in range(builds))
+    ended.set()
+    assert len(beside) > 20
+    assert not any(beside)
 
 
 def test_an_engine_waits_for_a_real_build_for_a_quarter_of_a_second_on_average_and_three_at_most(
