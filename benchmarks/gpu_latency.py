@@ -28,6 +28,7 @@ from qpareto.objectives.engines import EngineOptions
 from qpareto.objectives.engines.cuda import CudaEngine
 from qpareto.objectives.engines.gpu import Gpu, present_gpu
 from qpareto.objectives.isolation.child import run_in_child
+from qpareto.objectives.latency.copies import Copies
 from qpareto.objectives.latency.gpu_watch import GpuWatch
 from qpareto.objectives.latency.paired import LatencyBudget, PairedLatency, paired_latency
 from torch_network import TorchKind, TorchNetwork
@@ -68,7 +69,8 @@ def main() -> None:
 
 
 def _paired(engines: tuple[CudaEngine, CudaEngine], budget: LatencyBudget, gpu: Gpu) -> PairedLatency:
-    return paired_latency(*engines, budget=budget, load=GpuWatch(gpu.uuid, max_wait_s=1.0))
+    reference, candidate = (Copies((engine,)) for engine in engines)
+    return paired_latency(reference, candidate, budget=budget, load=GpuWatch(gpu.uuid, max_wait_s=1.0))
 
 
 def _one_after_the_other(

@@ -24,6 +24,7 @@ import numpy as np
 from qpareto.objectives.engines import Engine, EngineOptions, engine_kind
 from qpareto.objectives.engines.build import engine_from_onnx
 from qpareto.objectives.isolation.lock import device_lock
+from qpareto.objectives.latency.copies import Copies
 from qpareto.objectives.latency.paired import LatencyBudget, PairedLatency, paired_latency
 from qpareto.objectives.store import Store, file_hash
 
@@ -85,7 +86,7 @@ def _loaded(paths: tuple[Path, Path], options: EngineOptions, store: Store) -> I
 
 
 def _measure(reference: Engine, candidate: Engine, budget: LatencyBudget, ratios: Ratios) -> None:
-    result = paired_latency(reference, candidate, budget=budget)
+    result = paired_latency(Copies((reference,)), Copies((candidate,)), budget=budget)
     ratios.paired.append(result)
     one, other = (np.median([engine.run_once_ms() for _ in range(result.pairs)]) for engine in (reference, candidate))
     ratios.naive.append(float(other / one))

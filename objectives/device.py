@@ -79,7 +79,7 @@ class Device:
         On a CPU it is held from before the step's process starts, which is work for the CPU too. Elsewhere the step
         holds the device itself, once its engines are loaded. Raises the same.
         """
-        with self.alone() if self.kind.runs_on_host_cpu else nullcontext():
+        with self._alone() if self.kind.runs_on_host_cpu else nullcontext():
             return self.run(log, step, *arguments, **named)
 
     def refuse_if_gone(self) -> None:
@@ -105,8 +105,8 @@ class Device:
             self.seconds[step] = self.seconds.get(step, 0.0) + time.monotonic() - start
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Nobody else of ours uses the device meanwhile. Timings have `run_timing`."""
+    def _alone(self) -> Iterator[None]:
+        """Nobody else of ours uses the device meanwhile."""
         with device_lock(self.kind.device_id(), exclusive=True):
             yield
 
@@ -117,7 +117,7 @@ class Device:
         """
         if not self.kind.chooses_kernels:
             return self.beside_timing()
-        return nullcontext() if self.kind.times_kernels_alone() else self.alone()
+        return nullcontext() if self.kind.times_kernels_alone() else self._alone()
 
     @contextmanager
     def beside_timing(self, *, on_host: bool = False) -> Iterator[None]:

@@ -13,7 +13,7 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from ...errors import DiskError
@@ -43,8 +43,7 @@ def device_lock(device: str, *, exclusive: bool) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def build_lock(device: str) -> Iterator[Callable[[], None]]:
+def build_lock(device: str) -> AbstractContextManager[Callable[[], None]]:
     """Hold a device, shared, for a build, which times kernels within `kernel_lock`. Raises the same.
 
     Yields:
@@ -52,8 +51,7 @@ def build_lock(device: str) -> Iterator[Callable[[], None]]:
         once if nobody waits, between two steps of the build that leave nothing running on the device, and never within
         `kernel_lock`. Raises the same.
     """
-    with _held(device, exclusive=False) as give_way:
-        yield give_way
+    return _held(device, exclusive=False)
 
 
 @contextmanager

@@ -47,7 +47,9 @@ def inputs_of_copy(inputs: Sequence[T], copy: int, copies: int) -> Sequence[T]:
         inputs: at least one.
         copy: from 0, below `copies`.
     """
-    return inputs[copy::copies] or inputs[copy % len(inputs) :][:1] if copy else inputs
+    if copy == 0:
+        return inputs
+    return inputs[copy::copies] or [inputs[copy % len(inputs)]]
 
 
 def copies_that_fit(wanted: int, *, before: int, after: int) -> int:

@@ -23,7 +23,7 @@ def interval_of_copies(values: NDArray[np.float64], copies: int) -> Interval:
         values: (n,), in the order of measuring, the i-th of copy i modulo `copies`; n at least 10, and `copies`.
         copies: at least 1.
     """
-    medians = np.array([np.median(values[copy::copies]) for copy in range(copies)])
+    medians = _medians(values, copies)
     center, in_time = float(medians.mean()), interval_in_time(values, copies)
     apart = 0.0
     if copies > 1:
@@ -35,11 +35,13 @@ def interval_of_copies(values: NDArray[np.float64], copies: int) -> Interval:
 
 def interval_in_time(values: NDArray[np.float64], copies: int) -> Interval:
     """Around 0, how sure a longer measuring of the same copies could be. Arguments as of `interval_of_copies`."""
-    off = values.copy()
-    for copy in range(copies):
-        off[copy::copies] -= np.median(values[copy::copies])
-    _, low, high = median_interval(off)
+    _, low, high = median_interval(values - np.resize(_medians(values, copies), len(values)))
     return Interval(0.0, min(low, 0.0), max(high, 0.0))
+
+
+def _medians(values: NDArray[np.float64], copies: int) -> NDArray[np.float64]:
+    """Of each copy: (copies,)."""
+    return np.array([np.median(values[copy::copies]) for copy in range(copies)])
 
 
 def median_interval(values: NDArray[np.float64]) -> Interval:

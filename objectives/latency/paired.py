@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..engines import Engine
 from ..interval import Interval
 from .copies import Copies
 from .interval import BATCHES, interval_in_time, interval_of_copies
@@ -127,17 +126,18 @@ def combined(timed: Sequence[PairedLatency]) -> PairedLatency:
 
 
 def paired_latency(
-    reference: Engine | Copies, candidate: Engine | Copies, *, budget: LatencyBudget, load: Watch | None = None
+    reference: Copies, candidate: Copies, *, budget: LatencyBudget, load: Watch | None = None
 ) -> PairedLatency:
     """Time two engines, whose inputs are loaded, the same in the same order, while nothing else uses the machine.
-
-    Either both are one engine, or both so many copies.
 
     Waits for quiet first. A measurement that was disturbed all the same is repeated, and the least disturbed one
     is returned, flagged. If the machine does not become quiet, one measurement is made and flagged: repeating it
     would not help.
+
+    Args:
+        reference, candidate: as many copies of each.
     """
-    watch, copies = load or HostLoad(), len(candidate.engines) if isinstance(candidate, Copies) else 1
+    watch, copies = load or HostLoad(), len(candidate.engines)
     cold_ms = candidate.run_once_ms()
     disturbed: list[tuple[Observation, PairedTimes]] = []
     for _ in range(1 + budget.repeats):

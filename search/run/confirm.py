@@ -50,26 +50,30 @@ def confirm_front(spec: StudySpec, study: SearchStudy, scorer: Scorer) -> None:
 def confirm_points(spec: StudySpec, study: SearchStudy, scorer: Scorer, waiting: Sequence[Point]) -> None:
     """Measure these points once more. Raises the same."""
     again = confirming(spec, replace(scorer, unit_ms=study.reference_ms))
-    names, folder = [layer.name for layer in scorer.layers], again.store.root / "engines"
+    folder, count = again.store.root / "engines", len(waiting)
 
-    def confirm(number: int, name: str, point: Point) -> None:
-        with turn(folder / f".{name}-confirmed.lock"):
-            if point.trial in study.stored.confirmed:
-                return
-            _log.info(
-                "confirming trial %s, %d of %d, on %d images", point.title, number, len(waiting), len(again.images)
-            )
-            candidate, float_type = point.measurement.engine.candidate(names), point.measurement.engine.float_type
-            found: Measurement | CandidateError
-            try:
-                found = measure_finalist(again, candidate, float_type=float_type)
-            except CandidateError as error:
-                found = error
-            study.keep(StudyAttributes(confirmed={point.trial: found}))
+    def confirm(number: int, point: Point) -> None:
+        with turn(folder / f".{_name(point)}-confirmed.lock"):
+            if point.trial not in study.stored.confirmed:
+                _log.info("confirming trial %s, %d of %d, on %d images", point.title, number, count, len(again.images))
+                study.keep(StudyAttributes(confirmed={point.trial: _measured_again(point, again)}))
 
-    named = {"-".join(point.measurement.engine.identity): point for point in waiting}
-    parts = {name: partial(confirm, number, name, named[name]) for number, name in enumerate(named, start=1)}
+    parts = {_name(point): partial(confirm, number, point) for number, point in enumerate(waiting, start=1)}
     do_all(parts, folder=folder)
+
+
+def _measured_again(point: Point, again: Scorer) -> Measurement | CandidateError:
+    engine = point.measurement.engine
+    candidate = engine.candidate([layer.name for layer in again.layers])
+    try:
+        return measure_finalist(again, candidate, float_type=engine.float_type)
+    except CandidateError as error:
+        return error
+
+
+def _name(point: Point) -> str:
+    """The same for all workers that confirm it."""
+    return "-".join(point.measurement.engine.identity)
 
 
 def _unconfirmed(results: Results) -> list[Point]:

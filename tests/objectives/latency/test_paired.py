@@ -12,9 +12,10 @@ import pytest
 from numpy.typing import NDArray
 
 from contracts.engines import SmallDetector, random_images
-from qpareto.objectives.engines import Engine, engine_kind
+from qpareto.objectives.engines import engine_kind
 from qpareto.objectives.engines.openvino.kind import OpenVinoOptions
 from qpareto.objectives.interval import Interval
+from qpareto.objectives.latency.copies import Copies
 from qpareto.objectives.latency.interval import median_interval
 from qpareto.objectives.latency.paired import (
     LatencyBudget,
@@ -245,7 +246,7 @@ class ScriptedLoad(HostLoad):
 
 
 @pytest.fixture
-def engines(tmp_path: Path) -> Iterator[tuple[Engine, Engine]]:
+def engines(tmp_path: Path) -> Iterator[tuple[Copies, Copies]]:
     kind, options = engine_kind("openvino"), OpenVinoOptions(threads=1)
     folders = []
     for quantized in (False, True):
@@ -255,18 +256,18 @@ def engines(tmp_path: Path) -> Iterator[tuple[Engine, Engine]]:
     with kind.load(folders[0], options) as reference, kind.load(folders[1], options) as candidate:
         for engine in (reference, candidate):
             engine.load_input(random_images(0))
-        yield reference, candidate
+        yield Copies((reference,)), Copies((candidate,))
 
 
 SHORT = LatencyBudget(ci_width=10.0, min_pairs=20, max_pairs=20, warmup_seconds=0.1)
 
 
-def _measured(engines: tuple[Engine, Engine], shares: list[float | None], *, quiet: bool = True) -> PairedLatency:
+def _measured(engines: tuple[Copies, Copies], shares: list[float | None], *, quiet: bool = True) -> PairedLatency:
     load = ScriptedLoad(quiet=quiet, shares=iter([*shares, -1.0]))  # -1: one measurement more than was right
     return paired_latency(*engines, budget=SHORT, load=load)
 
 
-def test_two_engines_are_timed_and_summed_up(engines: tuple[Engine, Engine]) -> None:
+def test_two_engines_are_timed_and_summed_up(engines: tuple[Copies, Copies]) -> None:
     result = _measured(engines, [0.01])
     assert result.pairs == 20
     assert result.p90.ms is not None
@@ -279,31 +280,31 @@ def test_two_engines_are_timed_and_summed_up(engines: tuple[Engine, Engine]) -> 
     assert "foreign_load" not in result.flags
 
 
-def test_a_disturbed_measurement_is_repeated_and_the_quiet_one_counts(engines: tuple[Engine, Engine]) -> None:
+def test_a_disturbed_measurement_is_repeated_and_the_quiet_one_counts(engines: tuple[Copies, Copies]) -> None:
     result = _measured(engines, [0.5, 0.04])
     assert result.foreign_load == 0.04
     assert "foreign_load" not in result.flags
 
 
-def test_of_disturbed_measurements_the_least_disturbed_counts_and_is_flagged(engines: tuple[Engine, Engine]) -> None:
+def test_of_disturbed_measurements_the_least_disturbed_counts_and_is_flagged(engines: tuple[Copies, Copies]) -> None:
     result = _measured(engines, [0.5, 0.2, 0.3])
     assert result.foreign_load == 0.2
     assert "foreign_load" in result.flags
 
 
-def test_on_a_machine_that_never_is_quiet_one_measurement_is_made_and_flagged(engines: tuple[Engine, Engine]) -> None:
+def test_on_a_machine_that_never_is_quiet_one_measurement_is_made_and_flagged(engines: tuple[Copies, Copies]) -> None:
     result = _measured(engines, [0.5], quiet=False)
     assert result.foreign_load == 0.5
     assert "foreign_load" in result.flags
 
 
-def test_an_unknown_load_is_flagged_and_not_repeated(engines: tuple[Engine, Engine]) -> None:
+def test_an_unknown_load_is_flagged_and_not_repeated(engines: tuple[Copies, Copies]) -> None:
     result = _measured(engines, [None])
     assert result.foreign_load is None
     assert "load_unknown" in result.flags
 
 
-def test_an_interval_that_stays_wide_is_flagged(engines: tuple[Engine, Engine]) -> None:
+def test_an_interval_that_stays_wide_is_flagged(engines: tuple[Copies, Copies]) -> None:
     load = ScriptedLoad(shares=iter([0.0]))
     result = paired_latency(*engines, budget=replace(SHORT, ci_width=0.0), load=load)
     assert "wide_interval" in result.flags

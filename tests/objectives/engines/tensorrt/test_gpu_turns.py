@@ -43,6 +43,12 @@ def lock_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "locks"
 
 
+def said() -> list[tuple[float, str]]:
+    """What that build said, each with its seconds."""
+    lines = gzip.decompress(BUILD_LOG.read_bytes()).decode().splitlines()
+    return [(float(seconds), message) for seconds, _, message in (line.partition(" ") for line in lines)]
+
+
 def log_of_a_library() -> TensorRtLog:
     class Bindings:
         class ILogger:
@@ -159,20 +165,20 @@ def test_builds_that_wait_for_one_anothers_kernels_keep_no_timing_waiting(log: T
 
 
 def test_builds_on_one_gpu_all_end_beside_timings_without_end_and_nothing_runs_beside_a_timing() -> None:
-    lines = [line.partition(" ")[2] for line in gzip.decompress(BUILD_LOG.read_bytes()).decode().splitlines()[:4000]]
+    messages = [message for _, message in said()[:4000]]
     on_gpu, beside, cache_file, done = set[int](), list[set[int]](), threading.Lock(), threading.Semaphore(0)
 
     def build() -> None:
         own = log_of_a_library()
         with GpuTurns(own, GPU) as turns:
             with turns.taken():
-                for line in lines:
+                for message in messages:
                     on_gpu.discard(threading.get_ident())
-                    own.hear("VERBOSE", line)
+                    own.hear("VERBOSE", message)
                     on_gpu.add(threading.get_ident())
             with cache_file:  # as of the timing cache, for which builds wait that hold the GPU
-                for line in lines[:100]:
-                    own.hear("VERBOSE", line)
+                for message in messages[:100]:
+                    own.hear("VERBOSE", message)
             on_gpu.discard(threading.get_ident())
         done.release()
 
@@ -209,13 +215,11 @@ def test_an_engine_waits_for_a_real_build_for_a_quarter_of_a_second_on_average_a
         yield lambda: ways.append(at_s)
 
     monkeypatch.setattr(gpu_turns, "build_lock", building)
-    lines = gzip.decompress(BUILD_LOG.read_bytes()).decode().splitlines()
+    build = said()
     with GpuTurns(log, GPU) as turns, turns.taken():
-        for line in lines:
-            seconds, _, message = line.partition(" ")
-            at_s = float(seconds)
+        for at_s, message in build:  # noqa: B007 - `building` reads it
             log.hear("VERBOSE", message)
-    waits = np.diff([float(lines[0].split()[0]), *ways, at_s])
+    waits = np.diff([build[0][0], *ways, at_s])
     assert (waits**2).sum() / 2 / waits.sum() < 0.25  # of one that comes at any moment
     assert waits.max() < 3
 
@@ -260,12 +264,10 @@ def test_every_kernel_of_a_real_build_is_timed_alone_and_nine_tenths_of_its_time
             held_s += at_s - since_s
 
     monkeypatch.setattr(gpu_turns, "kernel_lock", Watched)
-    lines = gzip.decompress(BUILD_LOG.read_bytes()).decode().splitlines()
-    begun_s, timed = float(lines[0].split()[0]), 0
+    build = said()
+    begun_s, timed = build[0][0], 0
     with GpuTurns(log, GPU) as turns, turns.taken():
-        for line in lines:
-            seconds, _, message = line.partition(" ")
-            at_s = float(seconds)
+        for at_s, message in build:
             if re.match(r"Tactic: 0x\w+ Time: ", message):
                 assert held, f"{message} at {at_s}"
                 timed += 1
