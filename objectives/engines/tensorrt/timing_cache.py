@@ -42,9 +42,6 @@ class TimingCacheFile:
     def take_back(self, config: tensorrt.IBuilderConfig) -> None:
         """Merge what the build timed into the file, which other workers may have added to meanwhile.
 
-        TensorRT marks a cache with the very GPU that it was filled on, and combines those of two GPUs only when told to
-        ignore that; the file is of one model of GPU, so it is told so. It never combines those of two versions.
-
         Raises:
             OSError: the folder cannot be written.
         """
@@ -52,12 +49,10 @@ class TimingCacheFile:
         if learned is None:
             return
         with self._locked():
-            merged = _parsed(config, self._content()) if self._fits else None
-            if merged is None or not merged.combine(learned, ignore_mismatch=True):
-                merged = learned  # and all that was lent, where the file fits
+            known = _parsed(config, self._content()) if self._fits else None
             if not self._fits:
                 rename_timings(self.path)
-            replace_file(self.path, bytes(merged.serialize()))
+            replace_file(self.path, _merged(known, learned))
 
     def _content(self) -> bytes:
         try:
@@ -76,6 +71,19 @@ class TimingCacheFile:
 def file_stem(gpu: str, version: str) -> str:
     """A part of a file's name, for what fits one GPU model and one version of a library only."""
     return re.sub(r"[^a-z0-9.]+", "-", f"{gpu}-{version}".lower()).strip("-")
+
+
+def _merged(known: tensorrt.ITimingCache | None, learned: tensorrt.ITimingCache) -> bytes:
+    """The content of both.
+
+    `combine` of 8.6.1 may say no with all timings merged: where its graph compiler cannot merge a part of its own, as
+    between two GPUs of one model. So the larger content is kept, whatever it says.
+    """
+    contents = [bytes(learned.serialize())]  # and all that was lent, where the file fits
+    if known is not None:
+        known.combine(learned, ignore_mismatch=True)
+        contents.append(bytes(known.serialize()))
+    return max(contents, key=len)
 
 
 def _parsed(config: tensorrt.IBuilderConfig, content: bytes) -> tensorrt.ITimingCache | None:

@@ -20,11 +20,11 @@ class Cache:
         self.kernels = set(kernels)
 
     def combine(self, other: Cache, *, ignore_mismatch: bool) -> bool:
-        """As 8.6 does: never of two versions, and of two GPUs only if told to."""
+        """As 8.6 does: never of two versions, and of two GPUs only if told to; then it says no with all merged."""
         if self.version != other.version or (self.gpu != other.gpu and not ignore_mismatch):
             return False
         self.kernels |= other.kernels
-        return True
+        return self.gpu == other.gpu
 
     def serialize(self) -> bytes:
         return ",".join([self.version, self.gpu, *sorted(self.kernels)]).encode()
