@@ -126,7 +126,8 @@ class Device:
         Never around a build, which may wait for this to end: that is `building`.
 
         Args:
-            on_host: it uses this machine's CPU only: a device beside it is not disturbed.
+            on_host: it uses this machine's CPU, and a device beside it not at all, or holds that itself: as the steps
+                that score an engine do, for each inference.
         """
         if on_host and not self.kind.runs_on_host_cpu:
             yield

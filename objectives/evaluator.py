@@ -43,7 +43,7 @@ class Evaluator:
         key = self.key(engine)
 
         def fill(folder: Path) -> None:
-            with self.device.beside_timing():
+            with self.device.beside_timing(on_host=True):
                 self.device.run(f"accuracy-{key}", steps.evaluate, engine, self.images, self.head, folder)
 
         return self.device.store.make("accuracy", key, fill, kept=True)
@@ -74,6 +74,6 @@ class Evaluator:
         Raises:
             EngineError: the engine does not load or run, or takes too long.
         """
-        with self.device.beside_timing():
+        with self.device.beside_timing(on_host=True):
             shown = engine, self.images.pixels, self.head, list(images)
             return self.device.run(f"detections-{engine.name}", steps.detections, *shown)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from .accuracy.coco import Accuracy
@@ -17,7 +18,9 @@ from .accuracy.race import Rival, Standing
 from .accuracy.raced import Contest
 from .accuracy.sample import Sample, sample_of_turns, turns
 from .engines import Engine, EngineKind
+from .engines.base import Infers
 from .engines.gpu import free_bytes
+from .engines.in_turns import EngineInTurns, Turn, loaded_in_turns
 from .engines.profile import LayerTime
 from .engines.ref import EngineRef
 from .isolation.lock import device_lock
@@ -32,7 +35,7 @@ TIMING = 3
 
 
 def prove(
-    engine: Engine, onnx_path: Path, folder: Path, *, images: LetterboxedImages, head: Head, graph: Path | None = None
+    engine: Infers, onnx_path: Path, folder: Path, *, images: LetterboxedImages, head: Head, graph: Path | None = None
 ) -> None:
     """Refuse an engine, just built into the folder, that does not compute its graph; leave there how near it was.
 
@@ -48,20 +51,20 @@ def prove(
 
 def check_parity(engine: EngineRef, onnx_path: Path, folder: Path, *, images: LetterboxedImages, head: Head) -> None:
     """As `prove`, of an engine that was built elsewhere."""
-    with engine.load() as loaded:
+    with _in_turns(engine) as loaded:
         prove(loaded, onnx_path, folder, images=images, head=head)
 
 
 def evaluate(engine: EngineRef, images: EvaluationSet, head: Head, folder: Path) -> None:
     """Leave an engine's accuracy in the folder."""
-    with engine.load() as loaded:
+    with _in_turns(engine) as loaded:
         accuracy_of_engine(loaded, images, head, threads=threads_beside(engine.kind)).save(folder)
 
 
 def detections(engine: EngineRef, pixels: LetterboxedImages, head: Head, images: Sequence[int]) -> list[Detections]:
     """What an engine finds in the images at these indices, in pixels of the originals."""
     found = []
-    with engine.load() as loaded:
+    with _in_turns(engine) as loaded:
         for image in images:
             outputs = loaded.infer(pixels.tensor([image] * loaded.input_shape[0]))
             (first,) = head.detections([output[:1] for output in outputs])
@@ -91,12 +94,12 @@ def time(  # noqa: PLR0913 - all but the engines by name
         EngineError: the candidate finds something else when it is timed.
     """
     with ExitStack() as stack:
-        with _held(candidate.kind, exclusive=False):
-            one, other = _pair(stack, reference, candidate, pixels, copies=budget.copies)
+        one, other = _pair(stack, reference, candidate, pixels, copies=budget.copies)
         with _held(candidate.kind, exclusive=True):
             timed = _timed(one, other, candidate.kind, budget=budget, load=load)
+        with _held(candidate.kind, exclusive=False):
             _refuse_another(other.first, pixels, head, sample)
-            return timed
+        return timed
 
 
 def time_images_against_one(
@@ -104,8 +107,7 @@ def time_images_against_one(
 ) -> PairedLatency:
     """Time an engine on all the images of a timing against itself on the first input of these, again and again."""
     with ExitStack() as stack:
-        with _held(engine.kind, exclusive=False):
-            one, other = _pair(stack, engine, engine, pixels, copies=budget.copies, on_one=True)
+        one, other = _pair(stack, engine, engine, pixels, copies=budget.copies, on_one=True)
         with _held(engine.kind, exclusive=True):
             return _timed(one, other, engine.kind, budget=budget, load=load)
 
@@ -138,20 +140,22 @@ def race(  # noqa: PLR0913 - all but the engines by name
     """
     kind, device = candidate.kind, candidate.kind.device_id()
     with ExitStack() as stack:
-        with device_lock(device, exclusive=False):
+        with _host_cpu(kind):
             one, other = _pair(stack, reference, candidate, images.pixels, copies=budget.copies)
-            loaded = other.first
         with device_lock(device, exclusive=True):
             timed = _timed(one, other, kind, budget=budget, load=load, energy=energy)
         rival = None if timed.is_disturbed else contest.race.rival(contest.front, timed.ratio)
-        with device_lock(device, exclusive=False):
+        with _host_cpu(kind):
             found = (
-                contest.accuracy_of_engine(loaded, images, head, rival=rival, threads=threads_beside(kind))
+                contest.accuracy_of_engine(
+                    EngineInTurns(other.first, _turn(kind)), images, head, rival=rival, threads=threads_beside(kind)
+                )
                 if known is None
                 else Accuracy.load(known)
             )
-            sample = found.sample if isinstance(found, Accuracy) else None
-            _refuse_another(loaded, images.pixels, head, sample)
+        sample = found.sample if isinstance(found, Accuracy) else None
+        with device_lock(device, exclusive=False):
+            _refuse_another(other.first, images.pixels, head, sample)
         return timed, rival, found
 
 
@@ -181,6 +185,21 @@ def profile(engine: EngineRef, pixels: LetterboxedImages) -> tuple[LayerTime, ..
 def _held(kind: EngineKind, *, exclusive: bool) -> AbstractContextManager[None]:
     """The device, as by `device_lock`; nothing on a CPU, which is held from before this process started."""
     return nullcontext() if kind.runs_on_host_cpu else device_lock(kind.device_id(), exclusive=exclusive)
+
+
+def _turn(kind: EngineKind) -> Turn:
+    """For what an engine does beside others."""
+    return partial(_held, kind, exclusive=False)
+
+
+def _host_cpu(kind: EngineKind) -> AbstractContextManager[None]:
+    """The device beside others for all of a piece of work, where it is the CPU that does all of it; else nothing."""
+    return device_lock(kind.device_id(), exclusive=False) if kind.runs_on_host_cpu else nullcontext()
+
+
+def _in_turns(engine: EngineRef) -> AbstractContextManager[EngineInTurns]:
+    """The engine, loaded to be scored."""
+    return loaded_in_turns(engine.load, _turn(engine.kind))
 
 
 def _pair(
@@ -219,11 +238,12 @@ def _loaded(engine: EngineRef, pixels: LetterboxedImages, *, copy: int, copies: 
 
     Each engine has inputs of its own: of shared ones the engine that runs second would find part in a cache.
     """
-    with engine.load() as loaded:
+    with _in_turns(engine) as loaded:
         inputs = turns(len(pixels), loaded.input_shape[0])
         own = inputs[:1] if on_one else inputs_of_copy(inputs, copy, copies)
-        loaded.load_inputs(pixels.tensor(rows) for rows in own)
-        yield loaded
+        with loaded.turn():
+            loaded.engine.load_inputs(pixels.tensor(rows) for rows in own)
+        yield loaded.engine
 
 
 def _refuse_another(engine: Engine, pixels: LetterboxedImages, head: Head, sample: Sample | None) -> None:

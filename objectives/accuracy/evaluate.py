@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..engines.base import Engine, EngineKind
+from ..engines.base import EngineKind, Infers
 from ..tensors import tensor_from_pixels
 from .coco import Accuracy, score_matches
 from .data.evaluation_set import EvaluationSet
@@ -37,7 +37,7 @@ def threads_beside(kind: EngineKind) -> int:
     return 1 if kind.runs_on_host_cpu else 2
 
 
-def accuracy_of_engine(engine: Engine, images: EvaluationSet, head: Head, *, threads: int = 1) -> Accuracy:
+def accuracy_of_engine(engine: Infers, images: EvaluationSet, head: Head, *, threads: int = 1) -> Accuracy:
     """Run an engine on every image and score what it finds.
 
     Args:
@@ -62,7 +62,7 @@ class Seen(NamedTuple):
 
 
 def matches_of_engine(
-    engine: Engine, images: EvaluationSet, head: Head, *, order: Sequence[int], threads: int = 1
+    engine: Infers, images: EvaluationSet, head: Head, *, order: Sequence[int], threads: int = 1
 ) -> Generator[Seen, None, None]:
     """Run an engine on images, and match what it finds, in the given order.
 

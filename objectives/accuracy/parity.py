@@ -44,7 +44,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import EngineError
-from ..engines import Engine
+from ..engines.base import Infers
 from .data.images import LetterboxedImages
 from .heads import Detections, Head
 from .heads.boxes import iou
@@ -141,7 +141,7 @@ class Parity:
             )
 
 
-def parity_of_engine(engine: Engine, onnx_path: Path, images: LetterboxedImages, head: Head) -> Parity:
+def parity_of_engine(engine: Infers, onnx_path: Path, images: LetterboxedImages, head: Head) -> Parity:
     """Run an engine and its graph on the first images, and compare what they find.
 
     Args:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..engines.base import Engine
+from ..engines.base import Infers
 from .coco import Accuracy, MatchTable, score_matches
 from .data.dataset import Dataset
 from .data.evaluation_set import EvaluationSet
@@ -39,7 +39,7 @@ class Contest:
 
     def accuracy_of_engine(
         self,
-        engine: Engine,
+        engine: Infers,
         images: EvaluationSet,
         head: Head,
         *,

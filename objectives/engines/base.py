@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,17 @@ class Availability:
     can_run: bool
     reason: str | None = None
     details: Mapping[str, str] = field(default_factory=dict)  # library version, device, instruction sets
+
+
+class Infers(Protocol):
+    """What scoring needs of an engine: see `Engine`."""
+
+    @property
+    def input_shape(self) -> tuple[int, int, int, int]:
+        """Batch, channels, height, width."""
+
+    def infer(self, images: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+        """Run once."""
 
 
 class Engine(ABC):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,14 @@ from ..isolation.child import run_in_child
 from ..isolation.lock import device_lock
 from ..store import Store, content_key, disk_errors
 from . import engine_kind
-from .base import Engine, EngineKind
+from .base import EngineKind, Infers
+from .in_turns import loaded_in_turns
 from .inspection import save_layers
 from .options import EngineOptions
 from .ref import EngineRef
 from .timings import name_of_timings
 
-Proof = Callable[[Engine, Path, Path], None]  # the loaded engine, its graph, its folder; to be pickled
+Proof = Callable[[Infers, Path, Path], None]  # the loaded engine, its graph, its folder; to be pickled
 
 
 def engine_from_onnx(  # noqa: PLR0913 - all but the first four by name
@@ -73,7 +75,7 @@ def build_engine(onnx_path: Path, engine_dir: Path, options: EngineOptions, proo
     with disk_errors(engine_dir.parent):
         kind.build(onnx_path, engine_dir, options)
         if proof is not None and kind.availability().can_run:
-            with built_engines_run(kind), kind.load(engine_dir, options) as engine:
+            with loaded_in_turns(partial(kind.load, engine_dir, options), partial(built_engines_run, kind)) as engine:
                 proof(engine, onnx_path, engine_dir)
 
 

@@ -22,7 +22,7 @@ def agrees(subject: Subject, name: str) -> str:
     folder = subject.store.root / what
     with disk_errors(folder.parent):
         folder.mkdir(exist_ok=True)
-    with scorer.device.beside_timing():
+    with scorer.device.beside_timing(on_host=True):
         images, head = scorer.images.pixels, scorer.head
         scorer.device.run(what, steps.check_parity, built.ref, built.onnx_path, folder, images=images, head=head)
     found = Parity.load(folder)
