@@ -27,7 +27,7 @@ commands = typer.Typer()
 @commands.command(epilog=example("qpareto launch studies/quickstart/quickstart.yaml --workers 2"))
 def launch(
     study: StudyFile,
-    workers: Annotated[int, typer.Option(min=1, help="How many; several may share a GPU, and two do more than one.")],
+    workers: Annotated[int, typer.Option(min=1, help="How many; several may share a GPU: six do more than two.")],
     trials: Trials = None,
     timeout: Timeout = None,
     ray: Annotated[
