@@ -25,24 +25,15 @@ from qpareto.objectives.latency.spread import BUILDS, PROCESSES, timings_of_spre
 from qpareto.objectives.quantization.apply_mask import QuantizedModel
 from qpareto.objectives.score import Scorer
 from qpareto.objectives.store import Remote, Store, content_key
-from qpareto.search.run.prepare import scorer_of_spec
-from qpareto.search.study_file.loading import load_study_file
 from qpareto.spaces.calibration import CalibrationChoice
 from qpareto.spaces.candidate import Candidate
 from qpareto.spaces.masks import LayerMask
-from shapes_study import shapes_study
+from shapes_study import quick_scorer
 
 
 @pytest.fixture
 def scorer(shapes: Path, tmp_path: Path) -> Scorer:
-    study = shapes_study(
-        shapes,
-        tmp_path,
-        space={"calibration": {"methods": ["max"], "sizes": [4]}},
-        engine={"threads": 1},
-        latency={"ci_width": 0.5, "max_seconds": 0.3, "max_wait_s": 0},
-    )
-    return scorer_of_spec(load_study_file(study))
+    return quick_scorer(shapes, tmp_path)
 
 
 @pytest.fixture

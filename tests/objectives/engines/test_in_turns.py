@@ -24,9 +24,7 @@ from qpareto.objectives.engines.in_turns import loaded_in_turns
 from qpareto.objectives.engines.openvino.kind import OpenVinoEngine, OpenVinoKind, OpenVinoOptions
 from qpareto.objectives.isolation.lock import device_lock
 from qpareto.objectives.score import Scorer
-from qpareto.search.run.prepare import scorer_of_spec
-from qpareto.search.study_file.loading import load_study_file
-from shapes_study import shapes_study
+from shapes_study import quick_scorer
 
 DEVICE = OpenVinoKind().device_id()
 
@@ -34,14 +32,7 @@ DEVICE = OpenVinoKind().device_id()
 @pytest.fixture
 def scorer(shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scorer:
     monkeypatch.setenv("QPARETO_LOCK_DIR", str(tmp_path / "locks"))
-    study = shapes_study(
-        shapes,
-        tmp_path,
-        space={"calibration": {"methods": ["max"], "sizes": [4]}},
-        engine={"threads": 1},
-        latency={"ci_width": 0.5, "max_seconds": 0.3, "max_wait_s": 0},
-    )
-    return scorer_of_spec(load_study_file(study))
+    return quick_scorer(shapes, tmp_path)
 
 
 @pytest.fixture
